@@ -1,0 +1,1 @@
+"""The edge: validates, authenticates, assigns priority, meters, routes and translates errors."""

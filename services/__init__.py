@@ -1,0 +1,1 @@
+"""The capability containers, one package each, and the runtime they share."""

@@ -1,0 +1,1 @@
+"""The serving library that every capability container runs on."""

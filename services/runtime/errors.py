@@ -1,0 +1,220 @@
+"""Every way a request can fail, and what each is called on gRPC and on HTTP.
+
+OrfeonError
+|-- InvalidRequest            400  INVALID_ARGUMENT
+|   |-- ContextLengthExceeded 400
+|   |-- InvalidAudio          400
+|   `-- UnsupportedMediaType  415
+|-- ContentTooLarge           413  OUT_OF_RANGE
+|-- InvalidApiKey             401  UNAUTHENTICATED
+|-- MissingScope              403  PERMISSION_DENIED
+|-- NotFound                  404  NOT_FOUND
+|   `-- ModelNotFound         404
+|-- MethodNotAllowed          405  UNIMPLEMENTED
+|-- RateLimitExceeded         429  RESOURCE_EXHAUSTED  retryable
+|-- Overloaded                429  RESOURCE_EXHAUSTED  retryable
+|-- Cancelled                 499  CANCELLED
+|-- DeadlineExceeded          504  DEADLINE_EXCEEDED
+|-- ServiceUnavailable        503  UNAVAILABLE         retryable
+|   |-- ModelLoading          503                      retryable
+|   `-- OutOfMemory           503                      retryable
+`-- Internal                  500  INTERNAL
+
+Mistakes of the programmer are not in this tree: whatever else is raised becomes `Internal` at the
+edge of the process, with a fixed sentence, so that nothing of ours leaks to a caller.
+"""
+
+from typing import ClassVar
+
+from grpc import StatusCode
+
+
+class OrfeonError(Exception):
+    """A failure with a name, a sentence that says what to change, and the field at fault.
+
+    `retry_after` is in seconds; only retryable errors carry it.
+    """
+
+    reason: ClassVar[str]
+    grpc_code: ClassVar[StatusCode]
+    http_status: ClassVar[int]
+    type: ClassVar[str] = "invalid_request_error"
+    code: ClassVar[str | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class InvalidRequest(OrfeonError):
+    """A field is missing, of the wrong kind or out of range."""
+
+    reason = "INVALID_REQUEST"
+    grpc_code = StatusCode.INVALID_ARGUMENT
+    http_status = 400
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """Prompt and answer do not fit the model's context."""
+
+    reason = "CONTEXT_LENGTH_EXCEEDED"
+    code = "context_length_exceeded"
+
+
+class InvalidAudio(InvalidRequest):
+    """The audio cannot be read."""
+
+    reason = "INVALID_AUDIO"
+    code = "invalid_audio"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body is of a media type that the route does not read."""
+
+    reason = "UNSUPPORTED_MEDIA_TYPE"
+    http_status = 415
+    code = "unsupported_media_type"
+
+
+class ContentTooLarge(OrfeonError):
+    """More bytes or more seconds than the limit."""
+
+    reason = "CONTENT_TOO_LARGE"
+    grpc_code = StatusCode.OUT_OF_RANGE
+    http_status = 413
+    code = "content_too_large"
+
+
+class InvalidApiKey(OrfeonError):
+    """No API key, or one that is wrong, revoked or expired."""
+
+    reason = "INVALID_API_KEY"
+    grpc_code = StatusCode.UNAUTHENTICATED
+    http_status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class MissingScope(OrfeonError):
+    """The key is good but may not do this."""
+
+    reason = "MISSING_SCOPE"
+    grpc_code = StatusCode.PERMISSION_DENIED
+    http_status = 403
+    type = "permission_error"
+    code = "missing_scope"
+
+
+class NotFound(OrfeonError):
+    """There is no such thing."""
+
+    reason = "NOT_FOUND"
+    grpc_code = StatusCode.NOT_FOUND
+    http_status = 404
+    code = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """There is no such model here."""
+
+    reason = "MODEL_NOT_FOUND"
+    code = "model_not_found"
+
+
+class MethodNotAllowed(OrfeonError):
+    """The route exists, the method does not."""
+
+    reason = "METHOD_NOT_ALLOWED"
+    grpc_code = StatusCode.UNIMPLEMENTED
+    http_status = 405
+    code = "method_not_allowed"
+
+
+class RateLimitExceeded(OrfeonError):
+    """The key has used up its rate."""
+
+    reason = "RATE_LIMIT_EXCEEDED"
+    grpc_code = StatusCode.RESOURCE_EXHAUSTED
+    http_status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    retryable = True
+
+
+class Overloaded(OrfeonError):
+    """The queue is full."""
+
+    reason = "OVERLOADED"
+    grpc_code = StatusCode.RESOURCE_EXHAUSTED
+    http_status = 429
+    type = "overloaded_error"
+    code = "overloaded"
+    retryable = True
+
+
+class Cancelled(OrfeonError):
+    """The caller went away."""
+
+    reason = "CANCELLED"
+    grpc_code = StatusCode.CANCELLED
+    http_status = 499
+    code = "cancelled"
+
+
+class DeadlineExceeded(OrfeonError):
+    """The time allowed ran out, in the queue or at work."""
+
+    reason = "DEADLINE_EXCEEDED"
+    grpc_code = StatusCode.DEADLINE_EXCEEDED
+    http_status = 504
+    type = "timeout_error"
+    code = "deadline_exceeded"
+
+
+class ServiceUnavailable(OrfeonError):
+    """The service is down or restarting."""
+
+    reason = "SERVICE_UNAVAILABLE"
+    grpc_code = StatusCode.UNAVAILABLE
+    http_status = 503
+    type = "service_unavailable_error"
+    code = "service_unavailable"
+    retryable = True
+
+
+class ModelLoading(ServiceUnavailable):
+    """The model is still being read into memory."""
+
+    reason = "MODEL_LOADING"
+    type = "model_loading"
+    code = "model_loading"
+
+
+class OutOfMemory(ServiceUnavailable):
+    """A model does not fit the memory there is."""
+
+    reason = "OUT_OF_MEMORY"
+    code = "out_of_memory"
+
+
+class Internal(OrfeonError):
+    """A fault of ours."""
+
+    reason = "INTERNAL"
+    grpc_code = StatusCode.INTERNAL
+    http_status = 500
+    type = "server_error"
+    code = "internal_error"
+
+
+def _leaves(cls: type[OrfeonError]) -> list[type[OrfeonError]]:
+    return [cls, *(leaf for child in cls.__subclasses__() for leaf in _leaves(child))]
+
+
+#: Every error class by its wire name.
+BY_REASON: dict[str, type[OrfeonError]] = {cls.reason: cls for cls in _leaves(OrfeonError)[1:]}

