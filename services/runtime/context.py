@@ -54,7 +54,7 @@ def new_request_id() -> str:
 
 def context_of(call: grpc.aio.ServicerContext) -> RequestContext:  # type: ignore[type-arg]
     """The context of an incoming call. Raises `InvalidRequest` for a priority that is no level."""
-    metadata = {key: value for key, value in call.invocation_metadata() or ()}
+    metadata = dict(call.invocation_metadata() or ())
     raw = metadata.get(PRIORITY_KEY, str(NORMAL))
     if raw not in ("0", "1", "2"):
         raise InvalidRequest(f"{PRIORITY_KEY} must be 0, 1 or 2.", param="priority")

@@ -26,17 +26,15 @@ edge of the process, with a fixed sentence, so that nothing of ours leaks to a c
 
 from typing import ClassVar
 
-from grpc import StatusCode
-
 
 class OrfeonError(Exception):
     """A failure with a name, a sentence that says what to change, and the field at fault.
 
-    `retry_after` is in seconds; only retryable errors carry it.
+    `grpc_code` is the name of a `grpc.StatusCode`; `retry_after` is in seconds.
     """
 
     reason: ClassVar[str]
-    grpc_code: ClassVar[StatusCode]
+    grpc_code: ClassVar[str]
     http_status: ClassVar[int]
     type: ClassVar[str] = "invalid_request_error"
     code: ClassVar[str | None] = None
@@ -55,7 +53,7 @@ class InvalidRequest(OrfeonError):
     """A field is missing, of the wrong kind or out of range."""
 
     reason = "INVALID_REQUEST"
-    grpc_code = StatusCode.INVALID_ARGUMENT
+    grpc_code = "INVALID_ARGUMENT"
     http_status = 400
 
 
@@ -85,7 +83,7 @@ class ContentTooLarge(OrfeonError):
     """More bytes or more seconds than the limit."""
 
     reason = "CONTENT_TOO_LARGE"
-    grpc_code = StatusCode.OUT_OF_RANGE
+    grpc_code = "OUT_OF_RANGE"
     http_status = 413
     code = "content_too_large"
 
@@ -94,7 +92,7 @@ class InvalidApiKey(OrfeonError):
     """No API key, or one that is wrong, revoked or expired."""
 
     reason = "INVALID_API_KEY"
-    grpc_code = StatusCode.UNAUTHENTICATED
+    grpc_code = "UNAUTHENTICATED"
     http_status = 401
     type = "authentication_error"
     code = "invalid_api_key"
@@ -104,7 +102,7 @@ class MissingScope(OrfeonError):
     """The key is good but may not do this."""
 
     reason = "MISSING_SCOPE"
-    grpc_code = StatusCode.PERMISSION_DENIED
+    grpc_code = "PERMISSION_DENIED"
     http_status = 403
     type = "permission_error"
     code = "missing_scope"
@@ -114,7 +112,7 @@ class NotFound(OrfeonError):
     """There is no such thing."""
 
     reason = "NOT_FOUND"
-    grpc_code = StatusCode.NOT_FOUND
+    grpc_code = "NOT_FOUND"
     http_status = 404
     code = "not_found"
 
@@ -130,7 +128,7 @@ class MethodNotAllowed(OrfeonError):
     """The route exists, the method does not."""
 
     reason = "METHOD_NOT_ALLOWED"
-    grpc_code = StatusCode.UNIMPLEMENTED
+    grpc_code = "UNIMPLEMENTED"
     http_status = 405
     code = "method_not_allowed"
 
@@ -139,7 +137,7 @@ class RateLimitExceeded(OrfeonError):
     """The key has used up its rate."""
 
     reason = "RATE_LIMIT_EXCEEDED"
-    grpc_code = StatusCode.RESOURCE_EXHAUSTED
+    grpc_code = "RESOURCE_EXHAUSTED"
     http_status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
@@ -150,7 +148,7 @@ class Overloaded(OrfeonError):
     """The queue is full."""
 
     reason = "OVERLOADED"
-    grpc_code = StatusCode.RESOURCE_EXHAUSTED
+    grpc_code = "RESOURCE_EXHAUSTED"
     http_status = 429
     type = "overloaded_error"
     code = "overloaded"
@@ -161,7 +159,7 @@ class Cancelled(OrfeonError):
     """The caller went away."""
 
     reason = "CANCELLED"
-    grpc_code = StatusCode.CANCELLED
+    grpc_code = "CANCELLED"
     http_status = 499
     code = "cancelled"
 
@@ -170,7 +168,7 @@ class DeadlineExceeded(OrfeonError):
     """The time allowed ran out, in the queue or at work."""
 
     reason = "DEADLINE_EXCEEDED"
-    grpc_code = StatusCode.DEADLINE_EXCEEDED
+    grpc_code = "DEADLINE_EXCEEDED"
     http_status = 504
     type = "timeout_error"
     code = "deadline_exceeded"
@@ -180,7 +178,7 @@ class ServiceUnavailable(OrfeonError):
     """The service is down or restarting."""
 
     reason = "SERVICE_UNAVAILABLE"
-    grpc_code = StatusCode.UNAVAILABLE
+    grpc_code = "UNAVAILABLE"
     http_status = 503
     type = "service_unavailable_error"
     code = "service_unavailable"
@@ -206,7 +204,7 @@ class Internal(OrfeonError):
     """A fault of ours."""
 
     reason = "INTERNAL"
-    grpc_code = StatusCode.INTERNAL
+    grpc_code = "INTERNAL"
     http_status = 500
     type = "server_error"
     code = "internal_error"

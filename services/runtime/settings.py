@@ -1,4 +1,4 @@
-"""What every capability container can be told. Each adds its own in `services/<name>/settings.py`."""
+"""What every capability container can be told; `services/<name>/settings.py` adds its own."""
 
 from pathlib import Path
 from typing import Annotated

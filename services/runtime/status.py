@@ -35,18 +35,23 @@ _TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {
 }
 
 
+def code_of(error: OrfeonError) -> grpc.StatusCode:
+    """The gRPC status code of an error."""
+    return grpc.StatusCode[error.grpc_code]
+
+
 def details_of(error: OrfeonError) -> bytes:
     """The serialized `google.rpc.Status` that goes into the trailers."""
     info = ErrorInfo(reason=error.reason, domain=DOMAIN)
     if error.param is not None:
         info.metadata["param"] = error.param
-    status = Status(code=error.grpc_code.value[0], message=error.message)
+    status = Status(code=code_of(error).value[0], message=error.message)
     status.details.append(_packed(info))
     if error.retry_after is not None:
         nanos, seconds = math.modf(error.retry_after)
         delay = Duration(seconds=int(seconds), nanos=int(nanos * 1e9))
         status.details.append(_packed(RetryInfo(retry_delay=delay)))
-    return status.SerializeToString()
+    return bytes(status.SerializeToString())
 
 
 def _packed(message: ErrorInfo | RetryInfo) -> Any:

@@ -1,0 +1,159 @@
+"""The gRPC server that every capability container is: start, load, serve, drain.
+
+Health: the service `liveness` is SERVING from the first moment; '' and the capability's own name
+are SERVING once the default models are in memory, and no longer while draining.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from orfeon import __version__
+from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from services.runtime.host import Engine, M, ModelHost
+from services.runtime.interceptor import CallInterceptor
+from services.runtime.models import ModelServicer
+from services.runtime.registry import Registry
+from services.runtime.settings import ServiceSettings
+from services.runtime.telemetry import ServiceMetrics, configure_logging
+
+log = logging.getLogger(__name__)
+
+LIVENESS = "liveness"
+MAX_MESSAGE_BYTES = 16 * 2**20
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+@dataclass(frozen=True)
+class Capability(Generic[M, S]):
+    """What makes one container different from the next."""
+
+    name: str
+    """The word used everywhere: `chat`, `speech`, `emotion`."""
+    service: str
+    """Full gRPC name of its contract's service."""
+    models: Path
+    """Folder of the model folders that come with it."""
+    engines: Mapping[str, Callable[[S], Engine[M]]]
+    """How to make the engine that a `model.yaml` names; imports the model library when called."""
+    register: Callable[[grpc.aio.Server, ModelHost[M], S], None]
+    """Adds the servicer to the server."""
+
+
+class _OnDemand(Mapping[str, Engine[M]]):
+    """Engines made when a model first asks for them: a container imports only what it uses."""
+
+    def __init__(self, factories: Mapping[str, Callable[[S], Engine[M]]], settings: S) -> None:
+        self._factories: Mapping[str, Callable[[Any], Engine[M]]] = factories
+        self._settings = settings
+        self._made: dict[str, Engine[M]] = {}
+
+    def __getitem__(self, name: str) -> Engine[M]:
+        if name not in self._made:
+            self._made[name] = self._factories[name](self._settings)
+        return self._made[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._factories)
+
+    def __len__(self) -> int:
+        return len(self._factories)
+
+
+class Container(Generic[M, S]):
+    """One running capability: `async with Container(capability, settings)` serves in the block."""
+
+    def __init__(self, capability: Capability[M, S], settings: S) -> None:
+        self._settings = settings
+        self._capability = capability
+        self._metrics = ServiceMetrics(capability.name, __version__)
+        registry = Registry(settings.home, [capability.models], capability.name)
+        engines = _OnDemand(capability.engines, settings)
+        self.host: ModelHost[M] = ModelHost(registry, engines, settings, self._metrics)
+        self._health = aio_health.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(self._metrics)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+
+    async def start(self) -> None:
+        """Listens. Answers `ModelLoading` until `load` has run."""
+        services = (
+            self._capability.service,
+            models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+        )
+        self._capability.register(self._server, self.host, self._settings)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.host), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+             reflection.SERVICE_NAME),
+            self._server,
+        )  # fmt: skip
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self._set_ready(False)
+        self._server.add_insecure_port(self._settings.address)
+        await self._server.start()
+        if self._settings.metrics_port:
+            start_http_server(self._settings.metrics_port, registry=self._metrics.registry)
+        log.info("listening", extra={"address": self._settings.address})
+
+    async def load(self) -> None:
+        """Loads the default models and turns the health to SERVING."""
+        if self._settings.preload:
+            await self.host.preload()
+        await self._set_ready(True)
+        log.info("ready")
+
+    async def stop(self) -> None:
+        """Lets running requests end within the drain time, then closes everything."""
+        await self._set_ready(False)
+        self.host.drain()
+        await self._server.stop(self._settings.drain_seconds)
+        await self.host.close()
+        log.info("stopped")
+
+    async def _set_ready(self, ready: bool) -> None:
+        serving = health_pb2.HealthCheckResponse.SERVING
+        status = serving if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", self._capability.service):
+            await self._health.set(service, status)
+
+
+async def _serve(capability: Capability[M, S], settings: S) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    container = Container(capability, settings)
+    await container.start()
+    stop = asyncio.ensure_future(stopping.wait())
+    load = asyncio.ensure_future(container.load())
+    expire = asyncio.ensure_future(container.host.expire())
+    await asyncio.wait([stop, load], return_when=asyncio.FIRST_COMPLETED)
+    if load.done():
+        load.result()  # A container whose default model cannot be loaded is of no use: it ends.
+        await stop
+    expire.cancel()
+    await container.stop()
+
+
+def run(capability: Capability[M, S], settings: S) -> None:
+    """Serves until SIGTERM or SIGINT. Raises what loading the default models raised."""
+    configure_logging(settings.log_level)
+    asyncio.run(_serve(capability, settings))

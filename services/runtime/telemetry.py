@@ -1,0 +1,125 @@
+"""Logs as JSON lines with request ids, and the metrics that every capability container has.
+
+No log line carries a prompt, a transcript, lyrics or audio: messages are fixed, facts go into
+fields, and of an unexpected exception only its type and stack are kept, since its message may
+quote the input.
+"""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from services.runtime.context import current_request_id
+from services.runtime.scheduler import Outcome, Ticket
+
+#: Seconds. From a cached phrase to a long recording.
+DURATION_BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800,
+)  # fmt: skip
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id and the `extra` fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id := current_request_id.get():
+            line["request_id"] = request_id
+        line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            line["error"] = record.exc_info[0].__name__
+            line["stack"] = "".join(traceback.format_tb(record.exc_info[2]))
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def configure_logging(level: str) -> None:
+    """Sends every log line of the process to standard error as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class ServiceMetrics:
+    """The Prometheus metrics of one capability; hears of its queue and of its models."""
+
+    def __init__(self, capability: str, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._capability = capability
+        Info("orfeon_build", "Version.", registry=self.registry).info({"version": version})
+        per_ticket = ("capability", "model", "priority")
+        self._queue = Gauge(
+            "orfeon_queue_requests", "Requests waiting.", per_ticket, registry=self.registry
+        )
+        self._waits = Histogram(
+            "orfeon_queue_duration_seconds",
+            "Time spent waiting for a slot.",
+            (*per_ticket, "outcome"),
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "orfeon_requests_total",
+            "Requests answered, by how.",
+            ("capability", "method", "priority", "outcome"),
+            registry=self.registry,
+        )
+        self._durations = Histogram(
+            "orfeon_request_duration_seconds",
+            "Time from call to last answer.",
+            ("capability", "method", "priority"),
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._loads = Histogram(
+            "orfeon_model_load_duration_seconds",
+            "Time to read a model into memory.",
+            ("capability", "model"),
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._resident = Gauge(
+            "orfeon_model_resident_bytes",
+            "Memory a loaded model takes.",
+            ("capability", "model"),
+            registry=self.registry,
+        )
+
+    def passed(self, ticket: Ticket, outcome: Outcome) -> None:
+        """A ticket did not wait."""
+        self._waits.labels(self._capability, ticket.model, ticket.priority, outcome).observe(0)
+
+    def queued(self, ticket: Ticket) -> None:
+        """A ticket began to wait."""
+        self._queue.labels(self._capability, ticket.model, ticket.priority).inc()
+
+    def left(self, ticket: Ticket, seconds: float, outcome: Outcome) -> None:
+        """A ticket waits no longer."""
+        labels = (self._capability, ticket.model, ticket.priority)
+        self._queue.labels(*labels).dec()
+        self._waits.labels(*labels, outcome).observe(seconds)
+
+    def answered(self, method: str, priority: int, seconds: float, outcome: str) -> None:
+        """A call ended; `outcome` is `ok` or the reason of the error."""
+        self._requests.labels(self._capability, method, priority, outcome).inc()
+        self._durations.labels(self._capability, method, priority).observe(seconds)
+
+    def loaded(self, name: str, seconds: float, size: int) -> None:
+        """A model came into memory."""
+        self._loads.labels(self._capability, name).observe(seconds)
+        self._resident.labels(self._capability, name).set(size)
+
+    def unloaded(self, name: str) -> None:
+        """A model left memory."""
+        self._resident.labels(self._capability, name).set(0)

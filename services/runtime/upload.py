@@ -1,0 +1,49 @@
+"""Receives a recording that a client streams: one `config` message, then `audio` messages."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import BinaryIO, Protocol, TypeVar, cast
+
+from services.runtime.errors import ContentTooLarge, InvalidRequest
+
+#: Files up to this size stay in memory; larger ones go to an unnamed temporary file.
+IN_MEMORY_BYTES = 1 << 20
+
+Config_co = TypeVar("Config_co", covariant=True)
+
+
+class UploadPart(Protocol[Config_co]):
+    """A request message of any contract that streams a recording (`oneof part`)."""
+
+    @property
+    def config(self) -> Config_co: ...
+    @property
+    def audio(self) -> bytes: ...
+
+
+@asynccontextmanager
+async def received(
+    parts: AsyncIterator[UploadPart[Config_co]], limit_bytes: int
+) -> AsyncIterator[tuple[Config_co, BinaryIO]]:
+    """Yields the config and the whole recording as a file at its start.
+
+    The file has no name and is gone when the block ends. Raises `InvalidRequest` for messages out
+    of order and `ContentTooLarge` as soon as the limit is passed.
+    """
+    first = await anext(aiter(parts), None)
+    if first is None or first.WhichOneof("part") != "config":  # type: ignore[attr-defined]
+        raise InvalidRequest("The first message of the stream must hold `config`.")
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
+        size = 0
+        async for part in parts:
+            if part.WhichOneof("part") != "audio":  # type: ignore[attr-defined]
+                raise InvalidRequest("Every message after the first must hold `audio`.")
+            size += len(part.audio)
+            if size > limit_bytes:
+                raise ContentTooLarge(
+                    f"The file is larger than the limit of {limit_bytes} bytes.", param="file"
+                )
+            file.write(part.audio)
+        file.seek(0)
+        yield first.config, cast(BinaryIO, file)
