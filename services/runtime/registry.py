@@ -1,0 +1,151 @@
+"""Which models there are, by what name, and where their files lie."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.runtime.errors import InvalidRequest, ModelNotFound
+from services.runtime.manifest import Manifest, ManifestError, read_manifest
+from services.runtime.sources import Sources
+from services.runtime.store import ModelStore, Progress, folder_name
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    manifest: Manifest
+    folder: Path
+    own: bool
+    """Whether it stands in the user's home, rather than in Orfeón itself."""
+
+
+class Registry:
+    """The models of Orfeón and those that the user added.
+
+    `folders` hold the built-in models, `<folder>/<any>/model.yaml`; a user's models are
+    `<home>/models/<name>/model.yaml` and go before a built-in one of the same name or alias.
+    `capability` leaves out the models of all others. A built-in manifest that cannot be read
+    raises `ManifestError`; one of the user's is left out and stands in `broken`, so that a slip
+    in one file stops no service.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        folders: Sequence[Path],
+        capability: str | None = None,
+        *,
+        sources: Sources | None = None,
+    ) -> None:
+        self._sources = sources or Sources()
+        self._store = ModelStore(home / "models", self._sources)
+        self.broken: list[ManifestError] = []
+        entries: dict[str, _Entry] = {}
+        for folder in folders:
+            for path in sorted(folder.glob("*/model.yaml")):
+                manifest = read_manifest(path)
+                entries[manifest.name] = _Entry(manifest, path.parent, own=False)
+        for path in sorted((home / "models").glob("*/model.yaml")):
+            try:
+                entry = _own_entry(path)
+            except ManifestError as error:
+                _log.warning("model left out", extra={"reason": str(error)})
+                self.broken.append(error)
+            else:
+                entries[entry.manifest.name] = entry
+        self._entries = {
+            name: entry
+            for name, entry in sorted(entries.items(), key=lambda item: not item[1].own)
+            if capability in (None, entry.manifest.capability)
+        }
+
+    def list(self) -> list[Manifest]:
+        """Every model: the defaults first, then by name."""
+        manifests = (entry.manifest for entry in self._entries.values())
+        return sorted(manifests, key=lambda manifest: (not manifest.default, manifest.name))
+
+    def resolve(self, name: str, task: str) -> Manifest:
+        """The model called `name`, or with that alias; for "" the default for `task`.
+
+        Raises `ModelNotFound`, and `InvalidRequest` if the model is not for `task`.
+        """
+        if not name:
+            return self._default(task)
+        manifest = self.get(name)
+        if task not in manifest.tasks:
+            raise InvalidRequest(
+                f"The model '{name}' is for {' and '.join(manifest.tasks)}, not for {task}.",
+                param="model",
+            )
+        return manifest
+
+    def get(self, name: str) -> Manifest:
+        """The model called `name`, or with that alias. Raises `ModelNotFound`."""
+        if name in self._entries:
+            return self._entries[name].manifest
+        for entry in self._entries.values():
+            if name in entry.manifest.aliases:
+                return entry.manifest
+        raise ModelNotFound(
+            f"There is no model '{name}' here; GET /v1/models lists those there are.",
+            param="model",
+        )
+
+    def created(self, manifest: Manifest) -> int:
+        """When the model's `model.yaml` was last changed, Unix seconds."""
+        return int((self._origin(manifest) / "model.yaml").stat().st_mtime)
+
+    def is_pulled(self, manifest: Manifest) -> bool:
+        """Whether `folder` would give the model without fetching anything."""
+        return self._store.obtainable(manifest, self._origin(manifest))
+
+    def folder(self, manifest: Manifest) -> Path:
+        """The folder that holds every file of the model under its name, verified.
+
+        What lies on this machine is put in place by itself. Raises `ServiceUnavailable` if
+        something has to be pulled first, or is not what it should be.
+        """
+        if self._store.complete(manifest):
+            return self._store.path(manifest)
+        return self._store.materialise(manifest, self._origin(manifest), fetch=False)
+
+    def pull(self, manifest: Manifest, progress: Progress | None = None) -> Path:
+        """Fetches what is missing and verifies it; returns the model's folder.
+
+        Raises `ServiceUnavailable`.
+        """
+        return self._store.materialise(
+            manifest, self._origin(manifest), fetch=True, progress=progress
+        )
+
+    def remove(self, manifest: Manifest) -> int:
+        """Removes the model's fetched files and links; returns the bytes freed.
+
+        Installed packages stay, and so do files that the user put there.
+        """
+        return self._store.remove(manifest)
+
+    def _origin(self, manifest: Manifest) -> Path:
+        return self._entries[manifest.name].folder
+
+    def _default(self, task: str) -> Manifest:
+        able = [e.manifest for e in self._entries.values() if task in e.manifest.tasks]
+        defaults = [manifest for manifest in able if manifest.default]
+        if not defaults and len(able) != 1:
+            raise ModelNotFound(
+                f"No model is the default for {task}; name one in the field 'model'.",
+                param="model",
+            )
+        return (defaults or able)[0]
+
+
+def _own_entry(path: Path) -> _Entry:
+    manifest = read_manifest(path)
+    # The folder is also where the model's files are put: were it another model's, they would mix.
+    if path.parent.name != folder_name(manifest.name):
+        raise ManifestError(
+            f"{path}: name: the folder of this model must be called {folder_name(manifest.name)}"
+        )
+    return _Entry(manifest, path.parent, own=True)
