@@ -1,5 +1,7 @@
 """Wraps every call of a container: request id, one log line, metrics, and errors as status."""
 
+from __future__ import annotations  # RpcMethodHandler takes type arguments in stubs only.
+
 import inspect
 import logging
 import time

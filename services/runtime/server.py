@@ -26,6 +26,7 @@ from services.runtime.models import ModelServicer
 from services.runtime.registry import Registry
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics, configure_logging
+from services.runtime.threads import wait_patiently
 
 log = logging.getLogger(__name__)
 
@@ -156,4 +157,5 @@ async def _serve(capability: Capability[M, S], settings: S) -> None:
 def run(capability: Capability[M, S], settings: S) -> None:
     """Serves until SIGTERM or SIGINT. Raises what loading the default models raised."""
     configure_logging(settings.log_level)
+    wait_patiently()
     asyncio.run(_serve(capability, settings))

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.threads import per_slot
+
 
 class ServiceSettings(BaseSettings):
     """Settings of a capability container.
@@ -39,6 +41,11 @@ class ServiceSettings(BaseSettings):
     """Bytes that models may take together; 0 sets no bound."""
     drain_seconds: Annotated[float, Field(ge=0)] = 25
     """How long running requests may go on after SIGTERM."""
+
+    @property
+    def threads_per_slot(self) -> int:
+        """Threads an engine may use for one request."""
+        return per_slot(self.threads, self.slots)
 
 
 class AudioSettings(ServiceSettings):

@@ -1,0 +1,41 @@
+"""Starts the chat container: `python -m services.chat`."""
+
+from pathlib import Path
+
+import grpc
+
+from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
+from services.chat.engine import ChatModel
+from services.chat.fake_engine import FakeChatEngine
+from services.chat.servicer import ChatServicer
+from services.chat.settings import ChatSettings
+from services.runtime.host import Engine, ModelHost
+from services.runtime.server import Capability, run
+
+
+def llama(settings: ChatSettings) -> Engine[ChatModel]:
+    """The engine for GGUF models."""
+    from services.chat.llama_engine import LlamaEngine
+
+    return LlamaEngine(
+        threads=settings.threads_per_slot,
+        gpu_layers=settings.gpu_layers,
+        context_length=settings.context_length,
+    )
+
+
+def register(server: grpc.aio.Server, host: ModelHost[ChatModel], _settings: ChatSettings) -> None:
+    """Adds the servicer."""
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(host), server)
+
+
+CHAT: Capability[ChatModel, ChatSettings] = Capability(
+    name="chat",
+    service=chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
+    models=Path(__file__).parent / "models",
+    engines={"llama-cpp": llama, "fake": lambda _settings: FakeChatEngine()},
+    register=register,
+)
+
+if __name__ == "__main__":
+    run(CHAT, ChatSettings())

@@ -1,0 +1,151 @@
+"""GGUF models through llama-cpp-python."""
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+from llama_cpp.llama_grammar import JSON_GBNF, LlamaGrammar
+
+from services.chat.engine import ChatModel, ChatRequest, Completed, FinishReason, Sampling
+from services.chat.text import TextStream
+from services.runtime.errors import ContextLengthExceeded, InvalidRequest
+from services.runtime.manifest import Manifest
+from services.runtime.worker import Cancellation
+
+WEIGHTS = "model.gguf"
+
+#: OpenAI's names for the sampling fields -> llama.cpp's, where they differ.
+_LLAMA_NAMES = {"temperature": "temp"}
+
+
+class LlamaEngine:
+    """Loads `model.gguf`. `threads` are per generation; `gpu_layers` -1 offloads every layer."""
+
+    def __init__(self, *, threads: int, gpu_layers: int, context_length: int) -> None:
+        self._threads = threads
+        self._gpu_layers = gpu_layers
+        self._context_length = context_length
+
+    def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+        """Reads the model; its context is the shorter of its own and the container's."""
+        limits = [n for n in (self._context_length, manifest.context_length) if n]
+        llama = llama_cpp.Llama(
+            str(folder / WEIGHTS),
+            n_ctx=min(limits, default=0),
+            n_threads=self._threads,
+            n_threads_batch=self._threads,
+            n_gpu_layers=self._gpu_layers,
+            verbose=False,
+        )
+        return LlamaModel(llama, manifest.options.get("sampling", {}))
+
+
+class LlamaModel:
+    """A GGUF model and its one context."""
+
+    def __init__(self, llama: Any, defaults: dict[str, Any]) -> None:
+        self._llama = llama
+        self._defaults = defaults
+        self._format = Jinja2ChatFormatter(
+            template=llama.metadata["tokenizer.chat_template"],
+            eos_token=self._special(llama.token_eos()),
+            bos_token=self._special(llama.token_bos()),
+        )
+        self._cancelled = Cancellation()
+        # Kept on self: llama.cpp calls it for as long as the context lives. It lets a caller who
+        # leaves stop a long prompt in the middle of being read.
+        self._abort = llama_cpp.ggml_abort_callback(lambda _: self._cancelled.is_set)
+        llama_cpp.llama_set_abort_callback(llama.ctx, self._abort, ctypes.c_void_p(None))
+
+    def generate(self, request: ChatRequest, cancelled: Cancellation) -> Iterator[str | Completed]:
+        """See `ChatModel`. The text comes token by token."""
+        prompt = self._prompt(request)
+        limit = self._limit(len(prompt), request.max_tokens)
+        text = TextStream(request.stop)
+        count = 0
+        reason: FinishReason = "length"
+        for token in self._tokens(prompt, request, cancelled):
+            if llama_cpp.llama_vocab_is_eog(self._llama._model.vocab, token):
+                reason = "stop"
+                break
+            count += 1
+            if piece := text.feed(self._llama.detokenize([token], special=False)):
+                yield piece
+            if text.stopped:
+                reason = "stop"
+            if text.stopped or count == limit:
+                break
+        if cancelled.is_set:
+            return
+        if rest := text.flush():
+            yield rest
+        yield Completed(reason, len(prompt), count)
+
+    def close(self) -> None:
+        """Frees weights and context."""
+        self._llama.close()
+
+    def _special(self, token: int) -> str:
+        raw: bytes = self._llama.detokenize([token], special=True) if token >= 0 else b""
+        return raw.decode("utf-8", "replace")
+
+    def _prompt(self, request: ChatRequest) -> list[int]:
+        messages: list[Any] = [
+            {"role": message.role, "content": message.text} for message in request.messages
+        ]
+        try:
+            prompt = self._format(messages=messages).prompt
+        except Exception as error:  # Whatever the template raises is about the messages' order.
+            raise InvalidRequest(
+                "The model's chat template refuses this order of roles; alternate user and "
+                "assistant, and begin with system or user.",
+                param="messages",
+            ) from error
+        tokens: list[int] = self._llama.tokenize(prompt.encode(), add_bos=False, special=True)
+        return tokens
+
+    def _limit(self, prompt: int, wanted: int | None) -> int:
+        """Tokens that may be generated. Raises `ContextLengthExceeded`."""
+        context: int = self._llama.n_ctx()
+        room = context - prompt
+        if room < (wanted or 1):
+            raise ContextLengthExceeded(
+                f"This model's context holds {context} tokens. The messages take {prompt} and "
+                f"{wanted or 1} were asked for: shorten them by {(wanted or 1) - room} tokens.",
+                param="messages",
+            )
+        return wanted or room
+
+    def _tokens(
+        self, prompt: list[int], request: ChatRequest, cancelled: Cancellation
+    ) -> Iterator[int]:
+        self._cancelled = cancelled
+        sampling = self._sampling(request.sampling)
+        if (seed := request.sampling.seed) is not None:
+            self._llama.set_seed(seed & 0xFFFFFFFF)
+        else:
+            self._llama.set_seed(llama_cpp.LLAMA_DEFAULT_SEED)
+        if request.json_object:
+            sampling["grammar"] = LlamaGrammar.from_string(JSON_GBNF, verbose=False)
+        try:
+            for token in self._llama.generate(prompt, **sampling):
+                if cancelled.is_set:
+                    return
+                yield token
+        except RuntimeError:
+            # An aborted decode leaves the cache in an unknown state, so none of it is reused.
+            self._llama.reset()
+            self._llama._ctx.kv_cache_clear()
+            if not cancelled.is_set:
+                raise
+
+    def _sampling(self, asked: Sampling) -> dict[str, Any]:
+        fields = ("temperature", "top_p", "top_k", "min_p", "presence_penalty",
+                  "frequency_penalty", "repeat_penalty")  # fmt: skip
+        chosen = self._defaults | {
+            name: value for name in fields if (value := getattr(asked, name)) is not None
+        }
+        return {_LLAMA_NAMES.get(name, name): value for name, value in chosen.items()}

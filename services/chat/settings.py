@@ -1,0 +1,19 @@
+"""What the chat container can be told."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import ServiceSettings
+
+
+class ChatSettings(ServiceSettings):
+    """Read from variables named `ORFEON_CHAT_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="ORFEON_CHAT_", frozen=True, extra="ignore")
+
+    gpu_layers: Annotated[int, Field(ge=-1)] = 0
+    """Layers on the GPU: 0 none, -1 all. Takes effect with a llama.cpp built for the GPU."""
+    context_length: Annotated[int, Field(ge=0)] = 0
+    """Context in tokens, at most the model's own; 0 takes the model's. Memory grows with it."""
