@@ -1,0 +1,16 @@
+"""Marks every test with its tier, which is its folder, and refuses tests outside a tier."""
+
+from pathlib import Path
+
+import pytest
+
+TIERS = ("unit", "contract", "integration", "e2e", "gpu")
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tier = item.path.relative_to(HERE).parts[0]
+        if tier not in TIERS:
+            raise pytest.UsageError(f"{item.path} is in none of the tiers {', '.join(TIERS)}")
+        item.add_marker(tier)

@@ -1,0 +1,1 @@
+"""Test doubles that keep the protocols of what they stand for."""

@@ -1,0 +1,136 @@
+import asyncio
+import dataclasses
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from orfeon.api.chat.v1 import chat_pb2 as pb
+from orfeon.api.chat.v1 import chat_pb2_grpc
+from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from services.chat.__main__ import CHAT
+from services.chat.engine import ChatModel
+from services.chat.fake_engine import FakeChatModel
+from services.chat.settings import ChatSettings
+from services.runtime.context import RequestContext
+from services.runtime.errors import ContextLengthExceeded, ModelLoading, ModelNotFound, OrfeonError
+from services.runtime.manifest import Manifest
+from services.runtime.server import Container
+from services.runtime.status import error_of
+from tests.fakes.container import running
+
+SERVICE = "orfeon.api.chat.v1.ChatService"
+
+
+def settings(tmp_path: Path) -> ChatSettings:
+    return ChatSettings(
+        ORFEON_HOME=tmp_path / "home", address=f"unix:{tmp_path / 's'}", engine="fake"
+    )
+
+
+@pytest.fixture
+async def channel(tmp_path: Path) -> AsyncIterator[grpc.aio.Channel]:
+    async with running(CHAT, settings(tmp_path)) as channel:
+        yield channel
+
+
+def ask(text: str, model: str = "") -> pb.ChatCompletionRequest:
+    message = pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text=text)])
+    return pb.ChatCompletionRequest(model=model, messages=[message])
+
+
+async def error_from(channel: grpc.aio.Channel, request: pb.ChatCompletionRequest) -> OrfeonError:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        async for _ in chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(request):
+            pass
+    return error_of(failed.value)
+
+
+async def serving(channel: grpc.aio.Channel, service: str) -> bool:
+    request = health_pb2.HealthCheckRequest(service=service)
+    answer = await health_pb2_grpc.HealthStub(channel).Check(request)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(
+    channel: grpc.aio.Channel,
+) -> None:
+    call = chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("good morning"))
+    answers = [answer async for answer in call]
+    assert "".join(answer.delta for answer in answers) == "You said: good morning"
+    assert len(answers) == 5
+    assert answers[-1].finished.completion_tokens == 4
+    assert {answer.model for answer in answers} == {"smollm2-135m-instruct"}
+
+
+async def test_errors_keep_their_class_sentence_and_field(channel: grpc.aio.Channel) -> None:
+    missing = await error_from(channel, ask("hi", model="nope"))
+    assert isinstance(missing, ModelNotFound)
+    assert missing.param == "model"
+    assert isinstance(await error_from(channel, ask("word " * 9000)), ContextLengthExceeded)
+
+
+async def test_health_tells_alive_from_ready(tmp_path: Path) -> None:
+    async with running(CHAT, settings(tmp_path)) as channel:
+        assert [await serving(channel, name) for name in ("liveness", "", SERVICE)] == [True] * 3
+    async with running(CHAT, settings(tmp_path), load=False) as channel:
+        assert await serving(channel, "liveness")
+        assert not await serving(channel, "")
+        assert not await serving(channel, SERVICE)
+
+
+class GatedEngine:
+    """Loads when told."""
+
+    def __init__(self) -> None:
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+        self.entered.set()
+        self.gate.wait()
+        return FakeChatModel(manifest.context_length)
+
+
+async def test_a_container_still_loading_says_when_to_come_back(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    gated = dataclasses.replace(CHAT, engines={"fake": lambda _settings: engine})
+    container = Container(gated, settings(tmp_path))
+    await container.start()
+    load = asyncio.ensure_future(container.load())
+    await asyncio.to_thread(engine.entered.wait)
+    async with grpc.aio.insecure_channel(settings(tmp_path).address) as channel:
+        loading = await error_from(channel, ask("hi"))
+        assert isinstance(loading, ModelLoading)
+        assert loading.retry_after == 2.0
+        engine.gate.set()
+        await load
+        assert await serving(channel, SERVICE)
+    await container.stop()
+
+
+async def test_reflection_lists_the_contracts(channel: grpc.aio.Channel) -> None:
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    async for answer in stub.ServerReflectionInfo(iter([request])):
+        names = {service.name for service in answer.list_services_response.service}
+    assert {SERVICE, "grpc.health.v1.Health", "orfeon.api.models.v1.ModelService"} <= names
+
+
+async def test_the_models_are_listed_with_their_state(channel: grpc.aio.Channel) -> None:
+    stub = models_pb2_grpc.ModelServiceStub(channel)
+    model = (await stub.ListModels(models_pb2.ListModelsRequest())).models[0]
+    assert model.is_default
+    assert model.state == models_pb2.MODEL_STATE_LOADED
+
+
+async def test_a_priority_that_is_no_level_is_refused(channel: grpc.aio.Channel) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        async for _ in chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(
+            ask("hi"), metadata=RequestContext("req", priority=7).metadata()
+        ):
+            pass
+    assert error_of(failed.value).param == "priority"

@@ -1,0 +1,54 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from orfeon.api.emotion.v1 import emotion_pb2 as pb
+from services.runtime.errors import ContentTooLarge, InvalidRequest
+from services.runtime.upload import received
+
+
+async def parts(*messages: pb.ClassifyRequest) -> AsyncIterator[pb.ClassifyRequest]:
+    for message in messages:
+        yield message
+
+
+CONFIG = pb.ClassifyRequest(config=pb.ClassifyConfig(model="m"))
+
+
+def audio(data: bytes) -> pb.ClassifyRequest:
+    return pb.ClassifyRequest(audio=data)
+
+
+async def test_the_parts_become_one_file_at_its_start() -> None:
+    async with received(parts(CONFIG, audio(b"one"), audio(b"two")), 100) as (config, file):
+        assert config.model == "m"
+        assert file.read() == b"onetwo"
+    assert file.closed
+
+
+async def test_an_upload_without_audio_is_an_empty_file() -> None:
+    async with received(parts(CONFIG), 100) as (_, file):
+        assert file.read() == b""
+
+
+@pytest.mark.parametrize("messages", [(), (audio(b"x"),), (CONFIG, CONFIG)])
+async def test_messages_out_of_order_are_refused(messages: tuple[pb.ClassifyRequest, ...]) -> None:
+    with pytest.raises(InvalidRequest):
+        async with received(parts(*messages), 100):
+            pass
+
+
+async def test_the_limit_is_noticed_before_the_rest_is_read() -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[pb.ClassifyRequest]:
+        nonlocal read
+        yield CONFIG
+        while True:
+            read += 1
+            yield audio(b"0123456789")
+
+    with pytest.raises(ContentTooLarge):
+        async with received(endless(), 25):
+            pass
+    assert read == 3
