@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from services.runtime.threads import wait_patiently
+
+# Before any test module imports a model library: OpenMP reads its variables when it is loaded.
+wait_patiently()
+
 TIERS = ("unit", "contract", "integration", "e2e", "gpu")
 HERE = Path(__file__).parent
 

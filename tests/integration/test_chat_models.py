@@ -15,6 +15,8 @@ from services.runtime.errors import ContextLengthExceeded
 from services.runtime.registry import Registry
 from services.runtime.worker import Cancellation
 
+GREEDY = Sampling(temperature=0)
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
@@ -36,8 +38,8 @@ def answer(model: ChatModel, asked: ChatRequest) -> tuple[str, Completed]:
 
 
 def test_it_knows_something(model: ChatModel) -> None:
-    text, end = answer(model, request("What is the capital of France?"))
-    assert "Paris" in text
+    text, end = answer(model, request("What is 2+2?", sampling=GREEDY))
+    assert "4" in text
     assert end.prompt_tokens > 10
 
 
@@ -52,17 +54,17 @@ def test_a_seed_repeats_and_another_differs(model: ChatModel) -> None:
 
 
 def test_max_tokens_and_stop_end_the_answer(model: ChatModel) -> None:
-    text, end = answer(model, request("Count from one to twenty.", max_tokens=5))
+    text, end = answer(model, request("Count to twenty.", max_tokens=5, sampling=GREEDY))
     assert (end.reason, end.completion_tokens) == ("length", 5)
-    whole, _ = answer(model, request("Count from one to twenty."))
+    whole, _ = answer(model, request("Count to twenty.", sampling=GREEDY))
     stop = whole[4:7]
-    text, end = answer(model, request("Count from one to twenty.", stop=(stop,)))
+    text, end = answer(model, request("Count to twenty.", stop=(stop,), sampling=GREEDY))
     assert end.reason == "stop"
     assert text == whole.split(stop)[0]
 
 
 def test_a_json_object_parses(model: ChatModel) -> None:
-    asked = request("Describe a cat as JSON: name, age.", max_tokens=200, json_object=True)
+    asked = request("List one fruit as JSON.", 200, json_object=True, sampling=GREEDY)
     assert isinstance(json.loads(answer(model, asked)[0]), dict)
 
 
@@ -74,10 +76,12 @@ def test_a_long_prompt_is_refused_by_the_number_of_tokens(model: ChatModel) -> N
 def test_leaving_stops_the_reading_of_a_prompt_and_the_next_request_is_whole(
     model: ChatModel,
 ) -> None:
+    greedy = request("What is the capital of France?", sampling=GREEDY)
+    before = answer(model, greedy)
     cancelled = Cancellation()
     threading.Timer(0.3, cancelled.set).start()
     began = time.monotonic()
     pieces = list(model.generate(request("cat dog " * 900), cancelled))
     assert pieces == []
     assert time.monotonic() - began < 2
-    assert "Paris" in answer(model, request("What is the capital of France?"))[0]
+    assert answer(model, greedy) == before
