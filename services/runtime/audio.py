@@ -1,0 +1,207 @@
+"""Recordings in, samples out: any container ffmpeg reads, decoded, mixed to mono and resampled."""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NoReturn
+
+import av
+import numpy as np
+import soxr
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio
+
+Samples = NDArray[np.float32]
+
+#: Formats whose length ffmpeg guesses from the bit rate: their word is taken with a margin.
+_GUESSED = frozenset({"mp3", "aac"})
+_GUESS_MARGIN = 2.0
+
+#: Full scale of the integer sample types. Eight bits are unsigned, around 128.
+_FULL_SCALE = {"u1": 128.0, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
+
+#: Frames are gathered to about this many seconds before they are mixed and resampled: one call
+#: of NumPy and soxr then does the work of forty.
+_BLOCK_SECONDS = 1.0
+
+_UNREADABLE = (
+    "The audio cannot be read. Send a whole file in a common format, such as wav, mp3, m4a, ogg, "
+    "flac or webm."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLimits:
+    """What a recording may be at most."""
+
+    max_seconds: float
+    """Length in seconds."""
+
+
+def decode(
+    file: BinaryIO,
+    rate: int,
+    limits: AudioLimits,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Samples:
+    """Decodes the first audio stream of a seekable file.
+
+    Returns mono float32 samples at `rate` Hz, shape `(samples,)`, full scale at 1, channels
+    averaged, samples that are no number silenced. Corrupt packets are skipped, as ffmpeg does, so a
+    truncated file gives what it still holds. `cancelled` is asked between packets.
+
+    Raises `InvalidAudio` for what holds no readable audio, `ContentTooLarge` for more than
+    `limits`, at once where the file declares its length, and `Cancelled`.
+    """
+    if file.seek(0, os.SEEK_END) == 0:
+        raise InvalidAudio("The audio file is empty.", param="file")
+    file.seek(0)
+    try:
+        # The callback and the whitelist keep playlists from opening other files or addresses.
+        with av.open(
+            file,
+            mode="r",
+            metadata_errors="ignore",
+            container_options={"protocol_whitelist": "none"},
+            io_open=_refuse_to_open,
+        ) as container:
+            return _decode_container(container, rate, limits, cancelled)
+    except (av.error.FFmpegError, ValueError) as error:
+        # ValueError: sample types that NumPy has no name for, text that is no UTF-8.
+        raise InvalidAudio(_UNREADABLE, param="file") from error
+
+
+def _refuse_to_open(_url: str, _flags: int, _options: dict[str, str]) -> NoReturn:
+    raise PermissionError("A recording may not refer to other files.")
+
+
+def _decode_container(
+    container: InputContainer, rate: int, limits: AudioLimits, cancelled: Callable[[], bool]
+) -> Samples:
+    if not container.streams.audio:
+        raise InvalidAudio("The file holds no audio. Send a file with a sound track.", param="file")
+    stream = container.streams.audio[0]
+    _check_declared(container, stream, limits)
+    mono = _Mono(rate, limits)
+    for frame in _frames(container, stream, cancelled):
+        mono.add(frame)
+    samples = mono.finish()
+    if samples.size == 0:
+        raise InvalidAudio("The audio holds no samples. Record again.", param="file")
+    return samples
+
+
+def _check_declared(container: InputContainer, stream: AudioStream, limits: AudioLimits) -> None:
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        seconds = container.duration / av.time_base
+    else:
+        return
+    guessed = bool(_GUESSED & set(container.format.name.split(",")))
+    if seconds > limits.max_seconds * (_GUESS_MARGIN if guessed else 1.0):
+        raise _too_long(limits)
+
+
+def _frames(
+    container: InputContainer, stream: AudioStream, cancelled: Callable[[], bool]
+) -> Iterator[AudioFrame]:
+    if stream.codec_context is None:
+        raise InvalidAudio(_UNREADABLE, param="file")
+    # Codec threads gain nothing on audio and would outnumber the cores the engines were given.
+    stream.codec_context.thread_count = 1
+    for packet in container.demux(stream):
+        if cancelled():
+            raise Cancelled("The request was cancelled.")
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue
+        for frame in frames:
+            # A stream of audio yields audio frames; PyAV's types cannot say so.
+            if isinstance(frame, AudioFrame):
+                yield frame
+
+
+class _Mono:
+    """Gathers frames, mixes them to mono and resamples them, block by block.
+
+    A stream may change its rate or its channels on the way; each change starts a new resampler.
+    """
+
+    def __init__(self, rate: int, limits: AudioLimits) -> None:
+        self._rate = rate
+        self._limits = limits
+        self._most = math.ceil(limits.max_seconds * rate) + 1
+        self._shape: tuple[int, int] | None = None
+        self._resampler: soxr.ResampleStream | None = None
+        self._pending: list[NDArray[Any]] = []
+        self._pending_seconds = 0.0
+        self._done: list[Samples] = []
+        self._total = 0
+
+    def add(self, frame: AudioFrame) -> None:
+        shape = (frame.sample_rate, len(frame.layout.channels))
+        if shape != self._shape:
+            self._flush(last=True)
+            self._shape = shape
+            # soxr refuses ratios that no recording needs, with an error that is not ours.
+            if not self._rate / 256 <= shape[0] <= self._rate * 256:
+                raise InvalidAudio(
+                    f"The sample rate of {shape[0]} Hz is not supported; resample the recording.",
+                    param="file",
+                )
+            self._resampler = soxr.ResampleStream(shape[0], self._rate, 1, "float32", "HQ")
+        self._pending.append(_channels(frame))
+        self._pending_seconds += frame.samples / shape[0]
+        if self._pending_seconds >= _BLOCK_SECONDS:
+            self._flush(last=False)
+
+    def finish(self) -> Samples:
+        self._flush(last=True)
+        return np.concatenate(self._done) if self._done else np.zeros(0, np.float32)
+
+    def _flush(self, last: bool) -> None:
+        if self._resampler is None:
+            return
+        joined = np.concatenate(self._pending, axis=1) if self._pending else None
+        mixed = np.zeros(0, np.float32) if joined is None else _mixed(joined)
+        self._pending.clear()
+        self._pending_seconds = 0.0
+        samples = self._resampler.resample_chunk(mixed, last=last)
+        self._total += samples.size
+        if self._total > self._most:
+            raise _too_long(self._limits)
+        self._done.append(samples)
+
+
+def _channels(frame: AudioFrame) -> NDArray[Any]:
+    """The samples as decoded, shape `(channels, samples)`."""
+    array = frame.to_ndarray()
+    if frame.format.is_planar:
+        return array
+    return array.reshape(-1, len(frame.layout.channels)).T
+
+
+def _mixed(channels: NDArray[Any]) -> Samples:
+    """One channel, the mean of all, in -1..1."""
+    kind = channels.dtype.str[1:]
+    if kind in _FULL_SCALE:
+        offset = 128 if kind == "u1" else 0
+        mean = channels.mean(axis=0, dtype=np.float64) - offset
+        return np.asarray(mean / _FULL_SCALE[kind], np.float32)
+    # Floats may be anything at all: one infinity would silence the rest of the recording.
+    finite = np.nan_to_num(channels.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.asarray(finite.clip(-1.0, 1.0).mean(axis=0, dtype=np.float32))
+
+
+def _too_long(limits: AudioLimits) -> ContentTooLarge:
+    return ContentTooLarge(
+        f"The audio is longer than the {limits.max_seconds:g} seconds allowed; send it in parts.",
+        param="file",
+    )
