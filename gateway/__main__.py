@@ -1,0 +1,34 @@
+"""`python -m gateway`: settings, then the parts, then HTTP."""
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.keystore import KeyStore
+from gateway.protocol import EnvelopeProtocol
+from gateway.settings import GatewaySettings
+from gateway.upstreams import Upstreams
+from services.runtime.telemetry import configure_logging
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT."""
+    settings = GatewaySettings()
+    configure_logging(settings.log_level)
+    keys = KeyStore(settings.database_url) if settings.require_keys else None
+    uvicorn.run(
+        create_app(settings, Upstreams(settings.upstreams), keys),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=EnvelopeProtocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The gateway as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import errors, openapi
+from gateway.catalog import Catalog
+from gateway.gatekeeper import Gatekeeper
+from gateway.keystore import KeyStore
+from gateway.metrics import GatewayMetrics
+from gateway.middleware import Bounded, Observed
+from gateway.ratelimits import RateLimiter, Rates
+from gateway.routes.chat import chat_router
+from gateway.routes.classification import classification_router
+from gateway.routes.health import health_router
+from gateway.routes.models import models_router
+from gateway.routes.speech import speech_router
+from gateway.routes.transcription import transcription_router
+from gateway.settings import GatewaySettings
+from gateway.upstreams import Upstreams
+from orfeon import __version__
+
+_EXPOSED = (
+    "x-request-id",
+    "x-request-priority",
+    "openai-processing-ms",
+    "retry-after",
+    "retry-after-ms",
+    *(
+        f"x-ratelimit-{what}-{unit}"
+        for what in ("limit", "remaining", "reset")
+        for unit in ("requests", "tokens")
+    ),
+)
+
+
+def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore | None) -> FastAPI:
+    """The application. `keys` is None where no key is required. Opens `upstreams` as it starts."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await upstreams.open()
+        yield
+        await upstreams.close()
+
+    metrics = GatewayMetrics(__version__)
+    gatekeeper = Gatekeeper(
+        keys,
+        RateLimiter(settings.rate_limit_storage),
+        Rates(settings.requests_per_minute, settings.tokens_per_minute),
+        settings.request_timeout,
+    )
+    app = FastAPI(
+        title="Orfeón",
+        version=__version__,
+        description=openapi.DESCRIPTION,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere, and no page of ours may; /openapi.json stays.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    errors.install(app)
+    openapi.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        Bounded, json_bytes=settings.max_json_bytes, upload_bytes=settings.max_upload_bytes
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+        )
+    app.add_middleware(Observed, metrics=metrics)
+    app.include_router(chat_router(gatekeeper, upstreams))
+    app.include_router(speech_router(gatekeeper, upstreams))
+    app.include_router(transcription_router(gatekeeper, upstreams))
+    app.include_router(classification_router(gatekeeper, upstreams))
+    app.include_router(models_router(gatekeeper, Catalog(upstreams)))
+    app.include_router(health_router(upstreams, metrics))
+    return app

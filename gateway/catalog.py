@@ -1,0 +1,102 @@
+"""The models of all services together, remembered while a service is away."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.schemas.models import Model
+from orfeon.api.models.v1 import models_pb2
+from services.runtime.errors import ModelNotFound, OrfeonError, ServiceUnavailable
+
+_STATES: dict[int, str] = {
+    models_pb2.MODEL_STATE_UNLOADED: "unloaded",
+    models_pb2.MODEL_STATE_LOADING: "loading",
+    models_pb2.MODEL_STATE_LOADED: "loaded",
+    models_pb2.MODEL_STATE_FAILED: "failed",
+}
+
+
+class ModelSource(Protocol):
+    """Where the lists come from."""
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """The capabilities that there is a service for."""
+
+    async def models(self, capability: str) -> list[models_pb2.Model]:
+        """The models of one service. Raises `OrfeonError`."""
+
+
+class Catalog:
+    """The models, asked for again when the last answer is older than `fresh_seconds`."""
+
+    def __init__(
+        self,
+        source: ModelSource,
+        *,
+        fresh_seconds: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._known: dict[str, list[Model]] = {}
+        self._asked = -float("inf")
+        self._lock = asyncio.Lock()
+
+    async def list(self) -> "list[Model]":
+        """Every model, by capability; those of a service that is away as last seen.
+
+        Raises `ServiceUnavailable` when no service has ever answered.
+        """
+        async with self._lock:
+            if self._clock() - self._asked >= self._fresh_seconds:
+                await asyncio.gather(*map(self._ask, self._source.capabilities))
+                if self._known:
+                    self._asked = self._clock()
+        if not self._known and self._source.capabilities:
+            raise ServiceUnavailable("No service is up yet; try again shortly.", retry_after=1.0)
+        return [model for name in self._source.capabilities for model in self._known.get(name, [])]
+
+    async def find(self, name: str) -> Model:
+        """The model of an id or alias. Raises `ModelNotFound`."""
+        models = await self.list()
+        for model in models:
+            if model["id"] == name:
+                return model
+        for model in models:
+            if name in model["capabilities"]["aliases"]:
+                return model
+        raise ModelNotFound(
+            "There is no such model here. GET /v1/models lists them.", param="model"
+        )
+
+    async def _ask(self, capability: str) -> None:
+        try:
+            models = await self._source.models(capability)
+        except OrfeonError:
+            return
+        self._known[capability] = [_public(model) for model in models]
+
+
+def _public(model: models_pb2.Model) -> Model:
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "capabilities": {
+            "capability": model.capability,
+            "tasks": list(model.tasks),
+            "aliases": list(model.aliases),
+            "default": model.is_default,
+            "state": _STATES.get(model.state, "unknown"),  # type: ignore[typeddict-item]
+            "resident_bytes": model.resident_bytes,
+            "context_length": model.context_length or None,
+            "languages": list(model.languages),
+            "voices": list(model.voices),
+            "labels": list(model.labels),
+            "licence": model.licence,
+        },
+    }

@@ -1,0 +1,149 @@
+"""The one place that turns a failure, whatever it is, into OpenAI's error envelope."""
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from gateway.exchange import exchange_of
+from services.runtime.errors import (
+    Cancelled,
+    ContentTooLarge,
+    Internal,
+    InvalidApiKey,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    OrfeonError,
+    UnsupportedMediaType,
+)
+
+log = logging.getLogger(__name__)
+
+UNEXPECTED = "The server failed to answer. The failure has been logged under this request's id."
+
+_BY_STATUS: dict[int, tuple[type[OrfeonError], str]] = {
+    404: (NotFound, "There is no such route. GET /openapi.json lists them."),
+    405: (MethodNotAllowed, "This route does not take this method; see the header `allow`."),
+    413: (ContentTooLarge, "The body is too large."),
+    415: (UnsupportedMediaType, "This route does not read bodies of this media type."),
+}
+
+#: What pydantic says of a file field that came as text, or not at all.
+_NOT_A_FILE = "must be an uploaded file: a form part with a filename"
+
+
+class ErrorBody(TypedDict):
+    """What went wrong. `code` is for programs, `message` says what to change."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorEnvelope(TypedDict):
+    """Every failure, of whatever kind, is answered in this shape."""
+
+    error: ErrorBody
+
+
+def envelope(error: OrfeonError) -> ErrorEnvelope:
+    """The body that stands for an error."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+def headers_of(error: OrfeonError) -> dict[str, str]:
+    """The headers that go with an error's body."""
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+        headers["retry-after-ms"] = str(max(0, math.ceil(error.retry_after * 1000)))
+    if isinstance(error, InvalidApiKey):
+        headers["www-authenticate"] = "Bearer"
+    return headers
+
+
+def response_of(error: OrfeonError) -> Response:
+    """The response that stands for an error."""
+    return Response(
+        json.dumps(envelope(error)),
+        error.http_status,
+        headers_of(error),
+        media_type="application/json",
+    )
+
+
+def error_behind(failure: Exception) -> OrfeonError:
+    """The error that a caller hears of, for whatever was raised. Logs what is a fault of ours."""
+    if isinstance(failure, OrfeonError):
+        return failure
+    if isinstance(failure, RequestValidationError):
+        return _invalid(failure.errors())
+    if isinstance(failure, HTTPException):
+        cls, sentence = _BY_STATUS.get(failure.status_code, (InvalidRequest, failure.detail))
+        if failure.status_code < 500:
+            return cls(sentence)
+    if isinstance(failure, ClientDisconnect):
+        return Cancelled("The client left before the request was complete.")
+    log.error("unexpected failure", exc_info=failure)
+    return Internal(UNEXPECTED)
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer every exception that its routes raise in the envelope."""
+
+    async def answer(request: Request, failure: Exception) -> Response:
+        error = error_behind(failure)
+        exchange_of(request.scope).error = error.code or error.type
+        response = response_of(error)
+        if isinstance(failure, HTTPException) and failure.headers:
+            response.headers.update(failure.headers)
+        return response
+
+    for kind in (OrfeonError, RequestValidationError, HTTPException, ClientDisconnect):
+        app.add_exception_handler(kind, answer)
+
+
+def _invalid(errors: Sequence[Any]) -> InvalidRequest:
+    """The first fault that validation found, without the value that was at fault."""
+    first = errors[0]
+    kind = first["type"]
+    if kind == "json_invalid":
+        return InvalidRequest("The body is not valid JSON.")
+    place, *path = first["loc"]
+    param = _param(path) or None
+    if kind == "value_error" and isinstance(first.get("ctx", {}).get("error"), ValueError):
+        sentence = str(first["ctx"]["error"])
+        if sentence.startswith("Expected UploadFile"):
+            sentence = f"{param} {_NOT_A_FILE}."
+        return InvalidRequest(sentence, param=param)
+    if kind == "missing":
+        what = f"Required field {param} is missing." if param else f"The {place} is missing."
+        return InvalidRequest(what, param=param)
+    return InvalidRequest(f"{param or 'The body'}: {first['msg']}.", param=param)
+
+
+def _param(path: Sequence[str | int]) -> str:
+    """`messages[0].content`, of the place that pydantic names, less its names of union members."""
+    param = ""
+    for part in path:
+        if isinstance(part, int):
+            param += f"[{part}]"
+        elif part.isidentifier() or part.endswith("[]"):
+            param += f".{part}" if param else part
+    return param

@@ -1,0 +1,38 @@
+"""One request and its response, as the gateway's layers know it."""
+
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.keystore import ApiKey
+
+SCOPE_KEY = "orfeon.exchange"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request, from its first byte on; filled in layer by layer.
+
+    `started` is in seconds of `time.monotonic()`. Whatever response is sent, an error's too,
+    carries `headers`.
+    """
+
+    request_id: str
+    started: float = field(default_factory=time.monotonic)
+    headers: dict[str, str] = field(default_factory=dict)
+    key: ApiKey | None = None
+    wanted_priority: int | None = None
+    priority: int | None = None
+    error: str = ""
+    """The code of the error that was answered; empty while there is none."""
+
+    def seconds(self) -> float:
+        """Time since the request began."""
+        return time.monotonic() - self.started
+
+
+def exchange_of(scope: MutableMapping[str, Any]) -> Exchange:
+    """The exchange of an ASGI scope."""
+    exchange: Exchange = scope[SCOPE_KEY]
+    return exchange

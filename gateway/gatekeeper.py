@@ -1,0 +1,129 @@
+"""Who may ask, how much, and how urgently: keys, scopes, rates and priorities."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
+
+from gateway.exchange import Exchange
+from gateway.keystore import ApiKey, KeyStore
+from gateway.ratelimits import RateLimiter, Rates
+from services.runtime.context import LEVELS, NORMAL, PRIORITY_KEY, RequestContext
+from services.runtime.errors import (
+    InvalidApiKey,
+    InvalidRequest,
+    MissingScope,
+    ServiceUnavailable,
+)
+
+#: OpenAI's word for urgency, as a level.
+_BY_SERVICE_TIER = {"priority": 0, "fast": 0, "auto": 1, "default": 1, "scale": 1, "flex": 2}
+
+#: Who asks where no key is required.
+ANYBODY = ApiKey(
+    id="anybody",
+    name="anybody",
+    prefix="",
+    priority_floor=0,
+    scopes=frozenset({"admin"}),
+    created=0.0,
+)
+
+
+class Gatekeeper:
+    """Admits requests. `keys` is None where everybody may do everything."""
+
+    def __init__(
+        self, keys: KeyStore | None, limiter: RateLimiter, rates: Rates, timeout: float
+    ) -> None:
+        self._keys = keys
+        self._limiter = limiter
+        self._rates = rates
+        self._timeout = timeout
+
+    async def admit(
+        self, exchange: Exchange, headers: Headers, scope: str, *, metered: bool
+    ) -> None:
+        """Lets a request in, from its headers alone, before its body is read.
+
+        Raises `InvalidApiKey`, `MissingScope`, `RateLimitExceeded`, `InvalidRequest`.
+        """
+        key = ANYBODY if self._keys is None else await _authenticated(self._keys, headers)
+        exchange.key = key
+        if not key.allows(scope):
+            raise MissingScope(f"This API key lacks the scope {scope!r}, which this route needs.")
+        if metered and key is not ANYBODY:
+            await self._limiter.admit(key.id, self._rates_of(key), exchange.headers)
+        exchange.wanted_priority = _level(headers.get(PRIORITY_KEY))
+
+    def context(
+        self, exchange: Exchange, priority: int | None = None, service_tier: str | None = None
+    ) -> RequestContext:
+        """What the service behind is told, once the body has said how urgent it is.
+
+        The header goes before the body's `priority`, that before `service_tier`; no key goes
+        below its floor. The level applied is echoed in a response header.
+        """
+        assert exchange.key is not None, "admit comes first"
+        wanted = exchange.wanted_priority
+        if wanted is None:
+            wanted = priority
+        if wanted is None:
+            wanted = _BY_SERVICE_TIER.get(service_tier or "default", NORMAL)
+        exchange.priority = max(wanted, exchange.key.priority_floor)
+        exchange.headers[PRIORITY_KEY] = str(exchange.priority)
+        return RequestContext(
+            request_id=exchange.request_id,
+            key_id=exchange.key.id,
+            priority=exchange.priority,
+            deadline=exchange.started + self._timeout,
+        )
+
+    async def charge(self, exchange: Exchange, tokens: int) -> None:
+        """Counts the tokens that a request took."""
+        key = exchange.key
+        if key is not None and key is not ANYBODY:
+            await self._limiter.charge(key.id, self._rates_of(key), tokens)
+
+    def _rates_of(self, key: ApiKey) -> Rates:
+        if key.requests_per_minute is None and key.tokens_per_minute is None:
+            return self._rates
+        return Rates(
+            requests=key.requests_per_minute or self._rates.requests,
+            tokens=key.tokens_per_minute or self._rates.tokens,
+        )
+
+
+async def _authenticated(keys: KeyStore, headers: Headers) -> ApiKey:
+    secret = _secret(headers)
+    known, key = keys.remembered(secret)
+    if not known:
+        try:
+            key = await asyncio.to_thread(keys.authenticate, secret)
+        except SQLAlchemyError as error:
+            raise ServiceUnavailable(
+                "API keys cannot be checked just now; try again shortly.", retry_after=1.0
+            ) from error
+    if key is None:
+        raise InvalidApiKey("This API key is wrong, revoked or expired.")
+    return key
+
+
+def _secret(headers: Headers) -> str:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    if secret := headers.get("x-api-key", "").strip():
+        return secret
+    raise InvalidApiKey("No API key; send one in the header `Authorization: Bearer <key>`.")
+
+
+def _level(raw: str | None) -> int | None:
+    if raw is None:
+        return None
+    if raw.strip() not in {str(level) for level in LEVELS}:
+        raise InvalidRequest(
+            f"The header {PRIORITY_KEY} must be 0 (urgent), 1 (normal) or 2 (background).",
+            param="priority",
+        )
+    return int(raw)

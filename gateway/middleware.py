@@ -1,0 +1,128 @@
+"""What happens to every request before any route: a name, a size limit, a clock, a log line.
+
+Plain ASGI: a stream passes through untouched.
+"""
+
+import logging
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import error_behind, response_of
+from gateway.exchange import SCOPE_KEY, Exchange, exchange_of
+from gateway.metrics import GatewayMetrics
+from services.runtime.context import REQUEST_ID_KEY, current_request_id, new_request_id
+from services.runtime.errors import ContentTooLarge
+
+log = logging.getLogger("gateway.access")
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+_QUIET = {"/healthz", "/readyz", "/metrics"}
+
+
+class Observed:
+    """Names the request, adds the headers every response has, counts it and logs it."""
+
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
+        exchange = Exchange(given if _SANE_REQUEST_ID.fullmatch(given) else new_request_id())
+        scope[SCOPE_KEY] = exchange
+        token = current_request_id.set(exchange.request_id)
+        status = 499
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(raw=message["headers"])
+                headers[REQUEST_ID_KEY] = exchange.request_id
+                headers["openai-processing-ms"] = str(round(exchange.seconds() * 1000))
+                for name, value in exchange.headers.items():
+                    headers[name] = value
+            await send(message)
+
+        try:
+            with self._metrics.in_progress.track_inprogress():
+                await self._app(scope, receive, send_with_headers)
+        finally:
+            self._ended(scope, exchange, status)
+            current_request_id.reset(token)
+
+    def _ended(self, scope: Scope, exchange: Exchange, status: int) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        seconds = exchange.seconds()
+        self._metrics.answered(method, route, status, seconds, exchange.error)
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        if log.isEnabledFor(level):
+            facts = {
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(seconds * 1000, 1),
+                "key": exchange.key.id if exchange.key else None,
+                "priority": exchange.priority,
+                "error": exchange.error or None,
+            }
+            log.log(level, "answered", extra=facts)
+
+
+class Bounded:
+    """Refuses bodies over the limit: at once by their declared length, else while they are read.
+
+    It also answers what no route could: an exception that is nobody's.
+    """
+
+    def __init__(self, app: ASGIApp, json_bytes: int, upload_bytes: int) -> None:
+        self._app = app
+        self._json_bytes = json_bytes
+        self._upload_bytes = upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+        headers = Headers(scope=scope)
+        upload = headers.get("content-type", "").lower().startswith("multipart/")
+        limit = self._upload_bytes if upload else self._json_bytes
+        seen = 0
+
+        async def bounded_receive() -> Message:
+            nonlocal seen
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > limit:
+                    raise _too_large(limit)
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            declared = headers.get("content-length", "")
+            if declared.isdecimal() and int(declared) > limit:
+                raise _too_large(limit)
+            await self._app(scope, bounded_receive, watched_send)
+        except Exception as failure:
+            if started:
+                raise
+            error = error_behind(failure)
+            exchange_of(scope).error = error.code or error.type
+            await response_of(error)(scope, receive, send)
+
+
+def _too_large(limit: int) -> ContentTooLarge:
+    return ContentTooLarge(f"The body is larger than the limit of {limit:,} bytes.")

@@ -1,0 +1,83 @@
+"""What /openapi.json says beyond what FastAPI finds out by itself."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from gateway.errors import ErrorEnvelope
+
+DESCRIPTION = """\
+Chat, speech and emotion in OpenAI's manner, on premises: point OpenAI's own client here.
+
+Every failure is answered in one envelope, `{"error": {message, type, param, code}}`. Every response
+carries `x-request-id`. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner.
+"""
+
+_MEANING: dict[int, tuple[str, str, str]] = {
+    400: ("invalid_request_error", "", "A field is missing, of the wrong kind or out of range."),
+    401: ("authentication_error", "invalid_api_key", "This API key is wrong, revoked or expired."),
+    403: ("permission_error", "missing_scope", "This API key lacks the scope this route needs."),
+    404: ("invalid_request_error", "model_not_found", "There is no such model here."),
+    413: ("invalid_request_error", "content_too_large", "The body is larger than the limit."),
+    415: ("invalid_request_error", "unsupported_media_type", "Send the body as this route reads."),
+    429: ("rate_limit_error", "rate_limit_exceeded", "The key has used up its rate; wait."),
+    500: ("server_error", "internal_error", "The server failed to answer."),
+    503: ("service_unavailable_error", "service_unavailable", "The service is down or restarting."),
+    504: ("timeout_error", "deadline_exceeded", "The request did not finish in the time allowed."),
+}
+
+#: The other form of a 200 that can be streamed.
+EVENTS: dict[str, Any] = {
+    "description": "The answer; with `stream`, server-sent events.",
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": "data: {...}\n\ndata: [DONE]\n\n",
+        }
+    },
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route documents the statuses it can fail with."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        kind, code, message = _MEANING[status]
+        error = {"message": message, "type": kind, "param": None, "code": code or None}
+        documented[status] = {
+            "model": ErrorEnvelope,
+            "description": message,
+            "content": {"application/json": {"example": {"error": error}}},
+        }
+    return documented
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` describe itself as it behaves: validation fails with 400, keys are bearers."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+            )
+            _correct(schema)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _correct(schema: dict[str, Any]) -> None:
+    schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            # FastAPI documents its own 422, which the gateway never sends.
+            operation["responses"].pop("422", None)
+            if "401" in operation["responses"]:
+                operation["security"] = [{"key": []}]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schema["components"]["schemas"].pop(name, None)

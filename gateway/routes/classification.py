@@ -1,0 +1,79 @@
+"""`/v1/audio/classifications`."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+from fastapi import APIRouter, Request
+from starlette.datastructures import UploadFile
+
+from gateway.exchange import exchange_of
+from gateway.gatekeeper import Gatekeeper
+from gateway.guard import Guard
+from gateway.openapi import failures
+from gateway.schemas.classification import Classification
+from gateway.schemas.transcription import AudioFile, ModelField, PriorityField, ServiceTierField
+from gateway.streaming import while_connected
+from gateway.uploads import messages_of, refuse_empty
+from gateway.upstreams import Upstreams
+from orfeon.api.emotion.v1 import emotion_pb2
+from services.runtime.status import error_of
+
+_EXAMPLE: Classification = {
+    "object": "audio.classification",
+    "model": "emotion-whisper-tiny",
+    "duration": 2.8,
+    "labels": [{"label": "happy", "score": 0.91}, {"label": "neutral", "score": 0.09}],
+}
+
+
+def classification_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
+    """The routes of classification."""
+    guard = Guard(gatekeeper, "emotion", "form")
+    router = APIRouter(route_class=guard.route_class(), tags=["audio"])
+
+    @router.post(
+        "/v1/audio/classifications",
+        summary="Tell the emotion in a voice",
+        response_model=Classification,
+        responses={
+            200: {"content": {"application/json": {"example": _EXAMPLE}}},
+            **failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504),
+        },
+    )
+    async def create_classification(
+        request: Request,
+        file: AudioFile,
+        model: ModelField = "",
+        priority: PriorityField = None,
+        service_tier: ServiceTierField = None,
+    ) -> Classification:
+        """Every label of the model with its probability, best first."""
+        refuse_empty(file)
+        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        config = emotion_pb2.ClassifyConfig(model=model)
+        call = upstreams.emotion.Classify(
+            _messages(config, file), metadata=context.metadata(), timeout=context.timeout()
+        )
+        try:
+            async with while_connected(request.receive):
+                answer = await call
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+        finally:
+            call.cancel()
+        return {
+            "object": "audio.classification",
+            "model": answer.model,
+            "duration": answer.duration_seconds,
+            "labels": [{"label": one.label, "score": one.score} for one in answer.labels],
+        }
+
+    return router
+
+
+async def _messages(
+    config: emotion_pb2.ClassifyConfig, file: UploadFile
+) -> AsyncIterator[emotion_pb2.ClassifyRequest]:
+    yield emotion_pb2.ClassifyRequest(config=config)
+    async for data in messages_of(file):
+        yield emotion_pb2.ClassifyRequest(audio=data)

@@ -1,0 +1,1 @@
+"""The public JSON, which is OpenAI's; never a type of the contracts behind the gateway."""

@@ -1,0 +1,72 @@
+"""What the gateway can be told."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Capability = Literal["chat", "speech", "emotion"]
+
+
+class GatewaySettings(BaseSettings):
+    """Settings of the gateway.
+
+    Read once, in `python -m gateway`, from variables named `ORFEON_GATEWAY_<FIELD>`; a level is
+    added by two underscores, as in `ORFEON_GATEWAY_UPSTREAMS__CHAT`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="ORFEON_GATEWAY_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
+    """Where models and state live; shared by every process of one machine."""
+    log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+    host: str = "0.0.0.0"
+    """Address that HTTP listens on."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    """Port that HTTP listens on."""
+    upstreams: dict[Capability, str] = {}
+    """Where each capability's gRPC listens: `host:port` or `unix:/path`."""
+    database_url: Annotated[
+        str, Field(validation_alias=AliasChoices("ORFEON_GATEWAY_DATABASE_URL", "DATABASE_URL"))
+    ] = ""
+    """SQLAlchemy URL of the database of API keys; empty means SQLite in `home`."""
+    rate_limit_storage: str = "memory://"
+    """Where rates are counted: `memory://`, or `redis://...` to share them among gateways."""
+    requests_per_minute: Annotated[int, Field(ge=1)] = 3_000
+    """Requests a key may make per minute, unless the key says otherwise."""
+    tokens_per_minute: Annotated[int, Field(ge=1)] = 1_000_000
+    """Tokens a key may read and generate per minute, unless the key says otherwise."""
+    max_json_bytes: Annotated[int, Field(ge=1)] = 4 * 2**20
+    """Largest body, except of an upload."""
+    max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * 2**20
+    """Largest body of an upload, all its parts together."""
+    request_timeout: Annotated[float, Field(gt=0)] = 600
+    """Seconds from a request's first byte to its answer's last."""
+    require_keys: bool = True
+    """Whether a request needs an API key. Without, everybody may do everything."""
+    cors_origins: list[str] = []
+    """Origins whose pages may call from a browser, such as `https://studio.example.org`, or `*`."""
+    drain_seconds: Annotated[int, Field(ge=0)] = 25
+    """How long running requests may go on after SIGTERM."""
+
+    @field_validator("upstreams")
+    @classmethod
+    def _no_empty_address(cls, upstreams: dict[Capability, str]) -> dict[Capability, str]:
+        return {name: address for name, address in upstreams.items() if address}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _database_in_home(cls, values: dict[str, object]) -> dict[str, object]:
+        names = ("database_url", "ORFEON_GATEWAY_DATABASE_URL", "DATABASE_URL")
+        if any(values.get(name) for name in names):
+            return values
+        home = values.get("ORFEON_HOME") or values.get("home") or Path.home() / ".orfeon"
+        return {**values, "database_url": f"sqlite:///{home}/orfeon.db"}

@@ -1,0 +1,120 @@
+"""Answers that come piece by piece, and clients that leave before the end."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.errors import envelope, error_behind
+from gateway.exchange import exchange_of
+from services.runtime.errors import Cancelled, OrfeonError
+
+log = logging.getLogger(__name__)
+
+DONE = b"data: [DONE]\n\n"
+
+
+@asynccontextmanager
+async def while_connected(receive: Receive) -> AsyncIterator[None]:
+    """Cancels the block when the client leaves; it then ends with `Cancelled`.
+
+    The request's body must have been read.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+        if gone:
+            # The block ended before the cancellation reached it: let it arrive here.
+            await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        if gone and task.uncancel() == 0:
+            raise Cancelled("The client left before the answer was complete.") from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+def event(data: Mapping[str, Any]) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+
+
+class _Stream(Response):
+    """A response whose status waits for the first piece: until then, failures have their own."""
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], media_type: str) -> None:
+        self._pieces = pieces
+        # Starlette computes the headers; the body comes later.
+        super().__init__(media_type=media_type)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+        try:
+            async with aclosing(self._pieces), while_connected(receive):
+                async for piece in self._pieces:
+                    if not started:
+                        started = True
+                        await self._start(send)
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not started:
+                started = True
+                await self._start(send)
+            await self._end(send)
+        except Exception as failure:
+            if not started:
+                raise
+            error = error_behind(failure)
+            exchange_of(scope).error = error.code or error.type
+            if not isinstance(error, Cancelled):
+                await self._break_off(send, error)
+
+    async def _start(self, send: Send) -> None:
+        message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(message)
+
+    async def _end(self, send: Send) -> None:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _break_off(self, send: Send, error: OrfeonError) -> None:
+        raise NotImplementedError
+
+
+class ByteStream(_Stream):
+    """A file sent as it is made. A failure breaks the connection: nothing else can say so."""
+
+    async def _break_off(self, send: Send, error: OrfeonError) -> None:
+        # To return without the last message makes the server close the connection.
+        log.warning("stream broken off", extra={"error": error.code})
+
+
+class EventStream(_Stream):
+    """Server-sent events. A failure is the last event, in the envelope."""
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, "text/event-stream")
+        self.headers["cache-control"] = "no-cache"
+        self.headers["x-accel-buffering"] = "no"
+
+    async def _end(self, send: Send) -> None:
+        await send({"type": "http.response.body", "body": DONE, "more_body": False})
+
+    async def _break_off(self, send: Send, error: OrfeonError) -> None:
+        data = event(envelope(error))
+        await send({"type": "http.response.body", "body": data, "more_body": False})
