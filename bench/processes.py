@@ -1,0 +1,61 @@
+"""Starts, watches and stops the programs under measurement."""
+
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(
+    command: Sequence[str], *, env: Mapping[str, str], core: int | None, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a program for the block, on one core if given."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(url: str, *, seconds: float, headers: Mapping[str, str] | None = None) -> float:
+    """Seconds until `url` answers 200. Raises `TimeoutError`."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        try:
+            if httpx.get(url, headers=headers, timeout=2).status_code == 200:
+                return time.monotonic() - began
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.02)
+    raise TimeoutError(f"{url} was not ready within {seconds} s")
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident memory of a process and its children."""
+    root = psutil.Process(pid)
+    return sum(process.memory_info().rss for process in [root, *root.children(recursive=True)])
