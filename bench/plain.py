@@ -1,7 +1,7 @@
 """The same work with the bare libraries: what the product is measured against.
 
-`python -m bench.plain HOME WORK THREADS`: loads, prints `ready`, then does the work once for every line
-on standard input, which holds its JSON argument, and prints the JSON result.
+`python -m bench.plain HOME WORK THREADS` loads, prints `ready`, then does the work once for every
+line on standard input, which holds its JSON argument, and prints the JSON result.
 """
 
 import json
