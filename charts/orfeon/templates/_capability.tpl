@@ -1,0 +1,49 @@
+{{/* Environment of a capability's container. Takes {root, prefix, capability}. */}}
+{{- define "orfeon.capabilityEnv" -}}
+- {name: ORFEON_HOME, value: /var/lib/orfeon}
+- {name: ORFEON_LOG_LEVEL, value: {{ .root.Values.logLevel }}}
+- {name: {{ .prefix }}_ADDRESS, value: "0.0.0.0:50051"}
+- {name: {{ .prefix }}_METRICS_PORT, value: "9090"}
+- {name: {{ .prefix }}_ENGINE, value: {{ .capability.engine | quote }}}
+- {name: {{ .prefix }}_SLOTS, value: {{ .capability.slots | quote }}}
+- {name: {{ .prefix }}_MAX_QUEUED, value: {{ .capability.maxQueued | quote }}}
+- {name: {{ .prefix }}_DRAIN_SECONDS, value: {{ .capability.drainSeconds | quote }}}
+{{- if (.capability.resources.limits | default dict).cpu }}
+# A process sees all cores of the node, so it is told how many are its own.
+- {name: OMP_NUM_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
+- {name: {{ .prefix }}_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
+{{- end }}
+{{- include "orfeon.extraEnv" .capability }}
+{{- end -}}
+
+{{/* Threads for one request: the CPU limit in whole cores, over the slots. Takes the capability. */}}
+{{- define "orfeon.threads" -}}
+{{- $cpu := toString .resources.limits.cpu -}}
+{{- $cores := 1 -}}
+{{- if hasSuffix "m" $cpu -}}
+{{- $cores = div (add (trimSuffix "m" $cpu | atoi) 999) 1000 -}}
+{{- else -}}
+{{- $cores = ceil (float64 $cpu) | int -}}
+{{- end -}}
+{{- max 1 (div $cores .slots) -}}
+{{- end -}}
+
+{{/* Readiness asks whether the default models are in memory. Liveness asks another service, which
+     answers from the start: a busy or loading container must not be killed. */}}
+{{- define "orfeon.capabilityProbes" -}}
+startupProbe:
+  grpc: {port: 50051, service: {{ .service }}}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: {{ div (add .startupSeconds 4) 5 }}
+readinessProbe:
+  grpc: {port: 50051, service: {{ .service }}}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+livenessProbe:
+  grpc: {port: 50051, service: liveness}
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end -}}

@@ -1,0 +1,41 @@
+{{/* Environment of the gateway. Takes the root. */}}
+{{- define "orfeon.gatewayEnv" -}}
+{{- $root := . -}}
+- {name: ORFEON_HOME, value: /var/lib/orfeon}
+- {name: ORFEON_LOG_LEVEL, value: {{ .Values.logLevel }}}
+- {name: ORFEON_GATEWAY_HOST, value: "0.0.0.0"}
+- {name: ORFEON_GATEWAY_PORT, value: "8000"}
+- {name: ORFEON_GATEWAY_DRAIN_SECONDS, value: {{ .Values.gateway.drainSeconds | quote }}}
+{{- range $name, $_ := include "orfeon.capabilities" . | fromYaml }}
+- name: ORFEON_GATEWAY_UPSTREAMS__{{ upper $name }}
+  value: dns:///{{ include "orfeon.fullname" $root }}-{{ $name }}.{{ include "orfeon.namespaceDomain" $root }}:50051
+{{- end }}
+{{- with .Values.gateway.database.secretName }}
+- name: ORFEON_GATEWAY_DATABASE_URL
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $root.Values.gateway.database.secretKey }}}
+{{- end }}
+{{- include "orfeon.extraEnv" .Values.gateway }}
+{{- end -}}
+
+{{/* The domain of the release's Services: the only place that names the namespace. */}}
+{{- define "orfeon.namespaceDomain" -}}
+{{- .Release.Namespace }}.svc.{{ .Values.clusterDomain -}}
+{{- end -}}
+
+{{- define "orfeon.gatewayProbes" -}}
+startupProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 2
+  failureThreshold: 30
+readinessProbe:
+  httpGet: {path: /readyz, port: http}
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+livenessProbe:
+  httpGet: {path: /healthz, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: 6
+{{- end -}}

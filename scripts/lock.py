@@ -1,0 +1,75 @@
+"""Writes every container's `requirements.lock` and `models.lock`: exact versions, with hashes.
+
+The first comes from the container's extra in pyproject.toml, the second from the packages that its
+default models name in `model.yaml`. Locks name no index, so they install from any mirror.
+
+    python scripts/lock.py [--upgrade]
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from services.runtime.manifest import PackageSource, read_manifest
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNTIME = Path("services/runtime/requirements.lock")
+CONTAINERS = {
+    "runtime": Path("services/runtime"),
+    "gateway": Path("gateway"),
+    "chat": Path("services/chat"),
+    "speech": Path("services/speech"),
+    "emotion": Path("services/emotion"),
+}
+TRITON = Path("triton-repo")
+
+
+def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
+    """Resolves into `target`, keeping what it already pins unless `--upgrade` was given."""
+    subprocess.run(
+        [
+            sys.executable, "-m", "uv", "pip", "compile", *arguments, *sys.argv[1:], "--quiet",
+            "--python-version", "3.11", "--universal", "--generate-hashes",
+            "--no-header", "--no-annotate", "--no-emit-index-url",
+            "--output-file", str(target),
+        ],
+        cwd=ROOT, check=True, input=requirements, text=True,
+    )  # fmt: skip
+    print(target)
+
+
+def model_packages(folder: Path) -> list[str]:
+    """The `name==version` of every package that holds files of the folder's default models."""
+    manifests = map(read_manifest, sorted((ROOT / folder).glob("models/*/model.yaml")))
+    return sorted(
+        {
+            source.package
+            for manifest in manifests
+            if manifest.default
+            for file in manifest.files.values()
+            for source in file.sources
+            if isinstance(source, PackageSource)
+        }
+    )
+
+
+def main() -> None:
+    for extra, folder in CONTAINERS.items():
+        # The images share the layer of the runtime's dependencies, so they agree on its versions.
+        same = [] if extra == "runtime" else ["--constraints", str(RUNTIME)]
+        target = folder / "requirements.lock"
+        compile_lock("pyproject.toml", "--extra", extra, *same, target=target)
+        if packages := model_packages(folder):
+            # Without dependencies: these packages are wanted for their files alone.
+            text = "\n".join(packages)
+            compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
+    emotion = str(CONTAINERS["emotion"] / "requirements.lock")
+    compile_lock(
+        str(TRITON / "requirements.in"),
+        *("--constraints", emotion),
+        target=TRITON / "requirements.lock",
+    )
+
+
+if __name__ == "__main__":
+    main()

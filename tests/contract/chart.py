@@ -1,0 +1,79 @@
+"""Renders charts/orfeon through the Helm SDK, without a cluster."""
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHART = ROOT / "charts" / "orfeon"
+FLAVOURS = {path.name.removesuffix("-values.yaml"): path for path in CHART.glob("ci/*-values.yaml")}
+RELEASE, NAMESPACE = "prod", "ai"
+
+Object = dict[str, Any]
+
+
+def values_of(flavour: str) -> dict[str, Any]:
+    """The values of `ci/<flavour>-values.yaml`."""
+    values: dict[str, Any] = yaml.safe_load(FLAVOURS[flavour].read_text("utf-8"))
+    return values
+
+
+def render(values: Mapping[str, Any]) -> dict[str, str]:
+    """Every rendered template by its path below the chart. Raises what Helm raises."""
+    with helm.Chart.load(CHART) as chart:
+        # As `helm install` does before it renders anything.
+        chart.validate_schema(chart.merge_values(dict(values)))
+        texts = chart.render(dict(values), name=RELEASE, namespace=NAMESPACE)
+    return {name.removeprefix("orfeon/templates/"): text for name, text in texts.items()}
+
+
+def objects(values: Mapping[str, Any]) -> list[Object]:
+    """Every rendered object."""
+    return list(_objects(json.dumps(values)))
+
+
+@functools.cache
+def _objects(values: str) -> tuple[Object, ...]:
+    texts = render(json.loads(values))
+    return tuple(
+        document
+        for name, text in texts.items()
+        if name.endswith(".yaml")
+        for document in yaml.safe_load_all(text)
+        if document
+    )
+
+
+def of_kind(values: Mapping[str, Any], kind: str) -> dict[str, Object]:
+    """The rendered objects of one kind, by their component."""
+    component = "app.kubernetes.io/component"
+    return {
+        found["metadata"]["labels"].get(component, ""): found
+        for found in objects(values)
+        if found["kind"] == kind
+    }
+
+
+def pod(deployment: Object) -> Object:
+    """The pod that a Deployment starts."""
+    spec: Object = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def container(deployment: Object) -> Object:
+    """The only container of a Deployment's pod."""
+    (only,) = pod(deployment)["containers"]
+    found: Object = only
+    return found
+
+
+def environment(deployment: Object) -> dict[str, str]:
+    """The environment that is given by value."""
+    return {
+        entry["name"]: entry["value"] for entry in container(deployment)["env"] if "value" in entry
+    }

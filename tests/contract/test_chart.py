@@ -1,0 +1,314 @@
+"""What the chart renders is valid, restricted, and says what our containers understand."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from services.runtime.server import LIVENESS
+from services.runtime.settings import ServiceSettings
+from tests.contract.chart import (
+    CHART,
+    FLAVOURS,
+    NAMESPACE,
+    RELEASE,
+    ROOT,
+    Object,
+    container,
+    environment,
+    objects,
+    of_kind,
+    pod,
+    render,
+    values_of,
+)
+
+CAPABILITIES = ("chat", "emotion", "speech")
+VERSIONS = ("1.30", "1.34", "1.37")
+EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
+
+#: The parts that we use of what a cluster learns from Traefik and from the Prometheus operator.
+TEXT = {"type": "string", "minLength": 1}
+DURATION = {"type": "string", "pattern": r"^\d+(ms|s|m|h)$"}
+
+
+def _closed(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": items}
+
+
+CUSTOM = {
+    "traefik.io/v1alpha1/IngressRoute": _closed(
+        ["routes"],
+        entryPoints=_list(TEXT),
+        routes=_list(
+            _closed(
+                ["match", "services"],
+                kind={"const": "Rule"},
+                match={"type": "string", "pattern": r"^Host\(`[^`]+`\)"},
+                middlewares=_list(_closed(["name"], name=TEXT, namespace=TEXT)),
+                services=_list(_closed(["name", "port"], name=TEXT, port={"const": "http"})),
+            )
+        ),
+        tls=_closed([], secretName=TEXT, certResolver=TEXT),
+    ),
+    "monitoring.coreos.com/v1/ServiceMonitor": _closed(
+        ["selector", "endpoints"],
+        selector=_closed(
+            ["matchLabels"], matchLabels={"type": "object", "additionalProperties": TEXT}
+        ),
+        endpoints=_list(
+            _closed(["port"], port=TEXT, path=TEXT, interval=DURATION, scrapeTimeout=DURATION)
+        ),
+    ),
+}
+
+
+@EVERY_FLAVOUR
+def test_chart_lints_without_a_warning(flavour: str) -> None:
+    report = helm.lint(CHART, values_of(flavour), strict=True)
+    assert report["errors"] == []
+    assert [message for message in report["messages"] if message["severity"] > 1] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@EVERY_FLAVOUR
+def test_every_object_is_valid_for_kubernetes(flavour: str, version: str) -> None:
+    for found in objects(values_of(flavour)):
+        schema = CUSTOM.get(f"{found['apiVersion']}/{found['kind']}")
+        if schema is None:
+            kubernetes_validate.validate(found, version, strict=True)
+        else:
+            jsonschema.validate(found["spec"], schema)
+
+
+@EVERY_FLAVOUR
+def test_every_object_has_a_name_of_its_own_in_the_release(flavour: str) -> None:
+    names = [(found["kind"], found["metadata"]["name"]) for found in objects(values_of(flavour))]
+    assert len(names) == len(set(names))
+    assert all(name.startswith(RELEASE) and len(name) <= 63 for _, name in names)
+
+
+@EVERY_FLAVOUR
+def test_selectors_hold_only_labels_that_never_change(flavour: str) -> None:
+    stable = {f"app.kubernetes.io/{word}" for word in ("name", "instance", "component")}
+    found = objects(values_of(flavour))
+    for deployment in (each for each in found if each["kind"] == "Deployment"):
+        selector = deployment["spec"]["selector"]["matchLabels"]
+        assert set(selector) == stable
+        assert selector.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    for service in (each for each in found if each["kind"] == "Service"):
+        assert set(service["spec"]["selector"]) == stable
+
+
+def _pods(flavour: str) -> list[Object]:
+    found = objects(values_of(flavour))
+    deployed = [pod(each) for each in found if each["kind"] == "Deployment"]
+    return deployed + [each["spec"] for each in found if each["kind"] == "Pod"]
+
+
+@EVERY_FLAVOUR
+def test_every_pod_meets_the_restricted_standard(flavour: str) -> None:
+    for spec in _pods(flavour):
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] == 65532
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert spec["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+        for each in spec["containers"]:
+            assert each["securityContext"]["allowPrivilegeEscalation"] is False
+            assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        for volume in spec.get("volumes", []):
+            assert set(volume) - {"name"} <= {"emptyDir", "persistentVolumeClaim"}
+
+
+@EVERY_FLAVOUR
+def test_only_pods_with_a_gpu_may_write_to_their_root(flavour: str) -> None:
+    for spec in _pods(flavour):
+        for each in spec["containers"]:
+            limits = each["resources"].get("limits", {})
+            on_gpu = any(name.startswith("nvidia.com/") for name in limits)
+            assert each["securityContext"]["readOnlyRootFilesystem"] is not on_gpu
+
+
+@EVERY_FLAVOUR
+def test_a_draining_pod_is_not_killed_before_its_requests_end(flavour: str) -> None:
+    for name, deployment in of_kind(values_of(flavour), "Deployment").items():
+        grace = pod(deployment)["terminationGracePeriodSeconds"]
+        before = container(deployment)["lifecycle"]["preStop"]["sleep"]["seconds"]
+        if name == "triton":
+            (drain,) = (
+                int(argument.partition("=")[2])
+                for argument in container(deployment)["args"]
+                if argument.startswith("--exit-timeout-secs=")
+            )
+        else:
+            drain = int(environment(deployment)[f"ORFEON_{name.upper()}_DRAIN_SECONDS"])
+        assert before > 0
+        assert before + drain < grace
+
+
+@EVERY_FLAVOUR
+def test_liveness_does_not_ask_what_readiness_asks(flavour: str) -> None:
+    for deployment in of_kind(values_of(flavour), "Deployment").values():
+        probes = container(deployment)
+        question = {"httpGet", "grpc"}
+        alive, ready = (
+            {key: value for key, value in probes[name].items() if key in question}
+            for name in ("livenessProbe", "readinessProbe")
+        )
+        assert alive
+        assert alive != ready
+
+
+def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
+    for name in CAPABILITIES:
+        module = importlib.import_module(f"orfeon.api.{name}.v1.{name}_pb2")
+        (service,) = (each.full_name for each in module.DESCRIPTOR.services_by_name.values())
+        probed = container(of_kind({}, "Deployment")[name])
+        assert probed["startupProbe"]["grpc"] == {"port": 50051, "service": service}
+        assert probed["readinessProbe"]["grpc"] == {"port": 50051, "service": service}
+        assert probed["livenessProbe"]["grpc"] == {"port": 50051, "service": LIVENESS}
+
+
+def test_loading_may_take_as_long_as_the_values_say() -> None:
+    probe = container(of_kind(values_of("gpu"), "Deployment")["chat"])["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
+def test_each_folder_of_a_capability_is_in_the_chart() -> None:
+    folders = {path.parent.name for path in ROOT.glob("services/*/servicer.py")}
+    assert folders <= set(CAPABILITIES)
+    assert set(of_kind({}, "Deployment")) == {"gateway", *CAPABILITIES}
+
+
+def _settings(module: str, base: type[BaseSettings]) -> type[BaseSettings]:
+    """The settings class that a container reads: the one of the module that is most derived."""
+    found = [
+        each
+        for each in vars(importlib.import_module(module)).values()
+        if isinstance(each, type) and issubclass(each, base) and each.__module__ == module
+    ]
+    (only,) = found
+    return only
+
+
+def _variables(settings: type[BaseSettings]) -> set[str]:
+    """The names of the variables that a settings class reads, nested ones not followed."""
+    source = EnvSettingsSource(settings)
+    return {
+        name.upper()
+        for field_name, field in settings.model_fields.items()
+        for _, name, _ in source._extract_field_info(field, field_name)
+    }
+
+
+@EVERY_FLAVOUR
+def test_each_variable_of_a_capability_is_one_of_its_settings(flavour: str) -> None:
+    for name, deployment in of_kind(values_of(flavour), "Deployment").items():
+        if name not in CAPABILITIES:
+            continue
+        settings = _settings(f"services.{name}.settings", ServiceSettings)
+        known = _variables(settings) | {"OMP_NUM_THREADS"}
+        assert {entry["name"] for entry in container(deployment)["env"]} <= known
+
+
+@EVERY_FLAVOUR
+def test_each_variable_of_the_gateway_is_one_of_its_settings(flavour: str) -> None:
+    gateway = container(of_kind(values_of(flavour), "Deployment")["gateway"])
+    names = {entry["name"].partition("__")[0] for entry in gateway["env"]}
+    assert names <= _variables(_settings("gateway.settings", BaseSettings))
+
+
+def test_the_gateway_finds_each_capability_at_its_service() -> None:
+    services = of_kind({}, "Service")
+    gateway = environment(of_kind({}, "Deployment")["gateway"])
+    for name in CAPABILITIES:
+        service = services[name]
+        (port,) = (p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
+        domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
+        assert gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}"] == f"dns:///{domain}:{port}"
+        capability = environment(of_kind({}, "Deployment")[name])
+        assert capability[f"ORFEON_{name.upper()}_ADDRESS"].endswith(f":{port}")
+
+
+def test_the_gateway_is_told_only_of_capabilities_that_are_on() -> None:
+    gateway = environment(of_kind(values_of("minimal"), "Deployment")["gateway"])
+    assert [name for name in gateway if "UPSTREAMS" in name] == ["ORFEON_GATEWAY_UPSTREAMS__CHAT"]
+
+
+def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_none() -> None:
+    values = values_of("triton")
+    monitors, services = of_kind(values, "ServiceMonitor"), of_kind(values, "Service")
+    assert set(monitors) == set(services) == {"gateway", "triton", *CAPABILITIES}
+    for name, monitor in monitors.items():
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["port"] in {port["name"] for port in services[name]["spec"]["ports"]}
+        labels = services[name]["metadata"]["labels"].items()
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels
+    (route,) = of_kind(values, "IngressRoute")["gateway"]["spec"]["routes"]
+    assert "metrics" not in route["match"]
+    assert "PathPrefix(`/`)" not in route["match"]
+
+
+def test_a_gpu_is_asked_for_tolerated_and_selected() -> None:
+    chat = of_kind(values_of("gpu"), "Deployment")["chat"]
+    assert container(chat)["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod(chat)[
+        "tolerations"
+    ]
+    assert pod(chat)["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-L4"}
+    assert pod(chat)["runtimeClassName"] == "nvidia"
+    speech = container(of_kind(values_of("gpu"), "Deployment")["speech"])
+    assert speech["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == 1
+
+
+@pytest.mark.parametrize(
+    ("cpu", "slots", "threads"), [("2", 1, "2"), ("1500m", 1, "2"), ("4", 3, "1"), ("500m", 2, "1")]
+)
+def test_threads_are_the_cores_of_the_limit_over_the_slots(
+    cpu: str, slots: int, threads: str
+) -> None:
+    chat = {"slots": slots, "resources": {"limits": {"cpu": cpu}}}
+    told = environment(of_kind({"capabilities": {"chat": chat}}, "Deployment")["chat"])
+    assert told["ORFEON_CHAT_THREADS"] == told["OMP_NUM_THREADS"] == threads
+
+
+def test_a_digest_goes_before_a_tag_and_both_after_the_registry() -> None:
+    found = of_kind(values_of("triton"), "Deployment")
+    assert container(found["gateway"])["image"].startswith(
+        "registry.example.com/orfeon/orfeon-gateway@sha256:0123"
+    )
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
+    assert container(found["chat"])["image"].endswith(f"/orfeon-chat:{version}")
+
+
+def test_the_chart_and_the_package_have_one_version() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    assert chart["version"] == chart["appVersion"] == importlib.import_module("orfeon").__version__
+
+
+def test_notes_say_how_to_ask() -> None:
+    inside, outside = render({})["NOTES.txt"], render(values_of("gpu"))["NOTES.txt"]
+    assert f"port-forward service/{RELEASE}-orfeon-gateway" in inside
+    assert "https://orfeon.example.com/v1/models" in outside
+    assert "Keys are not kept" in render(values_of("minimal"))["NOTES.txt"]
+
+
+@pytest.mark.parametrize("template", sorted(CHART.glob("templates/**/*.*")), ids=lambda p: p.name)
+def test_no_template_is_longer_than_one_reads_at_once(template: Path) -> None:
+    assert len(template.read_text("utf-8").splitlines()) <= 80

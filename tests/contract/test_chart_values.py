@@ -1,0 +1,125 @@
+"""Values that cannot work are refused with a sentence that says what to change."""
+
+import json
+from typing import Any
+
+import helm_python as helm
+import pytest
+import yaml
+
+from tests.contract.chart import CHART, render
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"gatway": {}}, "gatway"),
+        ({"gateway": {"replica": 2}}, "replica"),
+        ({"capabilities": {"chat": {"image": {"name": "x"}}}}, "name"),
+        ({"capabilities": {"Chat": {}}}, "Chat"),
+        ({"logLevel": "LOUD"}, "logLevel"),
+        ({"gateway": {"image": {"digest": "sha256:short"}}}, "digest"),
+        ({"gateway": {"env": {"SOME_PASSWORD": "x"}}}, "SOME_PASSWORD"),
+        ({"gateway": {"env": {"ORFEON_GATEWAY_DATABASE_URL": "x"}}}, "DATABASE_URL"),
+        ({"gateway": {"secretEnv": {"SOME_TOKEN": "x"}}}, "SOME_TOKEN"),
+        ({"capabilityDefaults": {"slots": 0}}, "slots"),
+        ({"triton": {"models": []}}, "models"),
+        ({"ingressRoute": {"host": "a`) || Host(`b"}}, "host"),
+    ],
+)
+def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
+    values: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(helm.HelmValuesError, match=told):
+        render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"ingressRoute": {"enabled": True, "host": "a.example.com"}},
+            "set ingressRoute.tls.secretName or ingressRoute.tls.certResolver",
+        ),
+        (
+            {
+                "ingressRoute": {
+                    "enabled": True,
+                    "host": "a.example.com",
+                    "tls": {"secretName": "a", "certResolver": "b"},
+                }
+            },
+            "not both",
+        ),
+        ({"ingressRoute": {"enabled": True}}, "needs ingressRoute.host"),
+        ({"gateway": {"replicas": 2}}, "needs gateway.database.secretName"),
+        (
+            {"capabilities": {name: {"enabled": False} for name in ("chat", "speech", "emotion")}},
+            "No capability is on",
+        ),
+        ({"capabilities": {"song": {}}}, "capabilities.song.image.repository is empty"),
+        (
+            {"capabilities": {"song": {"image": {"repository": "orfeon-song"}}}},
+            "capabilities.song.service is empty",
+        ),
+        (
+            {"capabilities": {"triton": {"service": "a.B", "image": {"repository": "x"}}}},
+            "cannot be called triton",
+        ),
+        (
+            {"capabilities": {"chat": {"engine": "fake", "gpu": {"enabled": True}}}},
+            "turn one of them off",
+        ),
+        (
+            {"capabilities": {"chat": {"env": {"ORFEON_CHAT_SLOTS": "4"}}}},
+            "ORFEON_CHAT_SLOTS is set twice",
+        ),
+        ({"gateway": {"env": {"ORFEON_GATEWAY_PORT": "1"}}}, "ORFEON_GATEWAY_PORT is set twice"),
+    ],
+)
+def test_an_impossible_combination_fails_with_a_sentence(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(helm.HelmRenderError, match=told):
+        render(values)
+
+
+def test_a_new_capability_needs_only_its_image_and_its_service() -> None:
+    song = {"image": {"repository": "orfeon-song"}, "service": "orfeon.api.song.v1.SongService"}
+    rendered = render({"capabilities": {"song": song}})
+    assert "prod-orfeon-song" in rendered["capabilities-service.yaml"]
+    assert "ORFEON_SONG_ADDRESS" in rendered["capabilities-deployment.yaml"]
+    assert "ORFEON_GATEWAY_UPSTREAMS__SONG" in rendered["gateway-deployment.yaml"]
+
+
+def _leaves(schema: dict[str, Any], root: dict[str, Any], path: str = "") -> set[str]:
+    """The paths of all keys that the schema knows by name."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    found = set()
+    for name, below in schema.get("properties", {}).items():
+        found |= {f"{path}{name}"} | _leaves(below, root, f"{path}{name}.")
+    return found
+
+
+def _keys(values: dict[str, Any], path: str = "") -> set[str]:
+    found = set()
+    for name, below in values.items():
+        found.add(f"{path}{name}")
+        if isinstance(below, dict):
+            found |= _keys(below, f"{path}{name}.")
+    return found
+
+
+def test_values_and_schema_know_the_same_keys() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    del values["capabilities"]
+    known = {key for key in _leaves(schema, schema) if key not in ("global", "capabilities")}
+    # A capability's service has no default; the rest of what the schema knows is in values.yaml.
+    assert known - _keys(values) <= {
+        "capabilityDefaults.service",
+        *(
+            f"{each}.resources.{part}"
+            for each in ("capabilityDefaults",)
+            for part in ("requests", "limits")
+        ),
+    }
