@@ -1,1 +1,68 @@
+"""Orfeón's Python client: what the gateway does beyond OpenAI's API, typed.
+
+For chat, speech and transcription point the official `openai` client at the gateway.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orfeon.client import AsyncOrfeon, Orfeon
+    from orfeon.errors import (
+        APIConnectionError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        ContentTooLargeError,
+        InternalServerError,
+        NotFoundError,
+        OrfeonError,
+        PermissionDeniedError,
+        RateLimitError,
+        ServiceUnavailableError,
+    )
+    from orfeon.types import Classification, LabelScore, Model, Voice
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AsyncOrfeon",
+    "AuthenticationError",
+    "BadRequestError",
+    "Classification",
+    "ContentTooLargeError",
+    "InternalServerError",
+    "LabelScore",
+    "Model",
+    "NotFoundError",
+    "Orfeon",
+    "OrfeonError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServiceUnavailableError",
+    "Voice",
+    "__version__",
+]
+
+_HOMES = {
+    "orfeon.client": {"AsyncOrfeon", "Orfeon"},
+    "orfeon.types": {"Classification", "LabelScore", "Model", "Voice"},
+}
+
+
+def __getattr__(name: str) -> object:
+    # Every service imports `orfeon.api`, and so this module: it must not cost them an HTTP client.
+    if name not in __all__:
+        raise AttributeError(f"module 'orfeon' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "orfeon.errors")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,113 @@
+"""The client: `Orfeon`, and `AsyncOrfeon` with the same methods to await."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from orfeon import calls
+from orfeon.calls import File
+from orfeon.transport import AsyncTransport, Transport
+from orfeon.types import Classification, Model, Voice
+
+
+class Orfeon:
+    """A connection to a gateway. Close it, or use it as a context manager.
+
+    `base_url` and `api_key` come from ORFEON_BASE_URL and ORFEON_API_KEY unless given. `timeout`
+    is in seconds. A call refused with 429 or 503 is tried again up to `max_retries` times, after
+    as long as the gateway asks. `transport` stands in for the network in tests.
+
+    Every method raises `OrfeonError`.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        max_retries: int = 2,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        options = calls.options(*calls.from_environment(base_url, api_key), timeout)
+        self._transport = Transport(httpx.Client(transport=transport, **options), max_retries)
+
+    def classify(
+        self, file: File, model: str | None = None, priority: int | None = None
+    ) -> Classification:
+        """The emotion in a voice: every label with its score, best first.
+
+        `file` is a path, the bytes of a file, or an open binary file; any format that ffmpeg
+        reads. Raises `OSError` if it cannot be read.
+        """
+        return self._transport.send(calls.classify(file, model, priority))
+
+    def voices(self) -> list[Voice]:
+        """The voices that speech can be asked for."""
+        return self._transport.send(calls.voices())
+
+    def models(self) -> list[Model]:
+        """Every model and what it can do."""
+        return self._transport.send(calls.models())
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._transport.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncOrfeon:
+    """`Orfeon` for asyncio."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        max_retries: int = 2,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        options = calls.options(*calls.from_environment(base_url, api_key), timeout)
+        client = httpx.AsyncClient(transport=transport, **options)
+        self._transport = AsyncTransport(client, max_retries)
+
+    async def classify(
+        self, file: File, model: str | None = None, priority: int | None = None
+    ) -> Classification:
+        """See `Orfeon.classify`."""
+        return await self._transport.send(calls.classify(file, model, priority))
+
+    async def voices(self) -> list[Voice]:
+        """See `Orfeon.voices`."""
+        return await self._transport.send(calls.voices())
+
+    async def models(self) -> list[Model]:
+        """See `Orfeon.models`."""
+        return await self._transport.send(calls.models())
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,129 @@
+"""What can go wrong with a call, as classes.
+
+OrfeonError
+|-- APIConnectionError          the gateway was not reached, or the connection broke
+|   `-- APITimeoutError         it did not answer in time
+`-- APIStatusError              it answered, with an error
+    |-- BadRequestError         400, 415, 422
+    |-- AuthenticationError     401
+    |-- PermissionDeniedError   403
+    |-- NotFoundError           404
+    |-- ContentTooLargeError    413
+    |-- RateLimitError          429
+    `-- InternalServerError     500 and above
+        `-- ServiceUnavailableError  503
+
+The names are those of OpenAI's client where it has them.
+"""
+
+import httpx
+
+
+class OrfeonError(Exception):
+    """Any failure of a call to the gateway. `message` is one sentence for people."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class APIConnectionError(OrfeonError):
+    """The gateway was not reached, or the connection broke."""
+
+
+class APITimeoutError(APIConnectionError):
+    """The gateway did not answer within the client's timeout."""
+
+
+class APIStatusError(OrfeonError):
+    """The gateway answered with an error.
+
+    `status` is HTTP's; `type`, `code` and `param` (the field at fault) are the envelope's;
+    `request_id` finds the request in the gateway's logs; `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.type = type
+        self.code = code
+        self.param = param
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class BadRequestError(APIStatusError):
+    """Something in the request has to change."""
+
+
+class AuthenticationError(APIStatusError):
+    """No API key, or one that is wrong, revoked or expired."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """The key is good but may not do this."""
+
+
+class NotFoundError(APIStatusError):
+    """There is no such model or route."""
+
+
+class ContentTooLargeError(APIStatusError):
+    """More bytes or more seconds than the gateway accepts."""
+
+
+class RateLimitError(APIStatusError):
+    """The key has used up its rate, or the queue is full."""
+
+
+class InternalServerError(APIStatusError):
+    """The gateway or a service failed."""
+
+
+class ServiceUnavailableError(InternalServerError):
+    """The service is down, restarting, or still loading its model."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    413: ContentTooLargeError,
+    415: BadRequestError,
+    422: BadRequestError,
+    429: RateLimitError,
+    503: ServiceUnavailableError,
+}
+
+
+def error_of(response: httpx.Response, retry_after: float | None = None) -> APIStatusError:
+    """The error that a response stands for. Its body must have been read."""
+    status = response.status_code
+    try:
+        body = response.json()["error"]
+    except (ValueError, TypeError, KeyError):
+        body = None
+    if not isinstance(body, dict):
+        # A proxy in front of the gateway, or no gateway at all.
+        body = {"message": f"The server answered {status} {response.reason_phrase}."}
+    kind = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
+    return kind(
+        str(body.get("message")),
+        status=status,
+        type=body.get("type"),
+        code=body.get("code"),
+        param=body.get("param"),
+        request_id=response.headers.get("x-request-id"),
+        retry_after=retry_after,
+    )
