@@ -163,8 +163,23 @@ def test_a_draining_pod_is_not_killed_before_its_requests_end(flavour: str) -> N
 
 
 @EVERY_FLAVOUR
-def test_liveness_does_not_ask_what_readiness_asks(flavour: str) -> None:
+def test_a_pod_leaves_its_service_before_it_is_killed(flavour: str) -> None:
     for deployment in of_kind(values_of(flavour), "Deployment").values():
+        ready, alive = (
+            probe["periodSeconds"] * probe["failureThreshold"]
+            for probe in (
+                container(deployment)["readinessProbe"],
+                container(deployment)["livenessProbe"],
+            )
+        )
+        assert ready * 2 < alive
+
+
+@EVERY_FLAVOUR
+def test_liveness_of_a_model_server_does_not_ask_what_readiness_asks(flavour: str) -> None:
+    for name, deployment in of_kind(values_of(flavour), "Deployment").items():
+        if name == "gateway":
+            continue
         probes = container(deployment)
         question = {"httpGet", "grpc"}
         alive, ready = (
@@ -244,6 +259,12 @@ def test_the_gateway_finds_each_capability_at_its_service() -> None:
         assert gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}"] == f"dns:///{domain}:{port}"
         capability = environment(of_kind({}, "Deployment")[name])
         assert capability[f"ORFEON_{name.upper()}_ADDRESS"].endswith(f":{port}")
+
+
+def test_the_gateway_serves_on_while_a_capability_is_down() -> None:
+    probes = container(of_kind({}, "Deployment")["gateway"])
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert probes[name]["httpGet"]["path"] == "/healthz"
 
 
 def test_the_gateway_is_told_only_of_capabilities_that_are_on() -> None:

@@ -93,7 +93,7 @@ def test_a_new_capability_needs_only_its_image_and_its_service() -> None:
 def _leaves(schema: dict[str, Any], root: dict[str, Any], path: str = "") -> set[str]:
     """The paths of all keys that the schema knows by name."""
     if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+        schema = root["definitions"][schema["$ref"].rpartition("/")[2]]
     found = set()
     for name, below in schema.get("properties", {}).items():
         found |= {f"{path}{name}"} | _leaves(below, root, f"{path}{name}.")

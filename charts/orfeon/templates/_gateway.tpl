@@ -23,13 +23,15 @@
 {{- .Release.Namespace }}.svc.{{ .Values.clusterDomain -}}
 {{- end -}}
 
+{{/* /readyz is not asked: it fails as long as one capability does, and a gateway that left its
+     Service then would take those that are well along. It is for people and for `helm test`. */}}
 {{- define "orfeon.gatewayProbes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 2
   failureThreshold: 30
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: /healthz, port: http}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
