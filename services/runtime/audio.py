@@ -128,6 +128,22 @@ def _frames(
                 yield frame
 
 
+class Resampler:
+    """Brings a stream of mono samples to another rate, part by part, without seams."""
+
+    def __init__(self, rate: int, new_rate: int) -> None:
+        self._stream = soxr.ResampleStream(rate, new_rate, 1, "float32", "HQ")
+
+    def feed(self, samples: Samples) -> Samples:
+        """What can be said of the next samples. The last few milliseconds stay inside."""
+        return np.asarray(self._stream.resample_chunk(samples), np.float32)
+
+    def finish(self) -> Samples:
+        """The rest. Nothing may be fed afterwards."""
+        rest = self._stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        return np.asarray(rest, np.float32)
+
+
 class _Mono:
     """Gathers frames, mixes them to mono and resamples them, block by block.
 
@@ -139,7 +155,7 @@ class _Mono:
         self._limits = limits
         self._most = math.ceil(limits.max_seconds * rate) + 1
         self._shape: tuple[int, int] | None = None
-        self._resampler: soxr.ResampleStream | None = None
+        self._resampler: Resampler | None = None
         self._pending: list[NDArray[Any]] = []
         self._pending_seconds = 0.0
         self._done: list[Samples] = []
@@ -148,7 +164,7 @@ class _Mono:
     def add(self, frame: AudioFrame) -> None:
         shape = (frame.sample_rate, len(frame.layout.channels))
         if shape != self._shape:
-            self._flush(last=True)
+            self._end_part()
             self._shape = shape
             # soxr refuses ratios that no recording needs, with an error that is not ours.
             if not self._rate / 256 <= shape[0] <= self._rate * 256:
@@ -156,24 +172,29 @@ class _Mono:
                     f"The sample rate of {shape[0]} Hz is not supported; resample the recording.",
                     param="file",
                 )
-            self._resampler = soxr.ResampleStream(shape[0], self._rate, 1, "float32", "HQ")
+            self._resampler = Resampler(shape[0], self._rate)
         self._pending.append(_channels(frame))
         self._pending_seconds += frame.samples / shape[0]
         if self._pending_seconds >= _BLOCK_SECONDS:
-            self._flush(last=False)
+            self._flush()
 
     def finish(self) -> Samples:
-        self._flush(last=True)
+        self._end_part()
         return np.concatenate(self._done) if self._done else np.zeros(0, np.float32)
 
-    def _flush(self, last: bool) -> None:
-        if self._resampler is None:
-            return
-        joined = np.concatenate(self._pending, axis=1) if self._pending else None
-        mixed = np.zeros(0, np.float32) if joined is None else _mixed(joined)
-        self._pending.clear()
-        self._pending_seconds = 0.0
-        samples = self._resampler.resample_chunk(mixed, last=last)
+    def _flush(self) -> None:
+        if self._resampler is not None and self._pending:
+            mixed = _mixed(np.concatenate(self._pending, axis=1))
+            self._pending.clear()
+            self._pending_seconds = 0.0
+            self._keep(self._resampler.feed(mixed))
+
+    def _end_part(self) -> None:
+        self._flush()
+        if self._resampler is not None:
+            self._keep(self._resampler.finish())
+
+    def _keep(self, samples: Samples) -> None:
         self._total += samples.size
         if self._total > self._most:
             raise _too_long(self._limits)

@@ -1,0 +1,1 @@
+"""The speech container: speech from text, and text from speech."""

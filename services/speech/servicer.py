@@ -1,0 +1,210 @@
+"""The speech contract: messages of the protocol <-> values of the engines."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
+
+import grpc
+
+from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
+from services.runtime import worker
+from services.runtime.audio import AudioLimits, decode
+from services.runtime.context import context_of
+from services.runtime.encode import AudioFormat, Encoder
+from services.runtime.errors import InvalidRequest
+from services.runtime.host import ModelHost
+from services.runtime.manifest import Manifest
+from services.runtime.upload import received
+from services.runtime.worker import Cancellation
+from services.speech.choices import language_of, voice_of
+from services.speech.engine import (
+    TRANSCRIBER_RATE,
+    Samples,
+    Segment,
+    SpeechModel,
+    SpeechRequest,
+    Started,
+    Synthesizer,
+    Task,
+    Transcriber,
+    TranscriptionRequest,
+)
+
+MAX_CHARACTERS = 4096
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+MAX_PROMPT_CHARACTERS = 4096
+
+_FORMATS: dict[int, AudioFormat] = {
+    speech_pb2.AUDIO_FORMAT_UNSPECIFIED: "mp3",
+    speech_pb2.AUDIO_FORMAT_MP3: "mp3",
+    speech_pb2.AUDIO_FORMAT_OPUS: "opus",
+    speech_pb2.AUDIO_FORMAT_AAC: "aac",
+    speech_pb2.AUDIO_FORMAT_FLAC: "flac",
+    speech_pb2.AUDIO_FORMAT_WAV: "wav",
+    speech_pb2.AUDIO_FORMAT_PCM: "pcm",
+}
+_TASKS: dict[int, Task] = {
+    speech_pb2.TASK_UNSPECIFIED: "transcription",
+    speech_pb2.TASK_TRANSCRIBE: "transcription",
+    speech_pb2.TASK_TRANSLATE: "translation",
+}
+
+
+class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
+    """Speaks and listens with the models of a host."""
+
+    def __init__(self, host: ModelHost[SpeechModel], max_bytes: int, limits: AudioLimits) -> None:
+        self._host = host
+        self._max_bytes = max_bytes
+        self._limits = limits
+
+    async def Synthesize(
+        self,
+        request: speech_pb2.SynthesizeRequest,
+        context: grpc.aio.ServicerContext[
+            speech_pb2.SynthesizeRequest, speech_pb2.SynthesizeResponse
+        ],
+    ) -> AsyncIterator[speech_pb2.SynthesizeResponse]:
+        """Streams the file."""
+        manifest = self._host.registry.resolve(request.model, "speech")
+        asked, file_format = speech_request_of(request, manifest)
+        call = context_of(context)
+        async with self._host.lease(call, manifest.name, task="speech") as leased:
+            # The task decides what kind of model is leased; types cannot say so.
+            model = cast(Synthesizer, leased.model)
+
+            def speak(cancelled: Cancellation) -> Iterator[bytes]:
+                return _encoded(model.synthesize(asked, cancelled), file_format)
+
+            async with worker.stream(speak) as parts:
+                async for part in parts:
+                    yield speech_pb2.SynthesizeResponse(audio=part, model=manifest.name)
+
+    async def Transcribe(
+        self,
+        request_iterator: AsyncIterator[speech_pb2.TranscribeRequest],
+        context: grpc.aio.ServicerContext[
+            speech_pb2.TranscribeRequest, speech_pb2.TranscribeResponse
+        ],
+    ) -> AsyncIterator[speech_pb2.TranscribeResponse]:
+        """Streams the transcript."""
+        call = context_of(context)
+        async with received(request_iterator, self._max_bytes) as (config, file):
+            task = task_of(config)
+            manifest = self._host.registry.resolve(config.model, task)
+            language = language_of(manifest, config.language)
+            async with self._host.lease(call, manifest.name, task=task) as leased:
+                model = cast(Transcriber, leased.model)
+                samples = await worker.run(
+                    lambda cancelled: decode(
+                        file, TRANSCRIBER_RATE, self._limits, lambda: cancelled.is_set
+                    )
+                )
+                asked = TranscriptionRequest(
+                    samples,
+                    task,
+                    language,
+                    config.prompt,
+                    config.temperature if config.HasField("temperature") else None,
+                    config.word_timestamps,
+                )
+
+                def listen(cancelled: Cancellation) -> Iterator[Started | Segment]:
+                    return model.transcribe(asked, cancelled)
+
+                async with worker.stream(listen) as parts:
+                    async for part in parts:
+                        yield _response(manifest.name, part)
+        yield speech_pb2.TranscribeResponse(finished=speech_pb2.TranscriptFinished())
+
+    async def ListVoices(
+        self,
+        request: speech_pb2.ListVoicesRequest,
+        context: grpc.aio.ServicerContext[
+            speech_pb2.ListVoicesRequest, speech_pb2.ListVoicesResponse
+        ],
+    ) -> speech_pb2.ListVoicesResponse:
+        """Every voice, without the aliases."""
+        registry = self._host.registry
+        manifests = (
+            [registry.resolve(request.model, "speech")] if request.model else registry.list()
+        )
+        voices = [
+            speech_pb2.Voice(id=voice, model=manifest.name, language=manifest.languages[0])
+            for manifest in sorted(manifests, key=lambda manifest: manifest.name)
+            for voice in sorted(manifest.voices)
+        ]
+        return speech_pb2.ListVoicesResponse(voices=voices)
+
+
+def speech_request_of(
+    request: speech_pb2.SynthesizeRequest, manifest: Manifest
+) -> tuple[SpeechRequest, AudioFormat]:
+    """The values of a request. Raises `InvalidRequest` naming the field at fault."""
+    if not 1 <= len(request.input) <= MAX_CHARACTERS:
+        raise InvalidRequest(
+            f"input must have 1 to {MAX_CHARACTERS} characters; it has {len(request.input)}.",
+            param="input",
+        )
+    speed = request.speed if request.HasField("speed") else 1.0
+    # `not (a <= x <= b)`, here and below: NaN fails every comparison.
+    if not (MIN_SPEED <= speed <= MAX_SPEED):
+        raise InvalidRequest(f"speed must be between {MIN_SPEED} and {MAX_SPEED}.", param="speed")
+    file_format = _FORMATS.get(request.format)
+    if file_format is None:
+        raise InvalidRequest(
+            f"response_format must be one of {', '.join(sorted(set(_FORMATS.values())))}.",
+            param="response_format",
+        )
+    return SpeechRequest(request.input, voice_of(manifest, request.voice), speed), file_format
+
+
+def task_of(config: speech_pb2.TranscribeConfig) -> Task:
+    """What to write, other fields checked. Raises `InvalidRequest` naming the field at fault."""
+    if config.HasField("temperature") and not (0.0 <= config.temperature <= 1.0):
+        raise InvalidRequest("temperature must be between 0 and 1.", param="temperature")
+    if len(config.prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            f"prompt must have at most {MAX_PROMPT_CHARACTERS} characters.", param="prompt"
+        )
+    if config.task not in _TASKS:
+        raise InvalidRequest("task must be transcribe or translate.", param="task")
+    return _TASKS[config.task]
+
+
+def _encoded(parts: Iterator[Samples], file_format: AudioFormat) -> Iterator[bytes]:
+    encoder = Encoder(file_format)
+    for samples in parts:
+        if data := encoder.feed(samples):
+            yield data
+    if rest := encoder.finish():
+        yield rest
+
+
+def _response(model: str, part: Started | Segment) -> speech_pb2.TranscribeResponse:
+    if isinstance(part, Started):
+        started = speech_pb2.TranscriptStarted(
+            model=model,
+            language=part.language,
+            language_probability=part.language_probability,
+            duration_seconds=part.duration,
+        )
+        return speech_pb2.TranscribeResponse(started=started)
+    segment = speech_pb2.Segment(
+        id=part.id,
+        seek=part.seek,
+        start=part.start,
+        end=part.end,
+        text=part.text,
+        tokens=part.tokens,
+        temperature=part.temperature,
+        avg_logprob=part.avg_logprob,
+        compression_ratio=part.compression_ratio,
+        no_speech_prob=part.no_speech_prob,
+        words=[
+            speech_pb2.Word(
+                word=word.text, start=word.start, end=word.end, probability=word.probability
+            )
+            for word in part.words
+        ],
+    )
+    return speech_pb2.TranscribeResponse(segment=segment)
