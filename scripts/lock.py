@@ -21,7 +21,6 @@ CONTAINERS = {
     "speech": Path("services/speech"),
     "emotion": Path("services/emotion"),
 }
-TRITON = Path("triton-repo")
 
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
@@ -63,12 +62,6 @@ def main() -> None:
             # Without dependencies: these packages are wanted for their files alone.
             text = "\n".join(packages)
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
-    emotion = str(CONTAINERS["emotion"] / "requirements.lock")
-    compile_lock(
-        str(TRITON / "requirements.in"),
-        *("--constraints", emotion),
-        target=TRITON / "requirements.lock",
-    )
 
 
 if __name__ == "__main__":

@@ -272,6 +272,22 @@ def test_the_gateway_is_told_only_of_capabilities_that_are_on() -> None:
     assert [name for name in gateway if "UPSTREAMS" in name] == ["ORFEON_GATEWAY_UPSTREAMS__CHAT"]
 
 
+def test_emotion_finds_triton_at_its_service() -> None:
+    service = of_kind(values_of("triton"), "Service")["triton"]
+    (port,) = (p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
+    emotion = environment(of_kind(values_of("triton"), "Deployment")["emotion"])
+    domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
+    assert emotion["ORFEON_EMOTION_TRITON_URL"] == f"{domain}:{port}"
+    assert emotion["ORFEON_EMOTION_ENGINE"] == "triton"
+
+
+def test_triton_loads_models_that_are_in_its_repository() -> None:
+    triton = container(of_kind(values_of("triton"), "Deployment")["triton"])
+    loaded = [each.partition("=")[2] for each in triton["args"] if "--load-model=" in each]
+    assert loaded
+    assert all((ROOT / "triton-repo" / name / "config.pbtxt").is_file() for name in loaded)
+
+
 def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_none() -> None:
     values = values_of("triton")
     monitors, services = of_kind(values, "ServiceMonitor"), of_kind(values, "Service")

@@ -74,6 +74,7 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
             {"capabilities": {"chat": {"env": {"ORFEON_CHAT_SLOTS": "4"}}}},
             "ORFEON_CHAT_SLOTS is set twice",
         ),
+        ({"capabilities": {"emotion": {"engine": "triton"}}}, "set triton.enabled"),
         ({"gateway": {"env": {"ORFEON_GATEWAY_PORT": "1"}}}, "ORFEON_GATEWAY_PORT is set twice"),
     ],
 )

@@ -8,6 +8,10 @@
 - {name: {{ .prefix }}_SLOTS, value: {{ .capability.slots | quote }}}
 - {name: {{ .prefix }}_MAX_QUEUED, value: {{ .capability.maxQueued | quote }}}
 - {name: {{ .prefix }}_DRAIN_SECONDS, value: {{ .capability.drainSeconds | quote }}}
+{{- if and (eq .capability.engine "triton") .root.Values.triton.enabled }}
+- name: {{ .prefix }}_TRITON_URL
+  value: {{ include "orfeon.fullname" .root }}-triton.{{ include "orfeon.namespaceDomain" .root }}:8001
+{{- end }}
 {{- if (.capability.resources.limits | default dict).cpu }}
 # A process sees all cores of the node, so it is told how many are its own.
 - {name: OMP_NUM_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
