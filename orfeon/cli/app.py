@@ -1,0 +1,38 @@
+"""All commands, put together."""
+
+from typing import Annotated
+
+import typer
+
+from orfeon import __version__
+from orfeon.cli import keys, models
+from orfeon.cli.audio import classify, speak, transcribe
+from orfeon.cli.chat import chat
+from orfeon.cli.output import one_sentence
+from orfeon.cli.serve import serve
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Orfeón: voice and music AI on your own machines.",
+)
+for command in (serve, chat, transcribe, speak, classify):
+    app.command()(one_sentence(command))
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def orfeon(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Orfeón: voice and music AI on your own machines."""

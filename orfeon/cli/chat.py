@@ -1,0 +1,106 @@
+"""`orfeon chat`: talk to a model."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from orfeon.calls import Call
+from orfeon.cli.options import DEFAULT_HOME, ApiKey, BaseUrl, Home, ModelName, Priority, transport
+from orfeon.cli.output import complain, write
+from orfeon.errors import OrfeonError
+from orfeon.fault import Fault
+from orfeon.transport import Transport
+
+Message = dict[str, str]
+
+
+def chat(
+    prompt: Annotated[
+        str | None, typer.Argument(help="One question. Without it, a conversation.")
+    ] = None,
+    model: ModelName = None,
+    system: Annotated[str | None, typer.Option(help="What the model is to be.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, max=2.0)] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
+    priority: Priority = None,
+    home: Home = DEFAULT_HOME,
+    base_url: BaseUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Chat with a model: one question, or a conversation until Ctrl-D."""
+    options = {
+        "model": model,
+        "temperature": temperature,
+        "max_completion_tokens": max_tokens,
+        "priority": priority,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    gateway = transport(home, base_url, api_key, timeout=600.0)
+    history: list[Message] = [{"role": "system", "content": system}] if system else []
+    if prompt is None and not sys.stdin.isatty():
+        prompt = sys.stdin.read()
+    if prompt is None:
+        _converse(gateway, history, given)
+    elif prompt.strip():
+        _answer(gateway, [*history, {"role": "user", "content": prompt}], given)
+    else:
+        raise Fault("There is nothing to answer; give a prompt.")
+
+
+def _converse(gateway: Transport, history: list[Message], options: dict[str, Any]) -> None:
+    while True:
+        try:
+            asked = input("> ").strip()
+        except EOFError:
+            write("\n")
+            return
+        if not asked:
+            continue
+        turn: list[Message] = [*history, {"role": "user", "content": asked}]
+        try:
+            said = _answer(gateway, turn, options)
+        except OrfeonError as error:
+            complain(error.message)
+        else:
+            history[:] = [*turn, {"role": "assistant", "content": said}]
+
+
+def _answer(gateway: Transport, messages: list[Message], options: dict[str, Any]) -> str:
+    """Prints the answer while it is generated; returns it whole."""
+    body = {**options, "messages": messages, "stream": True}
+    call: Call[None] = Call("POST", "chat/completions", lambda response: None, json=body)
+    said: list[str] = []
+    try:
+        with gateway.stream(call) as response:
+            for piece in deltas(response):
+                said.append(piece)
+                write(piece)
+    finally:
+        if said:
+            write("\n")
+    return "".join(said)
+
+
+def deltas(response: httpx.Response) -> Iterator[str]:
+    """The pieces of text in a stream of events. Raises `OrfeonError` for an error in it."""
+    for line in response.iter_lines():
+        data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+        if data == "[DONE]":
+            return
+        if not data:
+            continue
+        try:
+            event = json.loads(data)
+            if "error" in event:
+                raise OrfeonError(str(event["error"]["message"]))
+            choices = event["choices"]
+            piece = choices[0]["delta"].get("content") if choices else None
+        except (ValueError, TypeError, KeyError) as error:
+            raise OrfeonError("The server's answer is not one of Orfeón's gateway.") from error
+        if piece:
+            yield str(piece)
+    raise OrfeonError("The answer broke off; ask again.")

@@ -1,0 +1,134 @@
+"""`orfeon models`: what there is, what is on this machine, what is in memory."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from orfeon.calls import models as models_call
+from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, transport
+from orfeon.cli.output import complain, err, one_sentence, out, size, table
+from orfeon.cli.pulling import pull as pull_model
+from orfeon.serve.plan import known_capabilities, model_folders
+from services.runtime.manifest import Manifest, PackageSource
+from services.runtime.registry import Registry
+
+app = typer.Typer(no_args_is_help=True, help="Models: fetch, list, remove.")
+
+Name = Annotated[str, typer.Argument(help="Model id or alias.")]
+
+
+def open_registry(home: Path) -> Registry:
+    """Every model that there is. What is wrong with a user's own is said on stderr."""
+    registry = Registry(absolute(home), model_folders(known_capabilities()))
+    for fault in registry.broken:
+        complain(f"left out {fault}")
+    return registry
+
+
+@app.command()
+@one_sentence
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models. Default: those that answer by default.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Fetch models and verify their checksums."""
+    registry = open_registry(home)
+    chosen = [registry.get(name) for name in names or ()]
+    for manifest in chosen or [manifest for manifest in registry.list() if manifest.default]:
+        pull_model(registry, manifest, err())
+        typer.echo(f"{manifest.name} is on this machine.")
+
+
+@app.command("ls")
+@one_sentence
+def list_models(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """List every model, fetched or not."""
+    registry = open_registry(home)
+    rows = [_row(registry, manifest) for manifest in registry.list()]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    shown = table("name", "capability", "tasks", "default", "size", "here", "licence")
+    for row in rows:
+        shown.add_row(
+            row["name"], row["capability"], " ".join(row["tasks"]), _yes(row["default"]),
+            size(row["size"]) if row["size"] else "-", _yes(row["pulled"]), row["licence"],
+        )  # fmt: skip
+    out().print(shown, markup=False)
+
+
+@app.command()
+@one_sentence
+def ps(
+    home: Home = DEFAULT_HOME,
+    base_url: BaseUrl = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models in memory, as the gateway knows them."""
+    found = transport(home, base_url, api_key, timeout=30.0).send(models_call())
+    active = [model for model in found if model.state not in ("unloaded", "unknown")]
+    if as_json:
+        facts = ("id", "capability", "state", "resident_bytes")
+        typer.echo(json.dumps([{name: getattr(model, name) for name in facts} for model in active]))
+        return
+    shown = table("name", "capability", "state", "memory")
+    for model in active:
+        memory = size(model.resident_bytes) if model.resident_bytes else "-"
+        shown.add_row(model.id, model.capability, model.state, memory)
+    out().print(shown, markup=False)
+
+
+@app.command()
+@one_sentence
+def show(name: Name, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Show what a model's folder says of it."""
+    registry = open_registry(home)
+    manifest = registry.get(name)
+    facts = manifest.model_dump(mode="json", exclude_defaults=True)
+    facts["pulled"] = registry.is_pulled(manifest)
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command()
+@one_sentence
+def rm(name: Name, home: Home = DEFAULT_HOME) -> None:
+    """Remove a model's fetched files from this machine."""
+    registry = open_registry(home)
+    manifest = registry.get(name)
+    typer.echo(f"{manifest.name}: {size(registry.remove(manifest))} freed.")
+    for package in sorted(_packages(manifest)):
+        complain(f"the package {package} stays installed; remove it with: pip uninstall {package}")
+
+
+def _packages(manifest: Manifest) -> set[str]:
+    return {
+        source.package.partition("==")[0]
+        for file in manifest.files.values()
+        for source in file.sources
+        if isinstance(source, PackageSource)
+    }
+
+
+def _yes(is_so: bool) -> str:
+    return "yes" if is_so else "no"
+
+
+def _row(registry: Registry, manifest: Manifest) -> dict[str, Any]:
+    return {
+        "name": manifest.name,
+        "capability": manifest.capability,
+        "tasks": manifest.tasks,
+        "default": manifest.default,
+        "size": sum(file.size or 0 for file in manifest.files.values()),
+        "pulled": registry.is_pulled(manifest),
+        "licence": manifest.licence,
+    }

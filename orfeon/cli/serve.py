@@ -1,0 +1,100 @@
+"""`orfeon serve`: everything on this machine."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orfeon.cli.keys import DatabaseUrl, database_url, open_store
+from orfeon.cli.models import open_registry
+from orfeon.cli.options import DEFAULT_HOME, Home, absolute
+from orfeon.cli.output import err, out
+from orfeon.cli.pulling import pull
+from orfeon.fault import Fault
+from orfeon.serve.plan import Choices, known_capabilities
+from orfeon.serve.run import free_port
+from orfeon.serve.run import serve as run_all
+
+if TYPE_CHECKING:
+    from gateway.keystore import KeyStore
+
+
+class _StoredKeys:
+    """The key store, as far as starting up goes."""
+
+    def __init__(self, store: "KeyStore") -> None:
+        self._store = store
+
+    def has_live(self) -> bool:
+        """See `orfeon.serve.run.Keys`."""
+        return any(key.is_live(time.time()) for key in self._store.list())
+
+    def is_live(self, secret: str) -> bool:
+        """See `orfeon.serve.run.Keys`."""
+        return self._store.authenticate(secret) is not None
+
+    def create(self, name: str) -> str:
+        """See `orfeon.serve.run.Keys`."""
+        return self._store.create(name)[1]
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8000,
+    capabilities: Annotated[
+        str, typer.Option(help="Which services to run, with commas. Default: all.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="'fake' answers without weights, to try the API out.")
+    ] = "",
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads for each service; 0 divides the cores.")
+    ] = 0,
+    metrics_base_port: Annotated[
+        int, typer.Option(min=0, max=65000, help="Services show metrics from this port on; 0 none.")
+    ] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the logs here.")] = False,
+    home: Home = DEFAULT_HOME,
+    database: DatabaseUrl = "",
+) -> None:
+    """Run the gateway and the services on this machine, until Ctrl-C."""
+    chosen = _capabilities(capabilities)
+    place = absolute(home)
+    choices = Choices(
+        home=place,
+        capabilities=chosen,
+        host=host,
+        port=free_port(host, port),
+        engine=engine,
+        threads=threads,
+        metrics_base_port=metrics_base_port,
+        database_url=database_url(home, database),
+    )
+    if engine != "fake":
+        _pull_defaults(place, chosen)
+    store = open_store(home, database)
+    try:
+        keys = _StoredKeys(store)
+        asyncio.run(run_all(choices, keys, out(), os.environ, verbose=verbose))
+    finally:
+        store.close()
+
+
+def _capabilities(text: str) -> tuple[str, ...]:
+    known = known_capabilities()
+    chosen = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip())) or known
+    if unknown := [name for name in chosen if name not in known]:
+        raise Fault(f"There is no capability {unknown[0]!r}; there are {', '.join(known)}.")
+    return chosen
+
+
+def _pull_defaults(home: Path, capabilities: tuple[str, ...]) -> None:
+    registry = open_registry(home)
+    for manifest in registry.list():
+        needed = manifest.default and manifest.capability in capabilities
+        if needed and not registry.is_pulled(manifest):
+            typer.echo(f"Fetching {manifest.name} ...")
+            pull(registry, manifest, err())

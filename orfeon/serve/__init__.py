@@ -1,0 +1,1 @@
+"""`orfeon serve`: the gateway and the services as child processes of one supervisor."""

@@ -1,0 +1,137 @@
+"""Which processes one machine runs, with which settings."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orfeon
+import services
+from orfeon.serve.child import ChildPlan
+from orfeon.serve.probes import GatewayProbe, ServiceProbe
+
+_ROOT = Path(orfeon.__file__).parents[1]
+
+# Kernels take 107 characters of a socket's path and a zero.
+_LONGEST_SOCKET_PATH = 107
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What can be chosen at `orfeon serve`.
+
+    `threads` is for each service; 0 divides the cores. Metrics are served by the services from
+    port `metrics_base_port` on, one port each in the order of `capabilities`; 0 serves none.
+    `drain_seconds` is how long running requests may go on when all is stopped.
+    """
+
+    home: Path
+    capabilities: tuple[str, ...]
+    host: str = "127.0.0.1"
+    port: int = 8000
+    engine: str = ""
+    threads: int = 0
+    metrics_base_port: int = 0
+    database_url: str = ""
+    drain_seconds: int = 5
+
+    @property
+    def url(self) -> str:
+        """Where the gateway can be reached from this machine, without the version."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def known_capabilities() -> tuple[str, ...]:
+    """The capabilities there are: the folders below `services/` that can be run."""
+    folder = Path(services.__file__).parent
+    return tuple(sorted(path.parent.name for path in folder.glob("*/__main__.py")))
+
+
+def model_folders(capabilities: Sequence[str]) -> list[Path]:
+    """The folders of the models that come with these capabilities."""
+    folder = Path(services.__file__).parent
+    return [folder / name / "models" for name in capabilities]
+
+
+def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:
+    """Whether sockets in `folder` have paths that the kernel takes."""
+    longest = max(len(str(folder / f"{name}.sock").encode()) for name in capabilities)
+    return longest <= _LONGEST_SOCKET_PATH
+
+
+def children(
+    choices: Choices, run: Path, cores: int, environment: Mapping[str, str]
+) -> list[ChildPlan]:
+    """The services and the gateway, over sockets in the folder `run`.
+
+    `environment` is what all children are given besides.
+    """
+    threads = str(choices.threads or max(1, cores // len(choices.capabilities)))
+    addresses = {name: f"unix:{run / name}.sock" for name in choices.capabilities}
+    shared = {
+        **environment,
+        "ORFEON_HOME": str(choices.home),
+        # `-P` keeps the working directory out of the search, where anything may lie; our own
+        # folder has to be in it even where Orfeón was not installed.
+        "PYTHONPATH": _joined(str(_ROOT), environment.get("PYTHONPATH", "")),
+        "PYTHONUNBUFFERED": "1",
+        # See services/runtime/threads.py: threads that spin while they wait starve the others.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "0",
+        "OMP_NUM_THREADS": threads,
+    }
+    plans = [
+        _service(choices, name, address, threads, shared, index)
+        for index, (name, address) in enumerate(addresses.items())
+    ]
+    upstreams = {f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}": a for name, a in addresses.items()}
+    gateway = {
+        **shared,
+        **upstreams,
+        "ORFEON_GATEWAY_HOST": choices.host,
+        "ORFEON_GATEWAY_PORT": str(choices.port),
+        "ORFEON_GATEWAY_DRAIN_SECONDS": str(choices.drain_seconds),
+        "ORFEON_GATEWAY_DATABASE_URL": choices.database_url,
+    }
+    return [
+        *plans,
+        ChildPlan(
+            "gateway",
+            _module("gateway"),
+            gateway,
+            lambda: GatewayProbe(choices.url),
+            front=True,
+        ),
+    ]
+
+
+def _service(
+    choices: Choices,
+    name: str,
+    address: str,
+    threads: str,
+    shared: Mapping[str, str],
+    index: int,
+) -> ChildPlan:
+    prefix = f"ORFEON_{name.upper()}_"
+    metrics_port = choices.metrics_base_port and choices.metrics_base_port + index
+    own = {
+        f"{prefix}ADDRESS": address,
+        f"{prefix}THREADS": threads,
+        f"{prefix}METRICS_PORT": str(metrics_port),
+        f"{prefix}DRAIN_SECONDS": str(choices.drain_seconds),
+    }
+    if choices.engine:
+        own[f"{prefix}ENGINE"] = choices.engine
+    return ChildPlan(
+        name, _module(f"services.{name}"), {**shared, **own}, lambda: ServiceProbe(address)
+    )
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-P", "-m", name)
+
+
+def _joined(first: str, rest: str) -> str:
+    return f"{first}:{rest}" if rest else first
