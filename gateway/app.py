@@ -1,5 +1,6 @@
 """The gateway as an ASGI application."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,8 @@ from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
 from orfeon import __version__
 
+log = logging.getLogger(__name__)
+
 _EXPOSED = (
     "x-request-id",
     "x-request-priority",
@@ -43,6 +46,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await upstreams.open()
+        log.info("serving", extra={"upstreams": list(upstreams.capabilities)})
         yield
         await upstreams.close()
 

@@ -4,13 +4,14 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from gateway.exchange import exchange_of
 from services.runtime.errors import (

@@ -39,7 +39,7 @@ class Upstreams:
     """Connections to the services, by capability. `open` and `close` in one event loop."""
 
     def __init__(self, addresses: Mapping[Capability, str]) -> None:
-        self._addresses: dict[str, str] = {**addresses}
+        self._addresses = dict(addresses)
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     @property

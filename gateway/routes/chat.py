@@ -128,31 +128,29 @@ def _contract(body: ChatCompletionRequest) -> chat_pb2.ChatCompletionRequest:
 
 async def _whole(pieces: Pieces) -> ChatCompletion:
     text = []
+    last: chat_pb2.ChatCompletionResponse | None = None
     async with aclosing(pieces):
+        # To the very end: a call left before its status is a call cancelled.
         async for piece in pieces:
-            if piece.WhichOneof("event") == "delta":
-                text.append(piece.delta)
-                continue
-            return {
-                "id": _new_id(),
-                "object": "chat.completion",
-                "created": int(time.time()),
-                "model": piece.model,
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {
-                            "role": "assistant",
-                            "content": "".join(text),
-                            "refusal": None,
-                        },
-                        "logprobs": None,
-                        "finish_reason": _reason(piece.finished),
-                    }
-                ],
-                "usage": _usage(piece.finished),
+            text.append(piece.delta)
+            last = piece
+    if last is None or not last.HasField("finished"):
+        raise Internal("The service ended its answer too soon.")
+    return {
+        "id": _new_id(),
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": last.model,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "".join(text), "refusal": None},
+                "logprobs": None,
+                "finish_reason": _reason(last.finished),
             }
-    raise Internal("The service ended its answer too soon.")
+        ],
+        "usage": _usage(last.finished),
+    }
 
 
 async def _chunks(
@@ -169,27 +167,21 @@ async def _chunks(
             "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
         }
 
-    first = True
+    last: chat_pb2.ChatCompletionResponse | None = None
     async with aclosing(pieces):
         async for piece in pieces:
-            if first:
-                first = False
+            if last is None:
                 yield event(chunk(piece.model, {"role": "assistant", "content": ""}))
-            if piece.WhichOneof("event") == "delta":
+            last = piece
+            if piece.delta:
                 yield event(chunk(piece.model, {"content": piece.delta}))
-                continue
-            yield event(chunk(piece.model, {}, _reason(piece.finished)))
-            usage = _usage(piece.finished)
-            await gatekeeper.charge(exchange, usage["total_tokens"])
-            if with_usage:
-                last: ChatCompletionChunk = {
-                    **chunk(piece.model, {}),
-                    "choices": [],
-                    "usage": usage,
-                }
-                yield event(last)
-            return
-    raise Internal("The service ended its answer too soon.")
+    if last is None or not last.HasField("finished"):
+        raise Internal("The service ended its answer too soon.")
+    usage = _usage(last.finished)
+    await gatekeeper.charge(exchange, usage["total_tokens"])
+    yield event(chunk(last.model, {}, _reason(last.finished)))
+    if with_usage:
+        yield event({**chunk(last.model, {}), "choices": [], "usage": usage})
 
 
 def _new_id() -> str:

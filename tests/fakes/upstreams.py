@@ -1,0 +1,224 @@
+"""Small capability services for tests of the gateway: scripted answers over real gRPC.
+
+`python -m tests.fakes.upstreams ADDRESS` serves all of them, to be measured or killed.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+
+from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
+from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
+from services.runtime.context import RequestContext, context_of
+from services.runtime.errors import ModelNotFound, OrfeonError
+from services.runtime.interceptor import CallInterceptor
+from services.runtime.telemetry import ServiceMetrics
+
+MODELS = [
+    models_pb2.Model(
+        id="fake-chat",
+        aliases=["gpt-fake"],
+        capability="chat",
+        tasks=["chat"],
+        created=1_760_000_000,
+        owned_by="orfeon",
+        licence="Apache-2.0",
+        languages=["en"],
+        context_length=2048,
+        state=models_pb2.MODEL_STATE_LOADED,
+        resident_bytes=1_000,
+        is_default=True,
+    ),
+    models_pb2.Model(
+        id="org/fake-voice",
+        aliases=["tts-1"],
+        capability="speech",
+        tasks=["speech"],
+        created=1_760_000_000,
+        owned_by="orfeon",
+        voices=["joe"],
+        state=models_pb2.MODEL_STATE_UNLOADED,
+    ),
+]
+
+
+@dataclass
+class Script:
+    """What every fake does, and what it saw.
+
+    `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
+    until the caller leaves, which sets `cancelled`.
+    """
+
+    pieces: list[str] = field(default_factory=lambda: ["Hello", ", ", "wörld"])
+    error: Exception | None = None
+    error_after: int = 0
+    hold: bool = False
+    finishes: bool = True
+    requests: list[Any] = field(default_factory=list)
+    contexts: list[RequestContext] = field(default_factory=list)
+    audio: list[bytes] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def play(self, request: Any, context: Any) -> AsyncIterator[str]:
+        self.requests.append(request)
+        self.contexts.append(context_of(context))
+        self.started.set()
+        with self.noticing():
+            for number, piece in enumerate(self.pieces):
+                if self.error is not None and number == self.error_after:
+                    raise self.error
+                yield piece
+            if self.error is not None and self.error_after >= len(self.pieces):
+                raise self.error
+            if self.hold:
+                await asyncio.Event().wait()
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled.set()
+            raise
+
+
+class FakeChat(chat_pb2_grpc.ChatServiceServicer):
+    """Says the script's pieces."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def ChatCompletion(
+        self, request: chat_pb2.ChatCompletionRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.ChatCompletionResponse]:
+        if request.model not in ("", "fake-chat", "gpt-fake"):
+            raise ModelNotFound("There is no such model here.", param="model")
+        async for piece in self.script.play(request, context):
+            yield chat_pb2.ChatCompletionResponse(model="fake-chat", delta=piece)
+        if self.script.finishes:
+            finished = chat_pb2.Finished(
+                reason=chat_pb2.FINISH_REASON_STOP,
+                prompt_tokens=7,
+                completion_tokens=len(self.script.pieces),
+            )
+            yield chat_pb2.ChatCompletionResponse(model="fake-chat", finished=finished)
+
+
+class FakeSpeech(speech_pb2_grpc.SpeechServiceServicer):
+    """Sends the script's pieces as audio, or as segments of a second each, two words apart."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def Synthesize(
+        self, request: speech_pb2.SynthesizeRequest, context: Any
+    ) -> AsyncIterator[speech_pb2.SynthesizeResponse]:
+        async for piece in self.script.play(request, context):
+            yield speech_pb2.SynthesizeResponse(model="org/fake-voice", audio=piece.encode())
+
+    async def Transcribe(
+        self, request: AsyncIterator[speech_pb2.TranscribeRequest], context: Any
+    ) -> AsyncIterator[speech_pb2.TranscribeResponse]:
+        config: speech_pb2.TranscribeConfig | None = None
+        async for message in request:
+            if message.WhichOneof("part") == "config":
+                config = message.config
+            else:
+                self.script.audio.append(message.audio)
+        started = speech_pb2.TranscriptStarted(
+            model="whisper-fake", language="es", language_probability=0.9, duration_seconds=3.5
+        )
+        if self.script.error is None or self.script.error_after:
+            yield speech_pb2.TranscribeResponse(started=started)
+        number = 0
+        async for piece in self.script.play(config, context):
+            word = speech_pb2.Word(word=piece, start=number, end=number + 0.5, probability=1)
+            segment = speech_pb2.Segment(
+                id=number, start=number, end=number + 1, text=piece, tokens=[1, 2], words=[word]
+            )
+            yield speech_pb2.TranscribeResponse(segment=segment)
+            number += 1
+        yield speech_pb2.TranscribeResponse(finished=speech_pb2.TranscriptFinished())
+
+    async def ListVoices(
+        self, request: speech_pb2.ListVoicesRequest, context: Any
+    ) -> speech_pb2.ListVoicesResponse:
+        voice = speech_pb2.Voice(id="joe", model="org/fake-voice", language="en-US")
+        return speech_pb2.ListVoicesResponse(voices=[voice])
+
+
+class FakeEmotion(emotion_pb2_grpc.EmotionServiceServicer):
+    """Hears happiness in everything."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def Classify(
+        self, request: AsyncIterator[emotion_pb2.ClassifyRequest], context: Any
+    ) -> emotion_pb2.ClassifyResponse:
+        async for message in request:
+            if message.WhichOneof("part") == "audio":
+                self.script.audio.append(message.audio)
+        async for _ in self.script.play(None, context):
+            pass
+        labels = [("happy", 0.75), ("sad", 0.25)]
+        return emotion_pb2.ClassifyResponse(
+            model="emotion-fake",
+            labels=[emotion_pb2.LabelScore(label=name, score=score) for name, score in labels],
+            duration_seconds=1.5,
+        )
+
+
+class FakeModels(models_pb2_grpc.ModelServiceServicer):
+    """Lists the models above."""
+
+    async def ListModels(
+        self, request: models_pb2.ListModelsRequest, context: Any
+    ) -> models_pb2.ListModelsResponse:
+        return models_pb2.ListModelsResponse(models=MODELS)
+
+
+@asynccontextmanager
+async def serving(
+    address: str, script: Script, *, ready: bool = True
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Serves every fake on one address; what it yields stops the server at once."""
+    server = grpc.aio.server(interceptors=[CallInterceptor(ServiceMetrics("fake", "0"))])
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(FakeChat(script), server)
+    speech_pb2_grpc.add_SpeechServiceServicer_to_server(FakeSpeech(script), server)
+    emotion_pb2_grpc.add_EmotionServiceServicer_to_server(FakeEmotion(script), server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(FakeModels(), server)
+    health = aio_health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    status = health_pb2.HealthCheckResponse
+    await health.set("", status.SERVING if ready else status.NOT_SERVING)
+    server.add_insecure_port(address)
+    await server.start()
+
+    async def stop() -> None:
+        await server.stop(None)
+
+    try:
+        yield stop
+    finally:
+        await stop()
+
+
+async def _main(address: str) -> None:
+    async with serving(address, Script()):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1]))
