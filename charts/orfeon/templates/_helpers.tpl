@@ -16,11 +16,16 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end -}}
 
-{{/* Takes {root, component}. */}}
-{{- define "orfeon.labels" -}}
+{{/* Of pods: without versions, so that a new chart alone restarts none. Takes {root, component}. */}}
+{{- define "orfeon.podLabels" -}}
 {{ include "orfeon.selector" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: orfeon
+{{- end -}}
+
+{{/* Of everything else. Takes {root, component}. */}}
+{{- define "orfeon.labels" -}}
+{{ include "orfeon.podLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
