@@ -63,6 +63,7 @@ def serve(
     """Run the gateway and the services on this machine, until Ctrl-C."""
     chosen = _capabilities(capabilities)
     place = absolute(home)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
     choices = Choices(
         home=place,
         capabilities=chosen,

@@ -15,7 +15,9 @@ from orfeon.serve.logs import LogFile
 from orfeon.serve.probes import Phase, Probe
 
 _LEASH = str(Path(__file__).with_name("leash.py"))
-_ASK_WHILE_STARTING, _ASK_WHEN_READY = 0.1, 2.0
+
+#: Seconds between two questions to a child in a phase.
+_ASK_EVERY = {Phase.STARTING: 0.1, Phase.LOADING: 0.25, Phase.READY: 2.0}
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,7 @@ class Child:
                 if self._stopping.is_set():
                     break
                 delay = self._backoff.died()
-                said = self.log.last_words()
-                detail = f"{_ended(code)}; again in {delay:g} s" + (f" ({said})" if said else "")
-                self._become(Phase.RESTARTING, detail)
+                self._become(Phase.RESTARTING, f"{self._ended(code)}; again in {delay:g} s")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
         finally:
@@ -139,9 +139,8 @@ class Child:
             answer = await probe.ask()
             if answer is not None:
                 self._become(*answer)
-            ready = self.phase is Phase.READY
-            self._backoff.well(ready)
-            await asyncio.sleep(_ASK_WHEN_READY if ready else _ASK_WHILE_STARTING)
+            self._backoff.well(self.phase is Phase.READY)
+            await asyncio.sleep(_ASK_EVERY[self.phase])
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -153,10 +152,10 @@ class Child:
             self.phase, self.detail = phase, detail
             self._report(self)
 
-
-def _ended(code: int | OSError) -> str:
-    if isinstance(code, OSError):
-        return f"could not be started: {code.strerror or code}"
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with status {code}"
+    def _ended(self, code: int | OSError) -> str:
+        if isinstance(code, OSError):
+            return f"could not be started: {code.strerror or code}"
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        said = self.log.last_words()
+        return f"ended with status {code}" + (f" ({said})" if said else "")

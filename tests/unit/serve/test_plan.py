@@ -1,0 +1,84 @@
+"""What `orfeon serve` starts, with which settings."""
+
+from pathlib import Path
+
+import pytest
+
+from orfeon.serve.plan import Choices, children, known_capabilities, model_folders, socket_fits
+
+HOME = Path("/home/somebody/.orfeon")
+RUN = Path("/run/o")
+
+
+def environments(choices: Choices, **given: str) -> dict[str, dict[str, str]]:
+    return {plan.name: dict(plan.environment) for plan in children(choices, RUN, 8, given)}
+
+
+def test_every_folder_of_services_that_can_be_run_is_a_capability() -> None:
+    assert {"chat", "emotion", "speech"} <= set(known_capabilities())
+    assert "runtime" not in known_capabilities()
+    assert all(folder.is_dir() for folder in model_folders(("chat",)))
+
+
+def test_services_and_gateway_meet_at_the_same_sockets() -> None:
+    made = environments(Choices(HOME, ("chat", "speech")))
+
+    assert list(made) == ["chat", "speech", "gateway"]
+    assert made["chat"]["ORFEON_CHAT_ADDRESS"] == "unix:/run/o/chat.sock"
+    assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__CHAT"] == "unix:/run/o/chat.sock"
+    assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__SPEECH"] == "unix:/run/o/speech.sock"
+    assert "ORFEON_GATEWAY_UPSTREAMS__EMOTION" not in made["gateway"]
+
+
+def test_the_cores_are_divided_and_threads_wait_without_spinning() -> None:
+    made = environments(Choices(HOME, ("chat", "speech", "emotion")))
+
+    for environment in made.values():
+        assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+        assert environment["GOMP_SPINCOUNT"] == "0"
+        assert environment["OMP_NUM_THREADS"] == "2"
+        assert environment["ORFEON_HOME"] == str(HOME)
+    assert made["speech"]["ORFEON_SPEECH_THREADS"] == "2"
+    assert environments(Choices(HOME, ("chat",), threads=5))["chat"]["ORFEON_CHAT_THREADS"] == "5"
+
+
+def test_metrics_have_a_port_each_or_none() -> None:
+    made = environments(Choices(HOME, ("chat", "speech"), metrics_base_port=9100))
+    assert made["chat"]["ORFEON_CHAT_METRICS_PORT"] == "9100"
+    assert made["speech"]["ORFEON_SPEECH_METRICS_PORT"] == "9101"
+
+    made = environments(Choices(HOME, ("chat", "speech")))
+    assert made["speech"]["ORFEON_SPEECH_METRICS_PORT"] == "0"
+
+
+def test_a_chosen_engine_is_passed_on_and_an_unchosen_one_is_not() -> None:
+    made = environments(Choices(HOME, ("chat",), engine="fake"))
+    assert made["chat"]["ORFEON_CHAT_ENGINE"] == "fake"
+
+    assert "ORFEON_CHAT_ENGINE" not in environments(Choices(HOME, ("chat",)))["chat"]
+
+
+def test_children_keep_the_environment_and_find_the_package() -> None:
+    made = environments(Choices(HOME, ("chat",)), HF_TOKEN="t", PYTHONPATH="/mine")
+
+    assert made["chat"]["HF_TOKEN"] == "t"
+    assert made["chat"]["PYTHONPATH"].endswith(":/mine")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("example.org", "http://example.org:8000"),
+    ],
+)
+def test_the_gateways_url_is_one_that_this_machine_can_call(host: str, url: str) -> None:
+    assert Choices(HOME, ("chat",), host=host).url == url
+
+
+def test_a_folder_too_deep_for_sockets_is_known() -> None:
+    assert socket_fits(Path("/tmp/orfeon-12345678"), ("chat", "emotion"))
+    assert not socket_fits(Path("/" + "x" * 100), ("chat",))
+    assert not socket_fits(Path("/" + "ü" * 50), ("chat",))
