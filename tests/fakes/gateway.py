@@ -3,16 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 import uvicorn
+from openai import AsyncOpenAI
 
 from gateway.app import create_app
 from gateway.keystore import KeyStore
 from gateway.protocol import EnvelopeProtocol
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
+from tests.fakes.upstreams import Script, serving
 
 
 def settings_for(home: Path, address: str | None = None, **more: Any) -> GatewaySettings:
@@ -44,3 +49,45 @@ async def running(settings: GatewaySettings, keys: KeyStore | None) -> AsyncIter
     finally:
         server.should_exit = True
         await serving
+
+
+@dataclass
+class Stage:
+    """A gateway before fake services, with one key."""
+
+    url: str
+    script: Script
+    keys: KeyStore
+    secret: str
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        """OpenAI's own client, which does not try again."""
+        return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.secret, max_retries=0)
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """A bare client that sends the key."""
+        return httpx.AsyncClient(
+            base_url=self.url, headers={"authorization": f"Bearer {self.secret}"}, timeout=10
+        )
+
+
+@asynccontextmanager
+async def staged(home: Path, **settings: Any) -> AsyncIterator[Stage]:
+    """A stage with settings of one's own."""
+    address = f"unix:{home}/services.sock"
+    chosen = settings_for(home, address, **settings)
+    keys = KeyStore(chosen.database_url, cache_seconds=0.2)
+    _, secret = keys.create("test")
+    script = Script()
+    async with serving(address, script), running(chosen, keys) as url:
+        yield Stage(url, script, keys, secret)
+    keys.close()
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage with the default settings."""
+    async with staged(tmp_path) as stage:
+        yield stage

@@ -1,6 +1,7 @@
 """Small capability services for tests of the gateway: scripted answers over real gRPC.
 
-`python -m tests.fakes.upstreams ADDRESS` serves all of them, to be measured or killed.
+`python -m tests.fakes.upstreams ADDRESS` serves all of them, to be measured or killed; with `hold`,
+their streams do not end.
 """
 
 import asyncio
@@ -215,10 +216,10 @@ async def serving(
         await stop()
 
 
-async def _main(address: str) -> None:
-    async with serving(address, Script()):
+async def _main(address: str, hold: bool) -> None:
+    async with serving(address, Script(hold=hold)):
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1]))
+    asyncio.run(_main(sys.argv[1], hold="hold" in sys.argv[2:]))

@@ -1,55 +1,18 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import openai
 import pytest
-from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionUserMessageParam
 
-from gateway.keystore import KeyStore
 from orfeon.api.chat.v1 import chat_pb2
 from services.runtime.errors import ContextLengthExceeded, Internal, ModelLoading, Overloaded
-from tests.fakes.gateway import running, settings_for
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.gateway import Stage, stage
+
+__all__ = ["stage"]
 
 QUESTION: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Why?"}]
 BODY = {"model": "fake-chat", "messages": QUESTION}
-
-
-@dataclass
-class Stage:
-    """A gateway before fake services, with one key."""
-
-    url: str
-    script: Script
-    keys: KeyStore
-    secret: str
-
-    @property
-    def client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.secret, max_retries=0)
-
-    @property
-    def http(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.url, headers={"authorization": f"Bearer {self.secret}"}
-        )
-
-
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    address = f"unix:{tmp_path}/services.sock"
-    settings = settings_for(tmp_path, address)
-    keys = KeyStore(settings.database_url)
-    _, secret = keys.create("test")
-    script = Script()
-    async with serving(address, script), running(settings, keys) as url:
-        yield Stage(url, script, keys, secret)
-    keys.close()
 
 
 async def test_a_whole_answer(stage: Stage) -> None:
