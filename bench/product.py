@@ -98,7 +98,7 @@ def transcription(client: openai.OpenAI, home: Path, threads: int, file: Path) -
             result = library(file=str(file))
             theirs.append(result["seconds"])
             began = time.perf_counter()
-            answer = client.audio.transcriptions.create(model="whisper-tiny", file=file)
+            answer = client.audio.transcriptions.create(model="whisper-base", file=file)
             ours.append(time.perf_counter() - began)
             if answer.text.strip() != result["text"]:
                 raise RuntimeError("the transcripts differ; the times cannot be compared")

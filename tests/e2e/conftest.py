@@ -1,0 +1,127 @@
+"""The whole product, started as a user starts it: `orfeon serve` in an empty home."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import openai
+import psutil
+import pytest
+
+READY_SECONDS = 90
+
+
+@dataclass
+class Product:
+    """A running product."""
+
+    url: str
+    key: str
+    home: Path
+    process: "subprocess.Popen[str]"
+
+    def client(self, key: str | None = None) -> openai.OpenAI:
+        """The official client, which never retries: a test wants to see the first answer."""
+        return openai.OpenAI(
+            base_url=f"{self.url}/v1", api_key=key or self.key, max_retries=0, timeout=120
+        )
+
+    def http(self) -> httpx.Client:
+        """A bare HTTP client with the key."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120)
+
+    def orfeon(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the command line beside the product."""
+        return subprocess.run(
+            [executable(), *arguments],
+            env={**os.environ, "ORFEON_HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def new_key(self, name: str, *options: str) -> tuple[str, str]:
+        """Makes a key; returns its id and its secret."""
+        made = json.loads(self.orfeon("keys", "create", name, "--json", *options).stdout)
+        return made["id"], made["secret"]
+
+    def service(self, name: str) -> psutil.Process:
+        """The process of `python -m services.<name>`."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            if f"services.{name}" in child.cmdline():
+                return child
+        raise LookupError(name)
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Waits until every service is ready."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise TimeoutError("the product was not ready in time")
+
+
+def executable() -> str:
+    """The installed command."""
+    return str(Path(sys.executable).parent / "orfeon")
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Starts the product once for every test and reads its key from what it prints."""
+    home = tmp_path_factory.mktemp("home")
+    port = free_port()
+    process = subprocess.Popen(
+        [executable(), "serve", "--port", str(port)],
+        env={**os.environ, "ORFEON_HOME": str(home), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    printed: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=printed.extend, args=(process.stdout,), daemon=True)
+    reader.start()
+    product = Product(f"http://127.0.0.1:{port}", "", home, process)
+    try:
+        product.wait_ready()
+        keys: list[str] = []
+        end = time.monotonic() + 10
+        while not keys and time.monotonic() < end:
+            keys = re.findall(r"sk-orf-\S+", "".join(printed))
+            time.sleep(0.05)
+        assert keys, "no key was printed:\n" + "".join(printed)
+        product.key = keys[0]
+        yield product
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(5)
+        process.stdout.close()

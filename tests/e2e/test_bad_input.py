@@ -1,0 +1,218 @@
+"""Whatever is sent, the answer is OpenAI's envelope, soon, and the product lives on."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+import pytest
+
+from tests.e2e import recordings
+from tests.e2e.conftest import Product
+
+SECONDS = 2.0
+CHAT = {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hi"}]}
+ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/classifications")
+
+
+@pytest.fixture
+def http(product: Product) -> Iterator[httpx.Client]:
+    with product.http() as client:
+        yield client
+
+
+def envelope(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """Asserts that the answer is the envelope, whole and nothing else."""
+    assert answer.status_code == status, answer.text
+    body = answer.json()
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert {"message", "type", "param", "code"} <= set(error)
+    assert error["message"]
+    assert "Traceback" not in answer.text
+    assert answer.headers["x-request-id"]
+    assert answer.elapsed.total_seconds() < SECONDS
+    return error
+
+
+CHAT_REFUSALS: list[tuple[str, Any, int]] = [
+    ("no messages", {"model": "smollm2-135m-instruct"}, 400),
+    ("empty messages", {**CHAT, "messages": []}, 400),
+    ("messages no list", {**CHAT, "messages": "hi"}, 400),
+    ("content a number", {**CHAT, "messages": [{"role": "user", "content": 1}]}, 400),
+    ("unknown role", {**CHAT, "messages": [{"role": "boss", "content": "Hi"}]}, 400),
+    ("temperature a word", {**CHAT, "temperature": "hot"}, 400),
+    ("temperature too high", {**CHAT, "temperature": 3}, 400),
+    ("negative tokens", {**CHAT, "max_tokens": -1}, 400),
+    ("priority no level", {**CHAT, "priority": 7}, 400),
+    ("two answers", {**CHAT, "n": 2}, 400),
+    ("a list", [], 400),
+    ("unknown model", {**CHAT, "model": "gpt-17"}, 404),
+    ("model of another task", {**CHAT, "model": "whisper-1"}, 404),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [row[1:] for row in CHAT_REFUSALS], ids=[row[0] for row in CHAT_REFUSALS]
+)
+def test_a_wrong_chat_request_is_refused(http: httpx.Client, body: Any, status: int) -> None:
+    envelope(http.post("/v1/chat/completions", json=body), status)
+
+
+RAW_BODIES: list[tuple[str, bytes, int]] = [
+    ("empty", b"", 400),
+    ("no JSON", b"hello", 400),
+    ("half JSON", b'{"model": "smo', 400),
+    ("no UTF-8", b'{"model": "\xff\xfe"}', 400),
+    ("NaN", b'{"model": "x", "messages": [], "temperature": NaN}', 400),
+    ("deep nesting", b"[" * 100_000, 400),
+    ("ten megabytes", b'{"model": "' + b"a" * 10_000_000 + b'"}', 413),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [row[1:] for row in RAW_BODIES], ids=[row[0] for row in RAW_BODIES]
+)
+def test_a_body_that_is_no_request_is_refused(http: httpx.Client, body: bytes, status: int) -> None:
+    answer = http.post(
+        "/v1/chat/completions", content=body, headers={"content-type": "application/json"}
+    )
+    envelope(answer, status)
+
+
+def test_unknown_fields_are_ignored(http: httpx.Client) -> None:
+    body = {**CHAT, "max_tokens": 1, "favourite_colour": "blue"}
+    assert http.post("/v1/chat/completions", json=body).status_code == 200
+
+
+def test_a_context_overflow_says_by_how_much(http: httpx.Client) -> None:
+    body = {**CHAT, "messages": [{"role": "user", "content": "word " * 20_000}]}
+    error = envelope(http.post("/v1/chat/completions", json=body), 400)
+    assert error["code"] == "context_length_exceeded"
+    assert "8192" in error["message"]
+
+
+def test_routes_and_methods_that_are_not_there(http: httpx.Client) -> None:
+    envelope(http.get("/v1/nothing"), 404)
+    envelope(http.get("/v1/chat/completions"), 405)
+    envelope(http.delete("/healthz"), 405)
+    envelope(http.post("/v1/chat/completions", content=b"a=b"), 415)
+    envelope(http.post("/v1/audio/transcriptions", json={}), 415)
+
+
+Make = Callable[[], bytes]
+BROKEN: list[tuple[str, Make]] = [
+    ("empty", lambda: b""),
+    ("text named wav", lambda: b"This is no audio at all. " * 100),
+    ("no samples", lambda: recordings.wav(recordings.tone(0))),
+    ("truncated header", lambda: recordings.wav(recordings.tone(1))[:20]),
+    ("noise", lambda: bytes(range(256)) * 400),
+]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("make", [row[1] for row in BROKEN], ids=[row[0] for row in BROKEN])
+def test_a_broken_recording_is_refused(http: httpx.Client, route: str, make: Make) -> None:
+    answer = http.post(route, files={"file": ("a.wav", make())}, data={"model": ""})
+    assert envelope(answer, 400)["param"] == "file"
+
+
+ODD: list[tuple[str, Make]] = [
+    ("8-bit", lambda: recordings.wav(recordings.tone(1), kind="u8")),
+    ("24-bit", lambda: recordings.wav(recordings.tone(1), kind="s24")),
+    ("float", lambda: recordings.wav(recordings.tone(1), kind="f32")),
+    ("96 kHz", lambda: recordings.wav(recordings.tone(1, 96_000), 96_000)),
+    ("six channels", lambda: recordings.wav(recordings.tone(1, channels=6))),
+    ("cut short", lambda: recordings.wav(recordings.tone(2))[:40_000]),
+]
+
+
+@pytest.mark.parametrize("make", [row[1] for row in ODD], ids=[row[0] for row in ODD])
+def test_an_odd_recording_is_understood(http: httpx.Client, make: Make) -> None:
+    answer = http.post("/v1/audio/classifications", files={"file": ("a.wav", make())})
+    assert answer.status_code == 200, answer.text
+    scores = [label["score"] for label in answer.json()["labels"]]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_three_hours_are_refused_at_the_limit(http: httpx.Client, route: str) -> None:
+    answer = http.post(route, files={"file": ("long.mp3", THREE_HOURS)}, data={"model": ""})
+    assert "seconds" in envelope(answer, 413)["message"]
+
+
+THREE_HOURS = recordings.mp3(3 * 3600)
+
+
+def test_a_gigabyte_is_refused_before_it_is_read(product: Product) -> None:
+    url = urlsplit(product.url)
+    began = time.monotonic()
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n"
+            b"content-type: multipart/form-data; boundary=x\r\n"
+            b"authorization: Bearer " + product.key.encode() + b"\r\n\r\n"
+        )
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert time.monotonic() - began < SECONDS
+
+
+def test_a_gigabyte_of_unknown_length_is_refused_at_the_limit(http: httpx.Client) -> None:
+    sent = 0
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        yield b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        for _ in range(1024):
+            sent += 1 << 20
+            yield b"\0" * (1 << 20)
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    try:
+        answer = http.post("/v1/audio/transcriptions", content=body(), headers=headers)
+    except httpx.TransportError:
+        pass  # The server may close while the client still sends: that, too, is a refusal.
+    else:
+        assert answer.status_code == 413
+    assert sent < 400 << 20
+
+
+def test_errors_are_the_clients_own_classes(product: Product) -> None:
+    client = product.client()
+    message: Any = {"role": "user", "content": "Hi"}
+
+    def chat(client: openai.OpenAI, model: str = "smollm2-135m-instruct", **rest: Any) -> Any:
+        return client.chat.completions.create(model=model, messages=[message], **rest)
+
+    with pytest.raises(openai.BadRequestError) as bad:
+        chat(client, temperature=9)
+    assert (bad.value.param, bad.value.type) == ("temperature", "invalid_request_error")
+    with pytest.raises(openai.AuthenticationError) as unknown:
+        chat(product.client("sk-orf-wrong"))
+    assert unknown.value.code == "invalid_api_key"
+    with pytest.raises(openai.NotFoundError) as missing:
+        chat(client, model="gpt-17")
+    assert missing.value.code == "model_not_found"
+    assert missing.value.request_id
+    _, scoped = product.new_key("scoped", "--scope", "speech")
+    with pytest.raises(openai.PermissionDeniedError):
+        chat(product.client(scoped))
+    _, hurried = product.new_key("hurried", "--requests-per-minute", "1")
+    limited = product.client(hurried)
+    chat(limited, max_tokens=1)
+    with pytest.raises(openai.RateLimitError) as limit:
+        chat(limited, max_tokens=1)
+    headers = limit.value.response.headers
+    assert float(headers["retry-after"]) > 0
+    assert headers["x-ratelimit-remaining-requests"] == "0"
+
+
+def test_no_key_is_refused_with_the_scheme(product: Product) -> None:
+    answer = httpx.post(f"{product.url}/v1/chat/completions", json=CHAT)
+    envelope(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"

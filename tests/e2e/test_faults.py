@@ -1,0 +1,128 @@
+"""What dies comes back, and takes nothing else with it."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e import recordings
+from tests.e2e.conftest import Product
+
+CLIP = recordings.wav(recordings.tone(1))
+
+
+def chat(http: httpx.Client) -> httpx.Response:
+    message = {"role": "user", "content": "Count from one to a hundred."}
+    body = {"model": "smollm2-135m-instruct", "messages": [message], "max_tokens": 20}
+    return http.post("/v1/chat/completions", json=body)
+
+
+def speech(http: httpx.Client) -> httpx.Response:
+    body = {"model": "tts-1", "voice": "joe", "input": "One. Two. Three.", "response_format": "wav"}
+    return http.post("/v1/audio/speech", json=body)
+
+
+def emotion(http: httpx.Client) -> httpx.Response:
+    return http.post("/v1/audio/classifications", files={"file": ("a.wav", CLIP)})
+
+
+CALLS: dict[str, Callable[[httpx.Client], httpx.Response]] = {
+    "chat": chat,
+    "speech": speech,
+    "emotion": emotion,
+}
+
+
+class Traffic:
+    """One client per capability, asking again and again."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._stop = threading.Event()
+        self.answers: dict[str, list[tuple[float, int, Any]]] = {name: [] for name in CALLS}
+        self._threads = [threading.Thread(target=self._ask, args=(name,)) for name in CALLS]
+
+    def __enter__(self) -> "Traffic":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _ask(self, name: str) -> None:
+        with self._product.http() as http:
+            while not self._stop.is_set():
+                try:
+                    answer = CALLS[name](http)
+                except httpx.RemoteProtocolError:
+                    # A file already being sent can only be broken off.
+                    self.answers[name].append((time.monotonic(), 0, None))
+                    continue
+                body = answer.json() if answer.status_code >= 400 else None
+                self.answers[name].append((time.monotonic(), answer.status_code, body))
+                if answer.status_code >= 400:
+                    self._stop.wait(0.1)
+
+    def since(self, moment: float, name: str) -> list[int]:
+        return [status for at, status, _ in self.answers[name] if at > moment]
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("victim", ["chat", "speech", "emotion"])
+def test_a_service_killed_under_traffic_harms_only_its_own_requests(
+    product: Product, victim: str
+) -> None:
+    with Traffic(product) as traffic:
+        assert until(lambda: all(traffic.answers[name] for name in CALLS), 60)
+        killed = time.monotonic()
+        process = product.service(victim)
+        process.kill()
+        assert until(lambda: 503 in traffic.since(killed, victim), 10)
+        assert until(lambda: traffic.since(killed, victim)[-1] == 200, 30), "it did not come back"
+        done = len(traffic.answers[victim])
+        assert until(lambda: len(traffic.answers[victim]) > done, 30)
+    for name in CALLS:
+        statuses = set(traffic.since(0, name))
+        assert statuses <= ({200, 503, 0} if name == victim else {200}), (name, statuses)
+    refusals = [body for _, status, body in traffic.answers[victim] if status == 503]
+    assert all(set(body) == {"error"} for body in refusals)
+    assert product.service(victim).pid != process.pid
+
+
+def test_a_service_that_is_down_says_when_to_come_back(product: Product) -> None:
+    with product.http() as http:
+        product.service("emotion").kill()
+        answer = emotion(http)
+        assert answer.status_code == 503
+        assert float(answer.headers["retry-after"]) > 0
+        assert answer.json()["error"]["code"] in ("service_unavailable", "model_loading")
+        assert answer.elapsed.total_seconds() < 2
+        assert http.get("/readyz").status_code == 503
+        assert http.get("/healthz").status_code == 200
+    product.wait_ready(30)
+
+
+def test_a_client_who_leaves_frees_the_model(product: Product) -> None:
+    message = {"role": "user", "content": "Write a very long story."}
+    body = {"model": "smollm2-135m-instruct", "messages": [message], "max_tokens": 4000}
+    with product.http() as http:
+        with pytest.raises(httpx.ReadTimeout):
+            http.post("/v1/chat/completions", json=body, timeout=1.0)
+        # The story alone would take a minute; the one slot must be free at once.
+        began = time.monotonic()
+        assert chat(http).status_code == 200
+        assert time.monotonic() - began < 10
