@@ -17,8 +17,9 @@ from services.runtime.worker import Cancellation
 from services.speech.engine import SYNTHESIZER_RATE, Samples, SpeechRequest
 from services.speech.phrases import phrases, speakable
 
-#: About fifteen seconds of speech.
-LONGEST_PHRASE = 240
+#: About nine seconds of speech at normal speed. The memory that synthesis takes, and ONNX Runtime
+#: then keeps, grows with the sound made: 1.4 MB a phoneme here.
+LONGEST_PHRASE, SHORTEST_PHRASE = 160, 60
 
 
 class PiperEngine:
@@ -69,8 +70,9 @@ class PiperSynthesizer:
         # Length scale is the time a phoneme takes: the inverse of the speed.
         style = SynthesisConfig(length_scale=voice.config.length_scale / request.speed)
         resampler = Resampler(voice.config.sample_rate, SYNTHESIZER_RATE)
+        longest = max(SHORTEST_PHRASE, int(LONGEST_PHRASE * min(1.0, request.speed)))
         for sentence in sentences:
-            for phrase in phrases(sentence, LONGEST_PHRASE):
+            for phrase in phrases(sentence, longest):
                 if cancelled.is_set:
                     return
                 yield resampler.feed(_speak(voice, phrase, style))
