@@ -13,7 +13,7 @@ from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from services.runtime.audio import AudioLimits, decode
+from services.runtime.audio import AudioLimits, Resampler, decode
 from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio
 
 LIMITS = AudioLimits(max_seconds=30)
@@ -274,3 +274,13 @@ def test_the_position_of_the_file_does_not_matter(position: str) -> None:
     }
     moves[position]()
     assert len(decode(file, 16000, LIMITS)) == 16000
+
+
+@pytest.mark.parametrize("step", [1, 100, 4096, 10**6])
+def test_resampling_part_by_part_leaves_no_seam(step: int) -> None:
+    samples = tone(440, 0.5, 22050)
+    resampler = Resampler(22050, 24000)
+    parts = [resampler.feed(samples[at : at + step]) for at in range(0, len(samples), step)]
+    joined = np.concatenate([*parts, resampler.finish()])
+    assert abs(len(joined) - 12000) <= 1
+    assert np.abs(joined[:12000] - tone(440, 0.5, 24000)[: len(joined)])[500:-500].max() < 1e-3
