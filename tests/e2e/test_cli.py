@@ -1,0 +1,33 @@
+"""The task commands, beside a running product."""
+
+import json
+from pathlib import Path
+
+from tests.e2e.conftest import Product
+from tests.e2e.words import word_error_rate
+
+SENTENCE = "Every morning the fishermen look at the sky before they leave the harbour."
+
+
+def test_a_sentence_goes_round_the_commands(product: Product, tmp_path: Path) -> None:
+    file = str(tmp_path / "sentence.mp3")
+    assert product.orfeon("speak", SENTENCE, "-o", file).returncode == 0
+    heard = product.orfeon("transcribe", file)
+    assert word_error_rate(SENTENCE, heard.stdout) < 0.2
+    assert "-->" in product.orfeon("transcribe", file, "--format", "srt").stdout
+    labels = json.loads(product.orfeon("classify", file, "--json").stdout)
+    assert "happy" in json.dumps(labels)
+    assert "4" in product.orfeon("chat", "What is 2+2?").stdout
+
+
+def test_what_is_loaded_is_listed(product: Product) -> None:
+    listed = product.orfeon("models", "ls")
+    assert "smollm2-135m-instruct" in listed.stdout
+    assert "whisper-base" in product.orfeon("models", "ps").stdout
+
+
+def test_a_file_that_is_not_there_is_one_sentence(product: Product) -> None:
+    failed = product.orfeon("transcribe", "nowhere.mp3")
+    assert failed.returncode != 0
+    assert "nowhere.mp3" in failed.stderr
+    assert "Traceback" not in failed.stderr
