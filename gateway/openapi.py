@@ -27,6 +27,11 @@ _MEANING: dict[int, tuple[str, str, str]] = {
     504: ("timeout_error", "deadline_exceeded", "The request did not finish in the time allowed."),
 }
 
+_EXAMPLES = {
+    str(status): {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
+    for status, (kind, code, message) in _MEANING.items()
+}
+
 #: The other form of a 200 that can be streamed.
 EVENTS: dict[str, Any] = {
     "description": "The answer; with `stream`, server-sent events.",
@@ -43,13 +48,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """How a route documents the statuses it can fail with."""
     documented: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
-        kind, code, message = _MEANING[status]
-        error = {"message": message, "type": kind, "param": None, "code": code or None}
-        documented[status] = {
-            "model": ErrorEnvelope,
-            "description": message,
-            "content": {"application/json": {"example": {"error": error}}},
-        }
+        documented[status] = {"model": ErrorEnvelope, "description": _MEANING[status][2]}
     return documented
 
 
@@ -77,6 +76,10 @@ def _correct(schema: dict[str, Any]) -> None:
         for operation in operations.values():
             # FastAPI documents its own 422, which the gateway never sends.
             operation["responses"].pop("422", None)
+            for status in operation["responses"].keys() & _EXAMPLES.keys():
+                # FastAPI would leave the nulls out.
+                content = operation["responses"][status]["content"]["application/json"]
+                content["example"] = _EXAMPLES[status]
             if "401" in operation["responses"]:
                 operation["security"] = [{"key": []}]
     for name in ("HTTPValidationError", "ValidationError"):

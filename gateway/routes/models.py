@@ -11,22 +11,22 @@ from gateway.openapi import failures
 from gateway.schemas.models import Model, ModelList
 
 _EXAMPLE: Model = {
-    "id": "whisper-tiny",
+    "id": "smollm2-135m-instruct",
     "object": "model",
     "created": 1_760_000_000,
-    "owned_by": "openai",
+    "owned_by": "HuggingFaceTB",
     "capabilities": {
-        "capability": "speech",
-        "tasks": ["transcription", "translation"],
-        "aliases": ["whisper-1"],
+        "capability": "chat",
+        "tasks": ["chat"],
+        "aliases": [],
         "default": True,
         "state": "loaded",
-        "resident_bytes": 120_000_000,
-        "context_length": None,
-        "languages": ["en", "es"],
+        "resident_bytes": 180_000_000,
+        "context_length": 8192,
+        "languages": ["en"],
         "voices": [],
         "labels": [],
-        "licence": "MIT",
+        "licence": "Apache-2.0",
     },
 }
 _LIST_EXAMPLE: ModelList = {"object": "list", "data": [_EXAMPLE]}

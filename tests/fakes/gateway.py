@@ -1,7 +1,7 @@
 """Runs the gateway in this process, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,15 @@ def settings_for(home: Path, address: str | None = None, **more: Any) -> Gateway
     return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **more)
 
 
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    """Waits until it holds. Raises `TimeoutError`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def running(settings: GatewaySettings, keys: KeyStore | None) -> AsyncIterator[str]:
     """Yields the gateway's address."""
@@ -41,8 +50,11 @@ async def running(settings: GatewaySettings, keys: KeyStore | None) -> AsyncIter
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"

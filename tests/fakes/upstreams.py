@@ -20,7 +20,7 @@ from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime.context import RequestContext, context_of
-from services.runtime.errors import ModelNotFound, OrfeonError
+from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.telemetry import ServiceMetrics
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ import pytest
 
 from gateway.keystore import KeyStore
 from services.runtime.errors import Internal
-from tests.fakes.gateway import Stage, running, settings_for, stage, staged
+from tests.fakes.gateway import Stage, eventually, running, settings_for, stage, staged
 from tests.fakes.upstreams import Script, serving
 
 __all__ = ["stage"]
@@ -44,7 +44,7 @@ async def test_no_key_and_wrong_keys_are_refused(stage: Stage) -> None:
             {},
             {"authorization": "Bearer sk-orf-wrong"},
             {"authorization": "Basic sk-orf-wrong"},
-            {"authorization": "Bearer "},
+            {"authorization": "Bearer"},
             {"x-api-key": "wrong"},
             {"authorization": f"Bearer {expired}"},
             {"authorization": f"Bearer {revoked}"},
@@ -69,9 +69,11 @@ async def test_a_key_revoked_by_another_process_stops_soon(stage: Stage, tmp_pat
     async with stage.http as client:
         assert (await client.get("/v1/models")).status_code == 200
         elsewhere.revoke(stage.keys.list()[0].id)
-        async with asyncio.timeout(2):
-            while (await client.get("/v1/models")).status_code != 401:
-                await asyncio.sleep(0.05)
+
+        async def refused() -> bool:
+            return (await client.get("/v1/models")).status_code == 401
+
+        await eventually(refused, seconds=2)
     elsewhere.close()
 
 
@@ -175,95 +177,6 @@ async def test_an_upload_has_its_own_limit(tmp_path: Path) -> None:
 JSON = {"content-type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        (b"", None),
-        (b"{", None),
-        (b"\xff\xfe{}", None),
-        (b'{"messages": [{"role": "user", "content": "\xff"}]}', None),
-        (b"[" * 100_000, None),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, None),
-        (b"[]", None),
-        (b"null", None),
-        (b"{}", "messages"),
-        (b'{"messages": []}', "messages"),
-        (b'{"messages": "hi"}', "messages"),
-        (b'{"messages": [{"role": "king", "content": "hi"}]}', "messages[0].role"),
-        (b'{"messages": [{"role": "user"}]}', "messages[0]"),
-        (b'{"messages": [{"role": "user", "content": 3}]}', "messages[0].content"),
-        (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "messages[0].content[0].text"),
-        (b'{"messages": [{"role": "tool", "content": "x"}]}', "messages[0]"),
-        (
-            b'{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}',
-            "messages[0].content[0]",
-        ),
-    ],
-)
-async def test_bad_bodies_are_bad_requests(stage: Stage, body: bytes, param: str | None) -> None:
-    async with stage.http as client:
-        began = time.monotonic()
-        response = await client.post(CHAT, content=body, headers=JSON)
-    assert time.monotonic() - began < 2
-    assert response.status_code == 400
-    error = error_of(response)
-    assert error["type"] == "invalid_request_error"
-    assert error["param"] == param
-    assert stage.script.requests == []
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("temperature", "0.5"),
-        ("temperature", 2.1),
-        ("temperature", float("nan")),
-        ("temperature", float("inf")),
-        ("top_p", -0.1),
-        ("max_tokens", 0),
-        ("max_tokens", True),
-        ("max_completion_tokens", 2**31),
-        ("max_completion_tokens", 1.5),
-        ("presence_penalty", -3),
-        ("frequency_penalty", 3),
-        ("seed", 2**63),
-        ("n", 2),
-        ("tools", [{"type": "function"}]),
-        ("tool_choice", "required"),
-        ("functions", [{}]),
-        ("logprobs", True),
-        ("top_logprobs", 3),
-        ("logit_bias", {"50256": -100}),
-        ("modalities", ["text", "audio"]),
-        ("stop", ["a", "b", "c", "d", "e"]),
-        ("stream", "yes"),
-        ("model", 3),
-        ("priority", 3),
-        ("priority", "0"),
-        ("service_tier", "vip"),
-    ],
-)
-async def test_values_out_of_range_are_named(stage: Stage, field: str, value: object) -> None:
-    content = json.dumps({**BODY, field: value})
-    async with stage.http as client:
-        response = await client.post(CHAT, content=content, headers=JSON)
-    assert response.status_code == 400
-    assert error_of(response)["param"] == field
-
-
-async def test_a_bad_priority_header_is_a_bad_request(stage: Stage) -> None:
-    async with stage.http as client:
-        response = await client.post(CHAT, json=BODY, headers={"x-request-priority": "high"})
-    assert response.status_code == 400
-    assert error_of(response)["param"] == "priority"
-
-
-async def test_stream_options_need_a_stream(stage: Stage) -> None:
-    async with stage.http as client:
-        response = await client.post(CHAT, json={**BODY, "stream_options": {}})
-    assert response.status_code == 400
-
-
 async def test_routes_methods_and_media_types_fail_in_the_envelope(stage: Stage) -> None:
     async with stage.http as client:
         missing = await client.get("/v1/nothing")
@@ -305,8 +218,8 @@ async def test_what_is_no_http_is_refused_in_the_envelope(stage: Stage) -> None:
 
 async def test_insane_request_ids_are_replaced(stage: Stage) -> None:
     async with stage.http as client:
-        for given in ("x" * 200, "a b", "é".encode()):
-            response = await client.get("/healthz", headers={"x-request-id": given})
+        for given in (b"x" * 200, b"a b", "é".encode()):
+            response = await client.get("/healthz", headers=[(b"x-request-id", given)])
             assert response.headers["x-request-id"].startswith("req_")
 
 
@@ -322,6 +235,16 @@ async def test_models_are_listed_and_found(stage: Stage) -> None:
     async with stage.http as http:
         speaking = await http.get("/v1/models", params={"task": "speech"})
     assert {model["id"] for model in speaking.json()["data"]} == {"org/fake-voice"}
+
+
+def reports(client: httpx.AsyncClient, status: int, state: str) -> Callable[[], Awaitable[bool]]:
+    """Whether /readyz has this status and chat this state."""
+
+    async def check() -> bool:
+        answer = await client.get("/readyz")
+        return (answer.status_code, answer.json()["capabilities"]["chat"]) == (status, state)
+
+    return check
 
 
 async def test_readiness_follows_the_services(tmp_path: Path) -> None:
@@ -342,16 +265,10 @@ async def test_readiness_follows_the_services(tmp_path: Path) -> None:
         assert (down.status_code, error_of(down)["code"]) == (503, "service_unavailable")
         assert down.headers["retry-after"] == "1"
         assert (await client.get("/v1/models")).status_code == 503
-        async with serving(address, Script(), ready=False), asyncio.timeout(5):
-            while (answer := await client.get("/readyz")).json()["capabilities"]["chat"] != (
-                "not_serving"
-            ):
-                await asyncio.sleep(0.05)
-            assert answer.status_code == 503
-        async with serving(address, Script()), asyncio.timeout(5):
-            while (answer := await client.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.05)
-            assert set(answer.json()["capabilities"].values()) == {"serving"}
+        async with serving(address, Script(), ready=False):
+            await eventually(reports(client, 503, "not_serving"))
+        async with serving(address, Script()):
+            await eventually(reports(client, 200, "serving"))
             assert (await client.post(CHAT, json=BODY)).status_code == 200
             assert (await client.get("/v1/models")).status_code == 200
 
@@ -379,9 +296,7 @@ async def test_a_service_killed_in_mid_stream_and_started_again(tmp_path: Path) 
         running(settings_for(tmp_path, address), None) as url,
         httpx.AsyncClient(base_url=url, timeout=20) as client,
     ):
-        async with asyncio.timeout(20):
-            while (await client.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.05)
+        await eventually(reports(client, 200, "serving"), seconds=20)
         async with client.stream("POST", CHAT, json={**BODY, "stream": True}) as response:
             lines = response.aiter_lines()
             assert "Hello" in [await anext(lines) for _ in range(3)][2]
@@ -393,9 +308,7 @@ async def test_a_service_killed_in_mid_stream_and_started_again(tmp_path: Path) 
         down = await client.post(CHAT, json=BODY)
         assert (down.status_code, error_of(down)["code"]) == (503, "service_unavailable")
         service = await start()
-        async with asyncio.timeout(20):
-            while (await client.get("/readyz")).status_code != 200:
-                await asyncio.sleep(0.05)
+        await eventually(reports(client, 200, "serving"), seconds=20)
     service.kill()
     await service.wait()
 

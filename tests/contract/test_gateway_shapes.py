@@ -1,0 +1,36 @@
+"""Answers against OpenAI's own types, which are made from OpenAI's specification."""
+
+from pathlib import Path
+
+import pytest
+from openai.types import Model
+from openai.types.audio import TranscriptionSegment, TranscriptionVerbose
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import BaseModel
+
+from gateway.schemas import chat, models, transcription
+
+PAIRS: list[tuple[type, type[BaseModel]]] = [
+    (chat.ChatCompletion, ChatCompletion),
+    (chat.ChatCompletionChunk, ChatCompletionChunk),
+    (models.Model, Model),
+    (transcription.VerboseTranscription, TranscriptionVerbose),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=lambda one: one.__name__)
+def test_every_field_openai_requires_is_always_there(ours: type, theirs: type[BaseModel]) -> None:
+    required = {name for name, field in theirs.model_fields.items() if field.is_required()}
+    assert required <= ours.__required_keys__  # type: ignore[attr-defined]
+
+
+def test_a_segment_has_every_field_openai_requires() -> None:
+    required = {
+        name for name, field in TranscriptionSegment.model_fields.items() if field.is_required()
+    }
+    assert required <= transcription.Segment.__required_keys__
+
+
+def test_no_public_schema_is_a_type_of_the_contracts() -> None:
+    folder = Path(chat.__file__).parent
+    assert all("orfeon.api" not in path.read_text("utf-8") for path in folder.glob("*.py"))

@@ -1,0 +1,74 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.catalog import Catalog
+from orfeon.api.models.v1 import models_pb2
+from services.runtime.errors import ModelNotFound, ServiceUnavailable
+from tests.fakes.clock import FakeClock
+
+
+@dataclass
+class Source:
+    lists: dict[str, list[str]]
+    down: set[str] = field(default_factory=set)
+    asked: int = 0
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return tuple(self.lists)
+
+    async def models(self, capability: str) -> list[models_pb2.Model]:
+        self.asked += 1
+        if capability in self.down:
+            raise ServiceUnavailable("down")
+        return [
+            models_pb2.Model(id=name, capability=capability, aliases=[f"{name}-alias"])
+            for name in self.lists[capability]
+        ]
+
+
+async def ids(catalog: Catalog) -> list[str]:
+    return [model["id"] for model in await catalog.list()]
+
+
+async def test_the_services_are_asked_again_only_after_a_while() -> None:
+    source, clock = Source({"chat": ["a"], "speech": ["b"]}), FakeClock()
+    catalog = Catalog(source, fresh_seconds=3, clock=clock)
+    assert await ids(catalog) == ["a", "b"]
+    await catalog.list()
+    assert source.asked == 2
+    source.lists["chat"] = ["a", "c"]
+    clock.advance(3)
+    assert await ids(catalog) == ["a", "c", "b"]
+
+
+async def test_a_service_that_is_away_is_remembered() -> None:
+    source, clock = Source({"chat": ["a"], "speech": ["b"]}), FakeClock()
+    catalog = Catalog(source, fresh_seconds=3, clock=clock)
+    await catalog.list()
+    source.down = {"chat", "speech"}
+    clock.advance(3)
+    assert await ids(catalog) == ["a", "b"]
+
+
+async def test_services_that_never_answered_are_asked_every_time() -> None:
+    source = Source({"chat": ["a"]}, down={"chat"})
+    catalog = Catalog(source, clock=FakeClock())
+    with pytest.raises(ServiceUnavailable):
+        await catalog.list()
+    source.down = set()
+    assert await ids(catalog) == ["a"]
+
+
+async def test_no_services_have_no_models() -> None:
+    assert await ids(Catalog(Source({}), clock=FakeClock())) == []
+
+
+async def test_a_model_is_found_by_id_before_alias() -> None:
+    source = Source({"chat": ["a", "a-alias"]})
+    catalog = Catalog(source, clock=FakeClock())
+    assert (await catalog.find("a-alias"))["id"] == "a-alias"
+    assert (await catalog.find("a-alias-alias"))["id"] == "a-alias"
+    with pytest.raises(ModelNotFound):
+        await catalog.find("b")

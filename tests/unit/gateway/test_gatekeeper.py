@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from starlette.datastructures import Headers
+
+from gateway.exchange import Exchange
+from gateway.gatekeeper import ANYBODY, Gatekeeper
+from gateway.keystore import ApiKey, KeyStore
+from gateway.ratelimits import RateLimiter, Rates
+from services.runtime.errors import InvalidApiKey, MissingScope, ServiceUnavailable
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[KeyStore]:
+    store = KeyStore(f"sqlite:///{tmp_path}/keys.db")
+    yield store
+    store.close()
+
+
+def gatekeeper(keys: KeyStore | None, requests: int = 100) -> Gatekeeper:
+    return Gatekeeper(keys, RateLimiter("memory://"), Rates(requests, 1_000), timeout=30)
+
+
+async def test_a_key_comes_as_bearer_or_as_x_api_key(keys: KeyStore) -> None:
+    key, secret = keys.create("laptop")
+    for headers in ({"authorization": f"bearer  {secret} "}, {"x-api-key": secret}):
+        exchange = Exchange("r")
+        await gatekeeper(keys).admit(exchange, Headers(headers), "chat", metered=True)
+        assert exchange.key == key
+        assert exchange.headers["x-ratelimit-limit-requests"] == "100"
+
+
+async def test_what_is_not_metered_is_not_counted(keys: KeyStore) -> None:
+    _, secret = keys.create("laptop")
+    exchange = Exchange("r")
+    headers = Headers({"x-api-key": secret})
+    await gatekeeper(keys).admit(exchange, headers, "models", metered=False)
+    assert exchange.headers == {}
+
+
+async def test_a_key_has_its_own_rate(keys: KeyStore) -> None:
+    _, secret = keys.create("fast", requests_per_minute=7_000)
+    exchange = Exchange("r")
+    await gatekeeper(keys).admit(exchange, Headers({"x-api-key": secret}), "chat", metered=True)
+    assert exchange.headers["x-ratelimit-limit-requests"] == "7000"
+    assert exchange.headers["x-ratelimit-limit-tokens"] == "1000"
+
+
+async def test_a_scope_that_is_not_there_is_refused(keys: KeyStore) -> None:
+    _, secret = keys.create("talker", scopes=["chat"])
+    with pytest.raises(MissingScope, match="speech"):
+        await gatekeeper(keys).admit(
+            Exchange("r"), Headers({"x-api-key": secret}), "speech", metered=True
+        )
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "sk-orf-x"}, {"x-api-key": " "}])
+async def test_no_key_is_refused(keys: KeyStore, headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidApiKey, match="No API key"):
+        await gatekeeper(keys).admit(Exchange("r"), Headers(headers), "chat", metered=True)
+
+
+class BrokenStore(KeyStore):
+    def authenticate(self, secret: str) -> ApiKey | None:
+        raise OperationalError("select", {}, Exception("a secret of the database"))
+
+
+async def test_a_database_that_is_away_is_told_without_its_words(tmp_path: Path) -> None:
+    store = BrokenStore(f"sqlite:///{tmp_path}/keys.db")
+    with pytest.raises(ServiceUnavailable) as caught:
+        await gatekeeper(store).admit(
+            Exchange("r"), Headers({"x-api-key": "x"}), "chat", metered=True
+        )
+    assert "secret" not in caught.value.message
+    store.close()
+
+
+async def test_where_no_key_is_needed_everybody_is_anybody() -> None:
+    exchange = Exchange("r")
+    await gatekeeper(None, requests=1).admit(exchange, Headers({}), "chat", metered=True)
+    assert exchange.key is ANYBODY
+    await gatekeeper(None, requests=1).admit(exchange, Headers({}), "speech", metered=True)
+
+
+async def test_the_service_is_told_who_asks_and_until_when(keys: KeyStore) -> None:
+    key, secret = keys.create("laptop", priority_floor=1)
+    keeper, exchange = gatekeeper(keys), Exchange("request-1", started=100.0)
+    await keeper.admit(exchange, Headers({"x-api-key": secret}), "chat", metered=True)
+    context = keeper.context(exchange, priority=0)
+    assert (context.request_id, context.key_id) == ("request-1", key.id)
+    assert (context.priority, context.deadline) == (1, 130.0)
+    assert exchange.headers["x-request-priority"] == "1"
