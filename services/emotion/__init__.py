@@ -1,0 +1,1 @@
+"""The chat container: text generation in conversation."""

@@ -1,0 +1,92 @@
+"""From samples to the windows that are classified, and from frames to one vector a window."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.emotion.engine import SAMPLE_RATE, Samples
+
+Frames = NDArray[np.float32]
+
+#: Length of a window at most, seconds: about what the head has seen in training.
+WINDOW_SECONDS = 8.0
+#: Shorter windows are lengthened with silence, seconds: the encoder needs some frames to look at.
+SHORTEST_SECONDS = 0.5
+#: Frames this far below the loudest one are not speech, dB.
+RANGE_DB = 35.0
+#: A clip whose loudest frame is weaker holds nothing, root mean square with full scale at 1.
+SILENCE = 1e-4
+#: What every window is brought to, root mean square: how near the microphone was tells nothing.
+LEVEL = 0.05
+
+_FRAME = SAMPLE_RATE // 40
+#: Frames kept before the first and after the last loud one.
+_MARGIN = 4
+
+_ENCODER_QUANTILES = (0.1, 0.5, 0.9)
+_SPECTRUM_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of speech, trimmed and levelled, and its weight: how much of it sounds, seconds."""
+
+    samples: Samples
+    weight: float
+
+
+def windows(samples: Samples) -> list[Window]:
+    """The stretches of a clip to classify, equally long before silence is trimmed off.
+
+    Empty where nothing sounds. `samples` has shape `(samples,)`, of any length.
+    """
+    frames = max(1, -(-samples.size // _FRAME))
+    framed = np.pad(samples, (0, frames * _FRAME - samples.size)).reshape(frames, _FRAME)
+    level = np.sqrt(np.mean(np.square(framed, dtype=np.float64), axis=1))
+    if level.max() < SILENCE:
+        return []
+    loud = level > level.max() * 10 ** (-RANGE_DB / 20)
+    count = -(-frames // int(WINDOW_SECONDS * SAMPLE_RATE / _FRAME))
+    return [
+        _window(framed[part], loud[part])
+        for part in np.array_split(np.arange(frames), count)
+        if loud[part].any()
+    ]
+
+
+def _window(framed: NDArray[np.float32], loud: NDArray[np.bool_]) -> Window:
+    at = np.flatnonzero(loud)
+    kept = framed[max(0, at[0] - _MARGIN) : at[-1] + 1 + _MARGIN].ravel()
+    level = np.sqrt(np.mean(np.square(kept, dtype=np.float64)))
+    levelled = (kept * (LEVEL / level)).astype(np.float32)
+    short = int(SHORTEST_SECONDS * SAMPLE_RATE) - levelled.size
+    if short > 0:
+        levelled = np.pad(levelled, (short // 2, short - short // 2))
+    return Window(levelled, at.size * _FRAME / SAMPLE_RATE)
+
+
+def pooled(encoded: Frames, spectrum: Frames) -> NDArray[np.float32]:
+    """One vector for a window: how each encoder channel and each mel band is spread over time.
+
+    `encoded` has shape `(positions, channels)`, `spectrum` `(frames, bands)` in log energy; the
+    result `(8 * channels + 8 * bands,)`.
+    """
+    return np.concatenate(
+        [
+            encoded.mean(axis=0),
+            encoded.std(axis=0),
+            encoded.max(axis=0),
+            encoded.min(axis=0),
+            np.quantile(encoded, _ENCODER_QUANTILES, axis=0).ravel(),
+            _change(encoded),
+            spectrum.mean(axis=0),
+            spectrum.std(axis=0),
+            np.quantile(spectrum, _SPECTRUM_QUANTILES, axis=0).ravel(),
+            _change(spectrum),
+        ]
+    ).astype(np.float32)
+
+
+def _change(frames: Frames) -> Frames:
+    return np.asarray(np.diff(frames, axis=0).std(axis=0))

@@ -1,0 +1,48 @@
+"""The emotion contract: messages of the protocol <-> values of the engine."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel
+from services.runtime import worker
+from services.runtime.audio import AudioLimits, decode
+from services.runtime.context import context_of
+from services.runtime.host import ModelHost
+from services.runtime.upload import received
+
+
+class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
+    """Classifies recordings with the models of a host."""
+
+    def __init__(
+        self, host: ModelHost[EmotionModel], *, max_bytes: int, max_seconds: float
+    ) -> None:
+        self._host = host
+        self._max_bytes = max_bytes
+        self._limits = AudioLimits(max_seconds)
+
+    async def Classify(
+        self,
+        request_iterator: AsyncIterator[emotion_pb2.ClassifyRequest],
+        context: grpc.aio.ServicerContext[
+            emotion_pb2.ClassifyRequest, emotion_pb2.ClassifyResponse
+        ],
+    ) -> emotion_pb2.ClassifyResponse:
+        """Receives the recording whole, decodes it, and waits for a turn only then."""
+        asked = context_of(context)
+        async with received(request_iterator, self._max_bytes) as (config, file):
+            samples = await worker.run(
+                lambda cancelled: decode(file, SAMPLE_RATE, self._limits, lambda: cancelled.is_set)
+            )
+        async with self._host.lease(asked, config.model, task="classification") as leased:
+            clip = Clip(samples, asked.priority, asked.timeout())
+            scores = await worker.run(lambda cancelled: leased.model.classify(clip, cancelled))
+            return emotion_pb2.ClassifyResponse(
+                model=leased.manifest.name,
+                labels=[
+                    emotion_pb2.LabelScore(label=each.label, score=each.score) for each in scores
+                ],
+                duration_seconds=clip.seconds,
+            )

@@ -1,0 +1,24 @@
+"""What the emotion container can be told."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import AudioSettings
+
+
+class EmotionSettings(AudioSettings):
+    """Read from variables named `ORFEON_EMOTION_<FIELD>`.
+
+    `engine` may also be `triton`: the same models, computed by a Triton server.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ORFEON_EMOTION_", frozen=True, extra="ignore")
+
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where the encoder runs; auto takes a GPU where there is one."""
+    triton_url: str = "localhost:8001"
+    """gRPC address of the Triton server, `host:port`. For the engine `triton` only."""
+    triton_timeout: Annotated[float, Field(gt=0)] = 30
+    """Seconds that Triton may take to load a model, or to answer where the caller sets no limit."""
