@@ -32,6 +32,8 @@ _OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.max_receive_message_length", 16 * 2**20),
+    # The services are ours; a proxy in the environment is for the world outside.
+    ("grpc.enable_http_proxy", 0),
 ]
 
 
