@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import helm_python as helm
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "charts" / "orfeon"
 FLAVOURS = {path.name.removesuffix("-values.yaml"): path for path in CHART.glob("ci/*-values.yaml")}
+EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
+CAPABILITIES = ("chat", "emotion", "speech")
 RELEASE, NAMESPACE = "prod", "ai"
 
 Object = dict[str, Any]

@@ -1,6 +1,5 @@
 """What the chart renders is valid, restricted, and says what our containers understand."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +8,12 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from services.runtime.server import LIVENESS
-from services.runtime.settings import ServiceSettings
 from tests.contract.chart import (
+    CAPABILITIES,
     CHART,
-    FLAVOURS,
-    NAMESPACE,
+    EVERY_FLAVOUR,
     RELEASE,
-    ROOT,
     Object,
     container,
     environment,
@@ -29,9 +24,7 @@ from tests.contract.chart import (
     values_of,
 )
 
-CAPABILITIES = ("chat", "emotion", "speech")
 VERSIONS = ("1.30", "1.34", "1.37")
-EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
 
 #: The parts that we use of what a cluster learns from Traefik and from the Prometheus operator.
 TEXT = {"type": "string", "minLength": 1}
@@ -193,102 +186,9 @@ def test_liveness_of_a_model_server_does_not_ask_what_readiness_asks(flavour: st
         assert alive != ready
 
 
-def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
-    for name in CAPABILITIES:
-        module = importlib.import_module(f"orfeon.api.{name}.v1.{name}_pb2")
-        (service,) = (each.full_name for each in module.DESCRIPTOR.services_by_name.values())
-        probed = container(of_kind({}, "Deployment")[name])
-        assert probed["startupProbe"]["grpc"] == {"port": 50051, "service": service}
-        assert probed["readinessProbe"]["grpc"] == {"port": 50051, "service": service}
-        assert probed["livenessProbe"]["grpc"] == {"port": 50051, "service": LIVENESS}
-
-
 def test_loading_may_take_as_long_as_the_values_say() -> None:
     probe = container(of_kind(values_of("gpu"), "Deployment")["chat"])["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
-
-
-def test_each_folder_of_a_capability_is_in_the_chart() -> None:
-    folders = {path.parent.name for path in ROOT.glob("services/*/servicer.py")}
-    assert folders <= set(CAPABILITIES)
-    assert set(of_kind({}, "Deployment")) == {"gateway", *CAPABILITIES}
-
-
-def _settings(module: str, base: type[BaseSettings]) -> type[BaseSettings]:
-    """The settings class that a container reads: the one of the module that is most derived."""
-    found = [
-        each
-        for each in vars(importlib.import_module(module)).values()
-        if isinstance(each, type) and issubclass(each, base) and each.__module__ == module
-    ]
-    (only,) = found
-    return only
-
-
-def _variables(settings: type[BaseSettings]) -> set[str]:
-    """The names of the variables that a settings class reads, nested ones not followed."""
-    source = EnvSettingsSource(settings)
-    return {
-        name.upper()
-        for field_name, field in settings.model_fields.items()
-        for _, name, _ in source._extract_field_info(field, field_name)
-    }
-
-
-@EVERY_FLAVOUR
-def test_each_variable_of_a_capability_is_one_of_its_settings(flavour: str) -> None:
-    for name, deployment in of_kind(values_of(flavour), "Deployment").items():
-        if name not in CAPABILITIES:
-            continue
-        settings = _settings(f"services.{name}.settings", ServiceSettings)
-        known = _variables(settings) | {"OMP_NUM_THREADS"}
-        assert {entry["name"] for entry in container(deployment)["env"]} <= known
-
-
-@EVERY_FLAVOUR
-def test_each_variable_of_the_gateway_is_one_of_its_settings(flavour: str) -> None:
-    gateway = container(of_kind(values_of(flavour), "Deployment")["gateway"])
-    names = {entry["name"].partition("__")[0] for entry in gateway["env"]}
-    assert names <= _variables(_settings("gateway.settings", BaseSettings))
-
-
-def test_the_gateway_finds_each_capability_at_its_service() -> None:
-    services = of_kind({}, "Service")
-    gateway = environment(of_kind({}, "Deployment")["gateway"])
-    for name in CAPABILITIES:
-        service = services[name]
-        (port,) = (p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
-        domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
-        assert gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}"] == f"dns:///{domain}:{port}"
-        capability = environment(of_kind({}, "Deployment")[name])
-        assert capability[f"ORFEON_{name.upper()}_ADDRESS"].endswith(f":{port}")
-
-
-def test_the_gateway_serves_on_while_a_capability_is_down() -> None:
-    probes = container(of_kind({}, "Deployment")["gateway"])
-    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert probes[name]["httpGet"]["path"] == "/healthz"
-
-
-def test_the_gateway_is_told_only_of_capabilities_that_are_on() -> None:
-    gateway = environment(of_kind(values_of("minimal"), "Deployment")["gateway"])
-    assert [name for name in gateway if "UPSTREAMS" in name] == ["ORFEON_GATEWAY_UPSTREAMS__CHAT"]
-
-
-def test_emotion_finds_triton_at_its_service() -> None:
-    service = of_kind(values_of("triton"), "Service")["triton"]
-    (port,) = (p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
-    emotion = environment(of_kind(values_of("triton"), "Deployment")["emotion"])
-    domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
-    assert emotion["ORFEON_EMOTION_TRITON_URL"] == f"{domain}:{port}"
-    assert emotion["ORFEON_EMOTION_ENGINE"] == "triton"
-
-
-def test_triton_loads_models_that_are_in_its_repository() -> None:
-    triton = container(of_kind(values_of("triton"), "Deployment")["triton"])
-    loaded = [each.partition("=")[2] for each in triton["args"] if "--load-model=" in each]
-    assert loaded
-    assert all((ROOT / "triton-repo" / name / "config.pbtxt").is_file() for name in loaded)
 
 
 def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_none() -> None:
@@ -335,11 +235,6 @@ def test_a_digest_goes_before_a_tag_and_both_after_the_registry() -> None:
     )
     version = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))["appVersion"]
     assert container(found["chat"])["image"].endswith(f"/orfeon-chat:{version}")
-
-
-def test_the_chart_and_the_package_have_one_version() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
-    assert chart["version"] == chart["appVersion"] == importlib.import_module("orfeon").__version__
 
 
 def test_notes_say_how_to_ask() -> None:
