@@ -101,37 +101,41 @@ class Child:
         self.started = time.monotonic()
         self._become(Phase.STARTING, "")
         leash = (sys.executable, "-I", "-S", _LEASH, str(os.getpid()))
+        # A pipe of our own: with one of asyncio's, `wait` would wait for whoever else holds it.
+        output, theirs = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *leash,
                 *self.plan.command,
                 env=dict(self.plan.environment),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdout=theirs,
+                stderr=theirs,
                 # A group of its own: a Ctrl-C in the terminal reaches the supervisor alone.
                 process_group=0,
             )
         except OSError as error:
+            os.close(output)
             return error
-        if self._stopping.is_set():  # `stop` came while the process was being made
-            self.signal(signal.SIGTERM)
+        finally:
+            os.close(theirs)
+        if self._stopping.is_set():  # `stop` came while the process was being made: it has no work
+            self.signal(signal.SIGKILL)
         watch = asyncio.create_task(self._watch(probe))
-        listen = asyncio.create_task(self._listen(self._process))
+        listen = asyncio.create_task(self._listen(output))
         try:
             code = await self._process.wait()
         except asyncio.CancelledError:
             self.signal(signal.SIGKILL)
             raise
         finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # what it started and left behind
             watch.cancel()
-            # What the process started may hold the pipe open; its last words come at once.
-            await asyncio.wait([watch, listen], timeout=0.5)
+            await asyncio.wait([watch, listen], timeout=1.0)
             listen.cancel()
         if watch.done() and not watch.cancelled():
             watch.result()  # A probe that fails is a fault of ours, not of the child.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # what it started and left behind
         return code
 
     async def _watch(self, probe: Probe) -> None:
@@ -142,10 +146,16 @@ class Child:
             self._backoff.well(self.phase is Phase.READY)
             await asyncio.sleep(_ASK_EVERY[self.phase])
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while data := await process.stdout.read(1 << 16):
-            self.log.write(data)
+    async def _listen(self, output: int) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            while data := await reader.read(1 << 16):
+                self.log.write(data)
+        finally:
+            transport.close()
 
     def _become(self, phase: Phase, detail: str) -> None:
         if (phase, detail) != (self.phase, self.detail):
