@@ -11,6 +11,7 @@ from gateway import errors, openapi
 from gateway.catalog import Catalog
 from gateway.gatekeeper import Gatekeeper
 from gateway.keystore import KeyStore
+from gateway.lingering import Lingering
 from gateway.metrics import GatewayMetrics
 from gateway.middleware import Bounded, Observed
 from gateway.ratelimits import RateLimiter, Rates
@@ -73,6 +74,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     app.add_middleware(
         Bounded, json_bytes=settings.max_json_bytes, upload_bytes=settings.max_upload_bytes
     )
+    app.add_middleware(Lingering)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
