@@ -32,6 +32,9 @@ _OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.max_receive_message_length", 16 * 2**20),
+    # In a cluster a service's name stands for all of its pods: use each, and notice new ones soon.
+    ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     # The services are ours; a proxy in the environment is for the world outside.
     ("grpc.enable_http_proxy", 0),
 ]

@@ -162,24 +162,21 @@ def test_a_gigabyte_is_refused_before_it_is_read(product: Product) -> None:
     assert time.monotonic() - began < SECONDS
 
 
-def test_a_gigabyte_of_unknown_length_is_refused_at_the_limit(http: httpx.Client) -> None:
-    sent = 0
-
+def test_a_body_without_end_is_cut_off(http: httpx.Client) -> None:
     def body() -> Iterator[bytes]:
-        nonlocal sent
         yield b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-        for _ in range(1024):
-            sent += 1 << 20
+        while True:
             yield b"\0" * (1 << 20)
 
     headers = {"content-type": "multipart/form-data; boundary=x"}
+    began = time.monotonic()
     try:
         answer = http.post("/v1/audio/transcriptions", content=body(), headers=headers)
     except httpx.TransportError:
-        pass  # The server may close while the client still sends: that, too, is a refusal.
+        pass  # A client that never listens cannot hear the refusal.
     else:
         assert answer.status_code == 413
-    assert sent < 400 << 20
+    assert time.monotonic() - began < 10
 
 
 def test_errors_are_the_clients_own_classes(product: Product) -> None:
