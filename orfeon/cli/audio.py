@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -19,15 +21,13 @@ from orfeon.cli.options import (
     Home,
     ModelName,
     Priority,
-    transport,
+    connected,
 )
-from orfeon.cli.output import complain, printable, write
+from orfeon.cli.output import complain, printable, sentence_of, write
 from orfeon.errors import OrfeonError
 from orfeon.fault import Fault
-from orfeon.transport import Transport
 from orfeon.types import Classification
 
-_TIMEOUT = 600.0
 _BAR = 30
 
 
@@ -81,7 +81,8 @@ def transcribe(
         ),
         upload=Upload(file),
     )
-    text = transport(home, base_url, api_key, _TIMEOUT).send(call)
+    with connected(home, base_url, api_key) as gateway:
+        text = gateway.send(call)
     write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -100,7 +101,6 @@ def speak(
     api_key: ApiKey = None,
 ) -> None:
     """Say a text, into a file."""
-    to_stdout = output == Path("-")
     kind = sound_format or _SUFFIXES.get(output.suffix.lower())
     if kind is None:
         known = ", ".join(SoundFormat)
@@ -111,24 +111,29 @@ def speak(
         "response_format": kind,
     }
     call: Call[None] = Call("POST", "audio/speech", lambda response: None, json=body)
-    gateway = transport(home, base_url, api_key, _TIMEOUT)
-    if to_stdout:
-        _pour(gateway, call, sys.stdout.buffer)
+    with (
+        connected(home, base_url, api_key) as gateway,
+        _written(output) as file,
+        gateway.stream(call) as response,
+    ):
+        for piece in response.iter_bytes():
+            file.write(piece)
+            file.flush()
+
+
+@contextmanager
+def _written(output: Path) -> Iterator[BinaryIO]:
+    """A file that is there, whole, once the block has succeeded; for '-' stdout."""
+    if output == Path("-"):
+        yield sys.stdout.buffer
         return
     part = output.with_name(output.name + ".part")
     try:
         with part.open("wb") as file:
-            _pour(gateway, call, file)
+            yield file
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _pour(gateway: Transport, call: Call[None], file: BinaryIO) -> None:
-    with gateway.stream(call) as response:
-        for piece in response.iter_bytes():
-            file.write(piece)
-            file.flush()
 
 
 def classify(
@@ -141,21 +146,20 @@ def classify(
     as_json: AsJson = False,
 ) -> None:
     """Tell the emotion in a voice. With --json, one object a line."""
-    gateway = transport(home, base_url, api_key, _TIMEOUT)
     failed = False
-    for file in files:
-        try:
-            found = gateway.send(calls.classify(file, model, priority))
-        except (OrfeonError, OSError) as error:
-            if len(files) == 1:
-                raise
-            failed = True
-            complain(f"{file}: {error}")
-            continue
-        if as_json:
-            typer.echo(json.dumps({"file": str(file)} | asdict(found)))
-        else:
-            write(chart(str(file), found))
+    with connected(home, base_url, api_key) as gateway:
+        for file in files:
+            try:
+                found = gateway.send(calls.classify(file, model, priority))
+            except (OrfeonError, OSError) as error:
+                failed = True
+                named = isinstance(error, OSError) or len(files) == 1
+                complain(sentence_of(error) if named else f"{file}: {sentence_of(error)}")
+                continue
+            if as_json:
+                typer.echo(json.dumps({"file": str(file)} | asdict(found)))
+            else:
+                write(chart(str(file), found))
     if failed:
         raise typer.Exit(1)
 

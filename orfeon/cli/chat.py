@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from orfeon.calls import Call
-from orfeon.cli.options import DEFAULT_HOME, ApiKey, BaseUrl, Home, ModelName, Priority, transport
+from orfeon.cli.options import DEFAULT_HOME, ApiKey, BaseUrl, Home, ModelName, Priority, connected
 from orfeon.cli.output import complain, write
 from orfeon.errors import OrfeonError
 from orfeon.fault import Fault
@@ -39,16 +39,16 @@ def chat(
         "priority": priority,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    gateway = transport(home, base_url, api_key, timeout=600.0)
     history: list[Message] = [{"role": "system", "content": system}] if system else []
     if prompt is None and not sys.stdin.isatty():
         prompt = sys.stdin.read()
-    if prompt is None:
-        _converse(gateway, history, given)
-    elif prompt.strip():
-        _answer(gateway, [*history, {"role": "user", "content": prompt}], given)
-    else:
+    if prompt is not None and not prompt.strip():
         raise Fault("There is nothing to answer; give a prompt.")
+    with connected(home, base_url, api_key) as gateway:
+        if prompt is None:
+            _converse(gateway, history, given)
+        else:
+            _answer(gateway, [*history, {"role": "user", "content": prompt}], given)
 
 
 def _converse(gateway: Transport, history: list[Message], options: dict[str, Any]) -> None:

@@ -8,10 +8,10 @@ import typer
 import yaml
 
 from orfeon.calls import models as models_call
-from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, transport
+from orfeon.capabilities import known_capabilities, model_folders
+from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, connected
 from orfeon.cli.output import complain, err, one_sentence, out, size, table
 from orfeon.cli.pulling import pull as pull_model
-from orfeon.serve.plan import known_capabilities, model_folders
 from services.runtime.manifest import Manifest, PackageSource
 from services.runtime.registry import Registry
 
@@ -71,7 +71,8 @@ def ps(
     as_json: AsJson = False,
 ) -> None:
     """List the models in memory, as the gateway knows them."""
-    found = transport(home, base_url, api_key, timeout=30.0).send(models_call())
+    with connected(home, base_url, api_key, timeout=30.0) as gateway:
+        found = gateway.send(models_call())
     active = [model for model in found if model.state not in ("unloaded", "unknown")]
     if as_json:
         facts = ("id", "capability", "state", "resident_bytes")

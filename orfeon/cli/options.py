@@ -1,5 +1,7 @@
 """Options that several commands have, and what they add up to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +43,11 @@ def absolute(home: Path) -> Path:
     return home.expanduser().absolute()
 
 
-def transport(home: Path, base_url: str | None, api_key: str | None, timeout: float) -> Transport:
-    """A connection to the gateway.
+@contextmanager
+def connected(
+    home: Path, base_url: str | None, api_key: str | None, timeout: float = 600.0
+) -> Iterator[Transport]:
+    """A connection to the gateway. `timeout` is in seconds.
 
     The key noted in `home` is used for the gateway noted beside it, and sent to no other.
     """
@@ -50,7 +55,8 @@ def transport(home: Path, base_url: str | None, api_key: str | None, timeout: fl
     address = base_url or noted.base_url or calls.DEFAULT_BASE_URL
     if api_key is None and _same(address, noted.base_url):
         api_key = noted.api_key
-    return Transport(httpx.Client(**calls.options(address, api_key, timeout)), retries=2)
+    with httpx.Client(**calls.options(address, api_key, timeout)) as client:
+        yield Transport(client, retries=2)
 
 
 def _same(one: str, other: str | None) -> bool:

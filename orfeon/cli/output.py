@@ -69,13 +69,14 @@ def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except Exception as error:
-            complain(_sentence(error))
+            complain(sentence_of(error))
             raise typer.Exit(1) from error
 
     return guarded
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
+    """What a person is told of a failure."""
     # Imported only now: nearly every command succeeds, and some do without these.
     from services.runtime.errors import OrfeonError as ServiceError
     from services.runtime.manifest import ManifestError

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orfeon.capabilities import known_capabilities
 from orfeon.cli.keys import DatabaseUrl, database_url, open_store
 from orfeon.cli.models import open_registry
 from orfeon.cli.options import DEFAULT_HOME, Home, absolute
 from orfeon.cli.output import err, out
 from orfeon.cli.pulling import pull
 from orfeon.fault import Fault
-from orfeon.serve.plan import Choices, known_capabilities
-from orfeon.serve.run import free_port
-from orfeon.serve.run import serve as run_all
 
 if TYPE_CHECKING:
     from gateway.keystore import KeyStore
@@ -61,6 +59,12 @@ def serve(
     database: DatabaseUrl = "",
 ) -> None:
     """Run the gateway and the services on this machine, until Ctrl-C."""
+    try:
+        from orfeon.serve.plan import Choices
+        from orfeon.serve.run import free_port
+        from orfeon.serve.run import serve as run_all
+    except ImportError as error:
+        raise Fault("The services are not installed here: pip install 'orfeon[serve]'.") from error
     chosen = _capabilities(capabilities)
     place = absolute(home)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)

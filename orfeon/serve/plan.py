@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orfeon
-import services
 from orfeon.serve.child import ChildPlan
 from orfeon.serve.probes import GatewayProbe, ServiceProbe
 
@@ -40,18 +39,6 @@ class Choices:
         """Where the gateway can be reached from this machine, without the version."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-
-def known_capabilities() -> tuple[str, ...]:
-    """The capabilities there are: the folders below `services/` that can be run."""
-    folder = Path(services.__file__).parent
-    return tuple(sorted(path.parent.name for path in folder.glob("*/__main__.py")))
-
-
-def model_folders(capabilities: Sequence[str]) -> list[Path]:
-    """The folders of the models that come with these capabilities."""
-    folder = Path(services.__file__).parent
-    return [folder / name / "models" for name in capabilities]
 
 
 def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orfeon.serve.plan import Choices, children, known_capabilities, model_folders, socket_fits
+from orfeon.capabilities import known_capabilities, model_folders
+from orfeon.serve.plan import Choices, children, socket_fits
 
 HOME = Path("/home/somebody/.orfeon")
 RUN = Path("/run/o")
