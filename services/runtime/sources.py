@@ -121,6 +121,7 @@ class Sources:
                     )
                 return installed
             case HubSource():
+                relative(source.path)  # the hub's library would follow it wherever it leads
                 return self.download(source, staging)
             case UrlSource():
                 return self._stream(source.url, staging, report)

@@ -88,6 +88,13 @@ def test_a_hub_file_is_downloaded_below_the_staging_folder(tmp_path: Path) -> No
     assert found == tmp_path / "abc" / "model.bin"
 
 
+def test_a_hub_path_may_not_climb(tmp_path: Path) -> None:
+    source = HubSource(hub="org/name", revision="abc", path="../../x")
+
+    with pytest.raises(ServiceUnavailable, match="not a path below"):
+        Sources().fetch(source, Path(), tmp_path, lambda done: None)
+
+
 def test_a_url_is_streamed_and_reports_its_bytes(tmp_path: Path) -> None:
     reports: list[int] = []
 
