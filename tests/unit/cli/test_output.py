@@ -102,9 +102,7 @@ def test_the_version_is_the_packages() -> None:
 
 def test_the_commands_of_a_client_need_nothing_of_a_server() -> None:
     heavy = "{'grpc_health', 'sqlalchemy', 'pydantic_settings', 'fastapi', 'numpy'}"
-    code = (
-        f"import sys, orfeon.cli.app; assert not {heavy} & set(sys.modules)"
-    )
+    code = f"import sys, orfeon.cli.app; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
