@@ -20,6 +20,9 @@ from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 
 MODEL = "mock"
 ANSWER = "The quick brown fox jumps over the lazy dog."
+_FINISHED = chat_pb2.Finished(
+    reason=chat_pb2.FINISH_REASON_STOP, prompt_tokens=10, completion_tokens=10
+)
 SERVICE = chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name
 
 _COMPLETION = json.dumps(
@@ -52,16 +55,18 @@ async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 class Chat(chat_pb2_grpc.ChatServiceServicer):
-    """The same completion as a stream of one delta."""
+    """The same completion."""
 
     async def ChatCompletion(
         self, request: chat_pb2.ChatCompletionRequest, context: Any
-    ) -> AsyncIterator[chat_pb2.ChatCompletionResponse]:
-        yield chat_pb2.ChatCompletionResponse(model=MODEL, delta=ANSWER)
-        finished = chat_pb2.Finished(
-            reason=chat_pb2.FINISH_REASON_STOP, prompt_tokens=10, completion_tokens=10
-        )
-        yield chat_pb2.ChatCompletionResponse(model=MODEL, finished=finished)
+    ) -> chat_pb2.ChatCompletionResponse:
+        return chat_pb2.ChatCompletionResponse(model=MODEL, text=ANSWER, finished=_FINISHED)
+
+    async def StreamChatCompletion(
+        self, request: chat_pb2.StreamChatCompletionRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
+        yield chat_pb2.StreamChatCompletionResponse(model=MODEL, delta=ANSWER)
+        yield chat_pb2.StreamChatCompletionResponse(model=MODEL, finished=_FINISHED)
 
 
 class Models(models_pb2_grpc.ModelServiceServicer):

@@ -1,7 +1,7 @@
 """The capability services behind the gateway: channels, stubs, deadlines, health."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -111,6 +111,16 @@ class Upstreams:
             return self._channels[capability]
         except KeyError:
             raise NotFound(f"This installation has no {capability} service.") from None
+
+
+async def answer(call: Awaitable[T]) -> T:
+    """The message of a unary call; raises `OrfeonError`. Leaving it cancels the call."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from failure
+    finally:
+        cancel(call)
 
 
 async def answers(call: AsyncIterable[T]) -> AsyncGenerator[T, None]:

@@ -22,7 +22,7 @@ from gateway.schemas.chat import (
     Usage,
 )
 from gateway.streaming import EventStream, event, while_connected
-from gateway.upstreams import Upstreams, answers
+from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2
 from services.runtime.errors import Internal
 
@@ -67,7 +67,7 @@ _EXAMPLES = {
     },
 }
 
-Pieces = AsyncGenerator[chat_pb2.ChatCompletionResponse, None]
+Pieces = AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]
 
 
 def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
@@ -88,15 +88,17 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
         """Answers with text; with `stream`, as server-sent events that end with `[DONE]`."""
         exchange = exchange_of(request.scope)
         context = gatekeeper.context(exchange, body.priority, body.service_tier)
-        call = upstreams.chat.ChatCompletion(
-            _contract(body), metadata=context.metadata(), timeout=context.timeout()
-        )
-        pieces = answers(call)
+        asked, metadata, timeout = _contract(body), context.metadata(), context.timeout()
         if body.stream:
+            streamed = chat_pb2.StreamChatCompletionRequest(completion=asked)
+            pieces = answers(
+                upstreams.chat.StreamChatCompletion(streamed, metadata=metadata, timeout=timeout)
+            )
             with_usage = bool(body.stream_options and body.stream_options.include_usage)
             return EventStream(_chunks(pieces, with_usage, gatekeeper, exchange))
+        call = upstreams.chat.ChatCompletion(asked, metadata=metadata, timeout=timeout)
         async with while_connected(request.receive):
-            completion = await _whole(pieces)
+            completion = _whole(await answer(call))
         await gatekeeper.charge(exchange, completion["usage"]["total_tokens"])
         return JSONResponse(completion)
 
@@ -126,30 +128,21 @@ def _contract(body: ChatCompletionRequest) -> chat_pb2.ChatCompletionRequest:
     return request
 
 
-async def _whole(pieces: Pieces) -> ChatCompletion:
-    text = []
-    last: chat_pb2.ChatCompletionResponse | None = None
-    async with aclosing(pieces):
-        # To the very end: a call left before its status is a call cancelled.
-        async for piece in pieces:
-            text.append(piece.delta)
-            last = piece
-    if last is None or not last.HasField("finished"):
-        raise Internal("The service ended its answer too soon.")
+def _whole(answered: chat_pb2.ChatCompletionResponse) -> ChatCompletion:
     return {
         "id": _new_id(),
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": last.model,
+        "model": answered.model,
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "".join(text), "refusal": None},
+                "message": {"role": "assistant", "content": answered.text, "refusal": None},
                 "logprobs": None,
-                "finish_reason": _reason(last.finished),
+                "finish_reason": _reason(answered.finished),
             }
         ],
-        "usage": _usage(last.finished),
+        "usage": _usage(answered.finished),
     }
 
 
@@ -167,7 +160,7 @@ async def _chunks(
             "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
         }
 
-    last: chat_pb2.ChatCompletionResponse | None = None
+    last: chat_pb2.StreamChatCompletionResponse | None = None
     async with aclosing(pieces):
         async for piece in pieces:
             if last is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import grpc
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
 
@@ -14,9 +13,8 @@ from gateway.schemas.classification import Classification
 from gateway.schemas.transcription import AudioFile, ModelField, PriorityField, ServiceTierField
 from gateway.streaming import while_connected
 from gateway.uploads import messages_of, refuse_empty
-from gateway.upstreams import Upstreams
+from gateway.upstreams import Upstreams, answer
 from orfeon.api.emotion.v1 import emotion_pb2
-from services.runtime.status import error_of
 
 _EXAMPLE: Classification = {
     "object": "audio.classification",
@@ -54,18 +52,13 @@ def classification_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRo
         call = upstreams.emotion.Classify(
             _messages(config, file), metadata=context.metadata(), timeout=context.timeout()
         )
-        try:
-            async with while_connected(request.receive):
-                answer = await call
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
-        finally:
-            call.cancel()
+        async with while_connected(request.receive):
+            heard = await answer(call)
         return {
             "object": "audio.classification",
-            "model": answer.model,
-            "duration": answer.duration_seconds,
-            "labels": [{"label": one.label, "score": one.score} for one in answer.labels],
+            "model": heard.model,
+            "duration": heard.duration_seconds,
+            "labels": [{"label": one.label, "score": one.score} for one in heard.labels],
         }
 
     return router

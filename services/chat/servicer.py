@@ -8,7 +8,7 @@ from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from services.chat.engine import ChatModel, ChatRequest, Completed, Message, Role, Sampling
 from services.runtime import worker
 from services.runtime.context import context_of
-from services.runtime.errors import InvalidRequest
+from services.runtime.errors import Cancelled, InvalidRequest
 from services.runtime.host import ModelHost
 from services.runtime.worker import Cancellation
 
@@ -47,10 +47,29 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         context: grpc.aio.ServicerContext[
             chat_pb2.ChatCompletionRequest, chat_pb2.ChatCompletionResponse
         ],
-    ) -> AsyncIterator[chat_pb2.ChatCompletionResponse]:
-        """Streams the answer."""
+    ) -> chat_pb2.ChatCompletionResponse:
+        """Gives the whole answer."""
         asked = request_of(request)
         async with self._host.lease(context_of(context), request.model, task="chat") as leased:
+            *text, end = await worker.run(
+                lambda cancelled: list(leased.model.generate(asked, cancelled))
+            )
+            if not isinstance(end, Completed):
+                raise Cancelled("The request was cancelled.")
+            return chat_pb2.ChatCompletionResponse(
+                model=leased.manifest.name, text="".join(map(str, text)), finished=_finished(end)
+            )
+
+    async def StreamChatCompletion(
+        self,
+        request: chat_pb2.StreamChatCompletionRequest,
+        context: grpc.aio.ServicerContext[
+            chat_pb2.StreamChatCompletionRequest, chat_pb2.StreamChatCompletionResponse
+        ],
+    ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
+        """Streams the answer."""
+        asked, wanted = request_of(request.completion), request.completion.model
+        async with self._host.lease(context_of(context), wanted, task="chat") as leased:
             name = leased.manifest.name
 
             def generate(cancelled: Cancellation) -> Iterator[str | Completed]:
@@ -58,7 +77,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 
             async with worker.stream(generate) as pieces:
                 async for piece in pieces:
-                    yield _response(name, piece)
+                    yield _piece(name, piece)
 
 
 def request_of(request: chat_pb2.ChatCompletionRequest) -> ChatRequest:
@@ -95,12 +114,15 @@ def _message(message: chat_pb2.Message, at: int) -> Message:
     return Message(role, "".join(part.text for part in message.content))
 
 
-def _response(model: str, piece: str | Completed) -> chat_pb2.ChatCompletionResponse:
+def _piece(model: str, piece: str | Completed) -> chat_pb2.StreamChatCompletionResponse:
     if isinstance(piece, str):
-        return chat_pb2.ChatCompletionResponse(model=model, delta=piece)
-    finished = chat_pb2.Finished(
-        reason=_REASONS[piece.reason],
-        prompt_tokens=piece.prompt_tokens,
-        completion_tokens=piece.completion_tokens,
+        return chat_pb2.StreamChatCompletionResponse(model=model, delta=piece)
+    return chat_pb2.StreamChatCompletionResponse(model=model, finished=_finished(piece))
+
+
+def _finished(end: Completed) -> chat_pb2.Finished:
+    return chat_pb2.Finished(
+        reason=_REASONS[end.reason],
+        prompt_tokens=end.prompt_tokens,
+        completion_tokens=end.completion_tokens,
     )
-    return chat_pb2.ChatCompletionResponse(model=model, finished=finished)

@@ -102,18 +102,35 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
 
     async def ChatCompletion(
         self, request: chat_pb2.ChatCompletionRequest, context: Any
-    ) -> AsyncIterator[chat_pb2.ChatCompletionResponse]:
+    ) -> chat_pb2.ChatCompletionResponse:
+        text = [piece async for piece in self._pieces(request, context)]
+        return chat_pb2.ChatCompletionResponse(
+            model="fake-chat", text="".join(text), finished=self._finished()
+        )
+
+    async def StreamChatCompletion(
+        self, request: chat_pb2.StreamChatCompletionRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
+        async for piece in self._pieces(request.completion, context):
+            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", delta=piece)
+        if self.script.finishes:
+            finished = self._finished()
+            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", finished=finished)
+
+    async def _pieces(
+        self, request: chat_pb2.ChatCompletionRequest, context: Any
+    ) -> AsyncIterator[str]:
         if request.model not in ("", "fake-chat", "gpt-fake"):
             raise ModelNotFound("There is no such model here.", param="model")
         async for piece in self.script.play(request, context):
-            yield chat_pb2.ChatCompletionResponse(model="fake-chat", delta=piece)
-        if self.script.finishes:
-            finished = chat_pb2.Finished(
-                reason=chat_pb2.FINISH_REASON_STOP,
-                prompt_tokens=7,
-                completion_tokens=len(self.script.pieces),
-            )
-            yield chat_pb2.ChatCompletionResponse(model="fake-chat", finished=finished)
+            yield piece
+
+    def _finished(self) -> chat_pb2.Finished:
+        return chat_pb2.Finished(
+            reason=chat_pb2.FINISH_REASON_STOP,
+            prompt_tokens=7,
+            completion_tokens=len(self.script.pieces),
+        )
 
 
 class FakeSpeech(speech_pb2_grpc.SpeechServiceServicer):

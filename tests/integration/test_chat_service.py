@@ -3,6 +3,7 @@ import dataclasses
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -45,26 +46,33 @@ def ask(text: str, model: str = "") -> pb.ChatCompletionRequest:
 
 async def error_from(channel: grpc.aio.Channel, request: pb.ChatCompletionRequest) -> OrfeonError:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        async for _ in chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(request):
-            pass
+        await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(request)
     return error_of(failed.value)
 
 
 async def serving(channel: grpc.aio.Channel, service: str) -> bool:
     request = health_pb2.HealthCheckRequest(service=service)
-    answer = await health_pb2_grpc.HealthStub(channel).Check(request)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(request)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(
     channel: grpc.aio.Channel,
 ) -> None:
-    call = chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("good morning"))
+    request = pb.StreamChatCompletionRequest(completion=ask("good morning"))
+    call = chat_pb2_grpc.ChatServiceStub(channel).StreamChatCompletion(request)
     answers = [answer async for answer in call]
     assert "".join(answer.delta for answer in answers) == "You said: good morning"
     assert len(answers) == 5
     assert answers[-1].finished.completion_tokens == 4
     assert {answer.model for answer in answers} == {"smollm2-135m-instruct"}
+
+
+async def test_an_answer_comes_whole(channel: grpc.aio.Channel) -> None:
+    answer = await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("good morning"))
+    assert answer.text == "You said: good morning"
+    assert answer.finished.reason == pb.FINISH_REASON_STOP
 
 
 async def test_errors_keep_their_class_sentence_and_field(channel: grpc.aio.Channel) -> None:
@@ -114,7 +122,8 @@ async def test_a_container_still_loading_says_when_to_come_back(tmp_path: Path) 
 
 async def test_reflection_lists_the_contracts(channel: grpc.aio.Channel) -> None:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    reflection: Any = reflection_pb2_grpc
+    stub = reflection.ServerReflectionStub(channel)
     async for answer in stub.ServerReflectionInfo(iter([request])):
         names = {service.name for service in answer.list_services_response.service}
     assert {SERVICE, "grpc.health.v1.Health", "orfeon.api.models.v1.ModelService"} <= names
@@ -129,8 +138,7 @@ async def test_the_models_are_listed_with_their_state(channel: grpc.aio.Channel)
 
 async def test_a_priority_that_is_no_level_is_refused(channel: grpc.aio.Channel) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        async for _ in chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(
+        await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(
             ask("hi"), metadata=RequestContext("req", priority=7).metadata()
-        ):
-            pass
+        )
     assert error_of(failed.value).param == "priority"

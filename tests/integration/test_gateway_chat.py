@@ -163,11 +163,15 @@ async def test_a_failure_in_the_middle_is_the_last_event(stage: Stage) -> None:
     assert json.loads(last.removeprefix("data: "))["error"]["type"] == "server_error"
 
 
-async def test_an_answer_that_ends_too_soon_is_a_failure(stage: Stage) -> None:
+async def test_a_stream_that_ends_too_soon_is_a_failure(stage: Stage) -> None:
     stage.script.finishes = False
     async with stage.client as client:
-        with pytest.raises(openai.InternalServerError):
-            await client.chat.completions.create(model="fake-chat", messages=QUESTION)
+        stream = await client.chat.completions.create(
+            model="fake-chat", messages=QUESTION, stream=True
+        )
+        with pytest.raises(openai.APIError):
+            async for _ in stream:
+                pass
 
 
 @pytest.mark.parametrize(

@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorfeon/api/chat/v1/chat.proto\x12\x12orfeon.api.chat.v1\"\x82\x04\n\x15\x43hatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x08messages\x18\x02 \x03(\x0b\x32\x1b.orfeon.api.chat.v1.Message\x12\x17\n\nmax_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x05 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05top_k\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x07 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x08 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\t \x01(\x02H\x06\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\n \x01(\x02H\x07\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x08\x88\x01\x01\x12\x0c\n\x04stop\x18\x0c \x03(\t\x12;\n\x0fresponse_format\x18\r \x01(\x0e\x32\".orfeon.api.chat.v1.ResponseFormatB\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seed\"q\n\x07Message\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.orfeon.api.chat.v1.Role\x12\x30\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x1f.orfeon.api.chat.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"s\n\x16\x43hatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x05\x64\x65lta\x18\x02 \x01(\tH\x00\x12\x30\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"n\n\x08\x46inished\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .orfeon.api.chat.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05*l\n\x0eResponseFormat\x12\x1f\n\x1bRESPONSE_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14RESPONSE_FORMAT_TEXT\x10\x01\x12\x1f\n\x1bRESPONSE_FORMAT_JSON_OBJECT\x10\x02*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32x\n\x0b\x43hatService\x12i\n\x0e\x43hatCompletion\x12).orfeon.api.chat.v1.ChatCompletionRequest\x1a*.orfeon.api.chat.v1.ChatCompletionResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorfeon/api/chat/v1/chat.proto\x12\x12orfeon.api.chat.v1\"\x82\x04\n\x15\x43hatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x08messages\x18\x02 \x03(\x0b\x32\x1b.orfeon.api.chat.v1.Message\x12\x17\n\nmax_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x05 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05top_k\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x07 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x08 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\t \x01(\x02H\x06\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\n \x01(\x02H\x07\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x08\x88\x01\x01\x12\x0c\n\x04stop\x18\x0c \x03(\t\x12;\n\x0fresponse_format\x18\r \x01(\x0e\x32\".orfeon.api.chat.v1.ResponseFormatB\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seed\"q\n\x07Message\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.orfeon.api.chat.v1.Role\x12\x30\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x1f.orfeon.api.chat.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"e\n\x16\x43hatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12.\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.Finished\"\\\n\x1bStreamChatCompletionRequest\x12=\n\ncompletion\x18\x01 \x01(\x0b\x32).orfeon.api.chat.v1.ChatCompletionRequest\"y\n\x1cStreamChatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x05\x64\x65lta\x18\x02 \x01(\tH\x00\x12\x30\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"n\n\x08\x46inished\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .orfeon.api.chat.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05*l\n\x0eResponseFormat\x12\x1f\n\x1bRESPONSE_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14RESPONSE_FORMAT_TEXT\x10\x01\x12\x1f\n\x1bRESPONSE_FORMAT_JSON_OBJECT\x10\x02*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xf3\x01\n\x0b\x43hatService\x12g\n\x0e\x43hatCompletion\x12).orfeon.api.chat.v1.ChatCompletionRequest\x1a*.orfeon.api.chat.v1.ChatCompletionResponse\x12{\n\x14StreamChatCompletion\x12/.orfeon.api.chat.v1.StreamChatCompletionRequest\x1a\x30.orfeon.api.chat.v1.StreamChatCompletionResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orfeon.api.chat.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESPONSEFORMAT']._serialized_start=953
-  _globals['_RESPONSEFORMAT']._serialized_end=1061
-  _globals['_ROLE']._serialized_start=1063
-  _globals['_ROLE']._serialized_end=1143
-  _globals['_FINISHREASON']._serialized_start=1145
-  _globals['_FINISHREASON']._serialized_end=1240
+  _globals['_RESPONSEFORMAT']._serialized_start=1156
+  _globals['_RESPONSEFORMAT']._serialized_end=1264
+  _globals['_ROLE']._serialized_start=1266
+  _globals['_ROLE']._serialized_end=1346
+  _globals['_FINISHREASON']._serialized_start=1348
+  _globals['_FINISHREASON']._serialized_end=1443
   _globals['_CHATCOMPLETIONREQUEST']._serialized_start=54
   _globals['_CHATCOMPLETIONREQUEST']._serialized_end=568
   _globals['_MESSAGE']._serialized_start=570
@@ -44,9 +44,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTENTPART']._serialized_start=685
   _globals['_CONTENTPART']._serialized_end=722
   _globals['_CHATCOMPLETIONRESPONSE']._serialized_start=724
-  _globals['_CHATCOMPLETIONRESPONSE']._serialized_end=839
-  _globals['_FINISHED']._serialized_start=841
-  _globals['_FINISHED']._serialized_end=951
-  _globals['_CHATSERVICE']._serialized_start=1242
-  _globals['_CHATSERVICE']._serialized_end=1362
+  _globals['_CHATCOMPLETIONRESPONSE']._serialized_end=825
+  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_start=827
+  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_end=919
+  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_start=921
+  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_end=1042
+  _globals['_FINISHED']._serialized_start=1044
+  _globals['_FINISHED']._serialized_end=1154
+  _globals['_CHATSERVICE']._serialized_start=1446
+  _globals['_CHATSERVICE']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

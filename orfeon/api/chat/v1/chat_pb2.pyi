@@ -234,6 +234,56 @@ Global___ContentPart: typing_extensions.TypeAlias = ContentPart
 
 @typing.final
 class ChatCompletionResponse(google.protobuf.message.Message):
+    """The answer."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: builtins.int
+    TEXT_FIELD_NUMBER: builtins.int
+    FINISHED_FIELD_NUMBER: builtins.int
+    model: builtins.str
+    """Id of the model that answers, aliases resolved."""
+    text: builtins.str
+    """The text."""
+    @property
+    def finished(self) -> Global___Finished:
+        """Why it ended, and what it took."""
+
+    def __init__(
+        self,
+        *,
+        model: builtins.str = ...,
+        text: builtins.str = ...,
+        finished: Global___Finished | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["finished", b"finished"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["finished", b"finished", "model", b"model", "text", b"text"]) -> None: ...
+
+Global___ChatCompletionResponse: typing_extensions.TypeAlias = ChatCompletionResponse
+
+@typing.final
+class StreamChatCompletionRequest(google.protobuf.message.Message):
+    """A conversation to answer piece by piece."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COMPLETION_FIELD_NUMBER: builtins.int
+    @property
+    def completion(self) -> Global___ChatCompletionRequest:
+        """The conversation, and how."""
+
+    def __init__(
+        self,
+        *,
+        completion: Global___ChatCompletionRequest | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["completion", b"completion"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["completion", b"completion"]) -> None: ...
+
+Global___StreamChatCompletionRequest: typing_extensions.TypeAlias = StreamChatCompletionRequest
+
+@typing.final
+class StreamChatCompletionResponse(google.protobuf.message.Message):
     """A piece of the answer."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -260,7 +310,7 @@ class ChatCompletionResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["delta", b"delta", "event", b"event", "finished", b"finished", "model", b"model"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["event", b"event"]) -> typing.Literal["delta", "finished"] | None: ...
 
-Global___ChatCompletionResponse: typing_extensions.TypeAlias = ChatCompletionResponse
+Global___StreamChatCompletionResponse: typing_extensions.TypeAlias = StreamChatCompletionResponse
 
 @typing.final
 class Finished(google.protobuf.message.Message):

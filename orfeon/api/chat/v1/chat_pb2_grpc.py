@@ -35,10 +35,15 @@ class ChatServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.ChatCompletion = channel.unary_stream(
+        self.ChatCompletion = channel.unary_unary(
                 '/orfeon.api.chat.v1.ChatService/ChatCompletion',
                 request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionRequest.SerializeToString,
                 response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionResponse.FromString,
+                _registered_method=True)
+        self.StreamChatCompletion = channel.unary_stream(
+                '/orfeon.api.chat.v1.ChatService/StreamChatCompletion',
+                request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.FromString,
                 _registered_method=True)
 
 
@@ -47,8 +52,16 @@ class ChatServiceServicer(object):
     """
 
     def ChatCompletion(self, request, context):
-        """Answers one conversation, piece by piece. Text comes in `delta`s, of which concatenation is
-        the answer; the last message is `finished`. Cancelling the call stops the generation.
+        """Answers one conversation, when the answer is complete. Cancelling the call stops the
+        generation, here and below.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamChatCompletion(self, request, context):
+        """Answers one conversation, piece by piece. Text comes in `delta`s, which joined are the answer;
+        the last message is `finished`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,10 +70,15 @@ class ChatServiceServicer(object):
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ChatCompletion': grpc.unary_stream_rpc_method_handler(
+            'ChatCompletion': grpc.unary_unary_rpc_method_handler(
                     servicer.ChatCompletion,
                     request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionRequest.FromString,
                     response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionResponse.SerializeToString,
+            ),
+            'StreamChatCompletion': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamChatCompletion,
+                    request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -85,12 +103,39 @@ class ChatService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
+        return grpc.experimental.unary_unary(
             request,
             target,
             '/orfeon.api.chat.v1.ChatService/ChatCompletion',
             orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionRequest.SerializeToString,
             orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.ChatCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamChatCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orfeon.api.chat.v1.ChatService/StreamChatCompletion',
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.SerializeToString,
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,48 +27,81 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 _ChatServiceChatCompletionType = typing_extensions.TypeVar(
     '_ChatServiceChatCompletionType',
-    grpc.UnaryStreamMultiCallable[
+    grpc.UnaryUnaryMultiCallable[
         orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
         orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
     ],
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
         orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
     ],
-    default=grpc.UnaryStreamMultiCallable[
+    default=grpc.UnaryUnaryMultiCallable[
         orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
         orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
     ],
 )
 
-class ChatServiceStub(typing.Generic[_ChatServiceChatCompletionType]):
+_ChatServiceStreamChatCompletionType = typing_extensions.TypeVar(
+    '_ChatServiceStreamChatCompletionType',
+    grpc.UnaryStreamMultiCallable[
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
+    ],
+    default=grpc.UnaryStreamMultiCallable[
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
+    ],
+)
+
+class ChatServiceStub(typing.Generic[_ChatServiceChatCompletionType, _ChatServiceStreamChatCompletionType]):
     """Answers conversations."""
 
     @typing.overload
     def __init__(self: ChatServiceStub[
-        grpc.UnaryStreamMultiCallable[
+        grpc.UnaryUnaryMultiCallable[
             orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
             orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
+        ],
+        grpc.UnaryStreamMultiCallable[
+            orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+            orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
     def __init__(self: ChatServiceStub[
-        grpc.aio.UnaryStreamMultiCallable[
+        grpc.aio.UnaryUnaryMultiCallable[
             orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
             orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
+        ],
+        grpc.aio.UnaryStreamMultiCallable[
+            orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+            orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
         ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     ChatCompletion: _ChatServiceChatCompletionType
-    """Answers one conversation, piece by piece. Text comes in `delta`s, of which concatenation is
-    the answer; the last message is `finished`. Cancelling the call stops the generation.
+    """Answers one conversation, when the answer is complete. Cancelling the call stops the
+    generation, here and below.
+    """
+
+    StreamChatCompletion: _ChatServiceStreamChatCompletionType
+    """Answers one conversation, piece by piece. Text comes in `delta`s, which joined are the answer;
+    the last message is `finished`.
     """
 
 ChatServiceAsyncStub: typing_extensions.TypeAlias = ChatServiceStub[
-    grpc.aio.UnaryStreamMultiCallable[
+    grpc.aio.UnaryUnaryMultiCallable[
         orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
         orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse,
+    ],
+    grpc.aio.UnaryStreamMultiCallable[
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+        orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse,
     ],
 ]
 
@@ -80,9 +113,19 @@ class ChatServiceServicer(metaclass=abc.ABCMeta):
         self,
         request: orfeon.api.chat.v1.chat_pb2.ChatCompletionRequest,
         context: _ServicerContext,
-    ) -> typing.Union[collections.abc.Iterator[orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse], collections.abc.AsyncIterator[orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse]]:
-        """Answers one conversation, piece by piece. Text comes in `delta`s, of which concatenation is
-        the answer; the last message is `finished`. Cancelling the call stops the generation.
+    ) -> typing.Union[orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse, collections.abc.Awaitable[orfeon.api.chat.v1.chat_pb2.ChatCompletionResponse]]:
+        """Answers one conversation, when the answer is complete. Cancelling the call stops the
+        generation, here and below.
+        """
+
+    @abc.abstractmethod
+    def StreamChatCompletion(
+        self,
+        request: orfeon.api.chat.v1.chat_pb2.StreamChatCompletionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse], collections.abc.AsyncIterator[orfeon.api.chat.v1.chat_pb2.StreamChatCompletionResponse]]:
+        """Answers one conversation, piece by piece. Text comes in `delta`s, which joined are the answer;
+        the last message is `finished`.
         """
 
 def add_ChatServiceServicer_to_server(servicer: ChatServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
