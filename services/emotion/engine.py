@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.runtime.context import NORMAL
+from services.runtime.errors import InvalidAudio
 from services.runtime.host import LoadedModel
 from services.runtime.worker import Cancellation
 
@@ -21,12 +22,17 @@ class Clip:
     """A recording to classify.
 
     `samples` is mono at `SAMPLE_RATE`, shape `(samples,)`, full scale at 1. `priority` and
-    `timeout` (seconds, None for no limit) are for engines that queue on another machine.
+    `timeout` (seconds, None for no limit) are for engines that queue on another machine. Raises
+    `InvalidAudio` for no samples.
     """
 
     samples: Samples
     priority: int = NORMAL
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples.size == 0:
+            raise InvalidAudio("The audio holds no samples. Record again.", param="file")
 
     @property
     def seconds(self) -> float:
@@ -48,8 +54,7 @@ class EmotionModel(LoadedModel, Protocol):
     def classify(self, clip: Clip, cancelled: Cancellation) -> list[LabelScore]:
         """Every label of the model, best first; the scores sum to 1.
 
-        A clip in which nothing sounds gives every label the same score. Raises `InvalidAudio` for
-        a clip without samples and `Cancelled`.
+        A clip in which nothing sounds gives every label the same score. Raises `Cancelled`.
         """
 
 

@@ -1,4 +1,4 @@
-"""Evaluates the recipe: `python -m services.emotion.evaluate --data FOLDER`, where FOLDER is RAVDESS.
+"""Evaluates the recipe on RAVDESS: `python -m services.emotion.evaluate --data FOLDER`.
 
 Six folds of four actors. For each, the head is fitted anew on the other twenty actors - scaling,
 weights and the choice of regularisation - and then hears four whom it has never heard.

@@ -80,7 +80,7 @@ def kept(cache: Path, compute: Callable[[], Examples]) -> Examples:
 def fingerprint(recordings: list[Recording], manifest: Manifest) -> str:
     """Changes with everything that the vectors depend on: clips, encoder, and our own code."""
     digest = hashlib.sha256(Path(features.__file__).read_bytes())
-    digest.update(str((manifest.options, manifest.files["model.bin"])).encode())
+    digest.update(str((manifest.options.get("compute_type"), manifest.files["model.bin"])).encode())
     for recording in recordings:
         digest.update(f"{recording.path.name} {recording.path.stat().st_size}\n".encode())
     return digest.hexdigest()[:16]

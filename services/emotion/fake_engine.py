@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from services.emotion.engine import Clip, EmotionModel, LabelScore, ranked
-from services.runtime.errors import InvalidAudio
 from services.runtime.manifest import Manifest
 from services.runtime.worker import Cancellation
 
@@ -26,8 +25,6 @@ class FakeEmotionModel:
 
     def classify(self, clip: Clip, cancelled: Cancellation) -> list[LabelScore]:
         """See `EmotionModel`."""
-        if clip.samples.size == 0:
-            raise InvalidAudio("The audio holds no samples. Record again.", param="file")
         last = len(self._labels) - 1
         scores = np.full(len(self._labels), 0.1 / max(1, last), np.float32)
         scores[round(float(np.abs(clip.samples).max().clip(0, 1)) * last)] = 0.9

@@ -1,4 +1,4 @@
-"""Trains the shipped head: `python -m services.emotion.train --data FOLDER`, where FOLDER is RAVDESS.
+"""Trains the shipped head on RAVDESS: `python -m services.emotion.train --data FOLDER`.
 
 Takes the encoder's vectors of RAVDESS's clips, chooses the regularisation over folds by speaker,
 fits on all speakers and writes `head.npz` beside the model's `model.yaml`.

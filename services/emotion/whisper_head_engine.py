@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel, LabelScore, Samples, ranked
 from services.emotion.features import pooled, windows
 from services.emotion.head import Head
-from services.runtime.errors import Cancelled, InvalidAudio
+from services.runtime.errors import Cancelled
 from services.runtime.manifest import Manifest
 from services.runtime.worker import Cancellation
 
@@ -77,8 +77,6 @@ class WhisperHeadModel:
 
     def classify(self, clip: Clip, cancelled: Cancellation) -> list[LabelScore]:
         """See `EmotionModel`."""
-        if clip.samples.size == 0:
-            raise InvalidAudio("The audio holds no samples. Record again.", param="file")
         count = len(self._head.labels)
         total, weights = np.zeros(count, np.float32), 0.0
         for window in windows(clip.samples):

@@ -1,0 +1,37 @@
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from services.emotion.triton_engine import error_of
+from services.runtime.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    InvalidAudio,
+    ModelLoading,
+    OrfeonError,
+    Overloaded,
+    ServiceUnavailable,
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "cls"),
+    [
+        ("INVALID_AUDIO: The audio holds no samples.", "INVALID_ARGUMENT", InvalidAudio),
+        ("Exceeds maximum queue size", "UNAVAILABLE", Overloaded),
+        ("Request timeout expired", "UNAVAILABLE", DeadlineExceeded),
+        ("Deadline Exceeded", "DEADLINE_EXCEEDED", DeadlineExceeded),
+        ("Request for unknown model: 'x' is not found", "NOT_FOUND", ModelLoading),
+        ("Request for unknown model: 'x' has no available versions", "UNAVAILABLE", ModelLoading),
+        ("failed to connect to all addresses", "UNAVAILABLE", ServiceUnavailable),
+        ("Locally cancelled by application!", "CANCELLED", Cancelled),
+        ("Stub process is not healthy: /secret/path", "INTERNAL", Internal),
+    ],
+)
+def test_what_befalls_a_request_keeps_its_meaning(
+    message: str, status: str, cls: type[OrfeonError]
+) -> None:
+    error = error_of(InferenceServerException(message, f"StatusCode.{status}"))
+    assert type(error) is cls
+    assert "/secret" not in error.message
+    assert (error.retry_after is not None) == cls.retryable
