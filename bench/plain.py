@@ -66,8 +66,8 @@ def speak(home: Path, _threads: int) -> Work:
     """A whole text synthesised before anything can be heard: seconds."""
     from piper import PiperVoice
 
-    weights = next(_folder(home, "speech", "speech").glob("*.onnx"))
-    voice = PiperVoice.load(str(weights))
+    folder = _folder(home, "speech", "speech")
+    voice = PiperVoice.load(folder / "voice.onnx", config_path=folder / "voice.json")
 
     def work(argument: dict[str, Any]) -> dict[str, Any]:
         began = time.perf_counter()
