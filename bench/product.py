@@ -103,8 +103,8 @@ def transcription(client: openai.OpenAI, home: Path, threads: int, file: Path) -
             answer = client.audio.transcriptions.create(model="whisper-base", file=file)
             ours.append(time.perf_counter() - began)
             # Two resamplers: a word may differ, but not so many that the work does.
-            heard = [text.lower().split() for text in (answer.text, result["text"])]
-            if difflib.SequenceMatcher(None, *heard).ratio() < 0.9:
+            ours_heard, theirs_heard = answer.text.split(), result["text"].split()
+            if difflib.SequenceMatcher(None, ours_heard, theirs_heard).ratio() < 0.9:
                 raise RuntimeError("the transcripts differ; the times cannot be compared")
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     return [

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 #: Asked for often and by machines; logging and counting them would bury the rest.
 _UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
 
+#: Asked by every gateway every few seconds.
+_QUIET = {"ListModels"}
+
 Handler = Callable[[Any, Any], Any]
 
 
@@ -110,7 +113,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         finally:
             seconds = time.monotonic() - began
             self._metrics.answered(method, priority, seconds, outcome)
-            log.info(
+            log.log(
+                logging.DEBUG if method in _QUIET else logging.INFO,
                 "call ended",
                 extra={
                     "method": method,

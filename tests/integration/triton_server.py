@@ -28,17 +28,12 @@ STOP_SECONDS = 30.0
 def running_triton(tmp_path: Path, environment: dict[str, str]) -> Iterator[str]:
     """Yields `host:port` of the server's gRPC; no model is loaded yet.
 
-    Skips the test where what it needs is not installed; `make test` installs it. `tmp_path` takes
-    the backend and the log.
+    `make test` installs what it needs. `tmp_path` takes the backend and the log.
     """
     # The wheel's Python backend is of before NumPy 2, whose arrays it takes for empty.
     old_numpy = Path(sys.prefix) / "triton"
-    try:
-        site = Path(str(importlib.metadata.distribution("nvidia-pytriton").locate_file("")))
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("needs the wheel nvidia-pytriton")
-    if not old_numpy.is_dir():
-        pytest.skip(f"needs NumPy 1 in {old_numpy.name}/ of the virtual environment")
+    assert old_numpy.is_dir(), "`make test` puts NumPy 1 there"
+    site = Path(str(importlib.metadata.distribution("nvidia-pytriton").locate_file("")))
     triton = site / "pytriton" / "tritonserver"
     ports = free_ports(len(ENDPOINTS))
     command = [
