@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -55,7 +56,7 @@ def event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
 
 
-class _Stream(Response):
+class _Stream(Response, ABC):
     """A response whose status waits for the first piece: until then, failures have their own."""
 
     def __init__(self, pieces: AsyncGenerator[bytes, None], media_type: str) -> None:
@@ -92,8 +93,9 @@ class _Stream(Response):
     async def _end(self, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    @abstractmethod
     async def _break_off(self, send: Send, error: OrfeonError) -> None:
-        raise NotImplementedError
+        """Tells the client, as far as the medium can, that no more comes."""
 
 
 class ByteStream(_Stream):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.e2e.conftest import Product
-from tests.e2e.words import word_error_rate
+from tests.words import word_error_rate
 
 SENTENCE = "Every morning the fishermen look at the sky before they leave the harbour."
 

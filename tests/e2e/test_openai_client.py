@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.e2e.conftest import Product
-from tests.e2e.words import word_error_rate
+from tests.words import word_error_rate
 
 SENTENCE = "The quick brown fox jumps over the lazy dog near the old stone bridge."
 FLEURS = Path(__file__).resolve().parents[3] / "shared" / "data" / "speech" / "fleurs"

@@ -29,6 +29,7 @@ from services.speech.engine import (
     TranscriptionRequest,
 )
 from services.speech.settings import SpeechSettings
+from tests.words import word_error_rate
 
 CLIPS = Path(__file__).parents[2].parent / "shared" / "data" / "speech" / "fleurs"
 LIMITS = AudioLimits(max_seconds=120)
@@ -74,20 +75,6 @@ def text_of(segments: tuple[Segment, ...]) -> str:
 
 def words_of(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
-
-
-def word_error_rate(said: str, written: str) -> float:
-    """Edits between the words, over the words said."""
-    expected, found = words_of(said), words_of(written)
-    row = list(range(len(found) + 1))
-    for at, word in enumerate(expected, 1):
-        above, row[0] = row[0], at
-        for place, other in enumerate(found, 1):
-            above, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, above + (word != other)),
-            )
-    return row[-1] / len(expected)
 
 
 @pytest.mark.parametrize("file_format", ["mp3", "opus"])
