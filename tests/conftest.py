@@ -1,4 +1,4 @@
-"""Marks every test with its tier, which is its folder, and refuses tests outside a tier."""
+"""Marks every test with its tier, which is its folder, and runs the quick tiers first."""
 
 from pathlib import Path
 
@@ -19,3 +19,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if tier not in TIERS:
             raise pytest.UsageError(f"{item.path} is in none of the tiers {', '.join(TIERS)}")
         item.add_marker(tier)
+    items.sort(key=lambda item: TIERS.index(item.path.relative_to(HERE).parts[0]))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -29,12 +29,15 @@ class Product:
     key: str
     home: Path
     process: "subprocess.Popen[str]"
+    clients: list[openai.OpenAI] = field(default_factory=list)
 
     def client(self, key: str | None = None) -> openai.OpenAI:
         """The official client, which never retries: a test wants to see the first answer."""
-        return openai.OpenAI(
+        client = openai.OpenAI(
             base_url=f"{self.url}/v1", api_key=key or self.key, max_retries=0, timeout=120
         )
+        self.clients.append(client)
+        return client
 
     def http(self) -> httpx.Client:
         """A bare HTTP client with the key."""
@@ -117,6 +120,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         product.key = keys[0]
         yield product
     finally:
+        for client in product.clients:
+            client.close()
         process.send_signal(signal.SIGINT)
         try:
             process.wait(30)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.e2e.conftest import Product
 from tests.words import word_error_rate
 
-SENTENCE = "Every morning the fishermen look at the sky before they leave the harbour."
+SENTENCE = "She opened the window and listened to the birds singing in the garden."
 
 
 def test_a_sentence_goes_round_the_commands(product: Product, tmp_path: Path) -> None:
