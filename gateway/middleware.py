@@ -6,7 +6,7 @@ Plain ASGI: a stream passes through untouched.
 import logging
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import error_behind, response_of
@@ -43,11 +43,15 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(raw=message["headers"])
-                headers[REQUEST_ID_KEY] = exchange.request_id
-                headers["openai-processing-ms"] = str(round(exchange.seconds() * 1000))
-                for name, value in exchange.headers.items():
-                    headers[name] = value
+                # Nothing below sets any of these, so there is none to replace.
+                message["headers"] += [
+                    (b"x-request-id", exchange.request_id.encode("latin-1")),
+                    (b"openai-processing-ms", str(round(exchange.seconds() * 1000)).encode()),
+                    *(
+                        (name.encode("latin-1"), value.encode("latin-1"))
+                        for name, value in exchange.headers.items()
+                    ),
+                ]
             await send(message)
 
         try:

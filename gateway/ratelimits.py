@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import Storage
@@ -81,5 +82,6 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{text}" if minutes else text
 
 
+@lru_cache(maxsize=1024)
 def _items(rates: Rates) -> tuple[RateLimitItemPerMinute, RateLimitItemPerMinute]:
     return RateLimitItemPerMinute(rates.requests), RateLimitItemPerMinute(rates.tokens)

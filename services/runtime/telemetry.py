@@ -24,6 +24,8 @@ DURATION_BUCKETS = (
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+_encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, request_id and the `extra` fields."""
@@ -41,11 +43,14 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             line["stack"] = "".join(traceback.format_tb(record.exc_info[2]))
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _encode(line)
 
 
 def configure_logging(level: str) -> None:
     """Sends every log line of the process to standard error as JSON."""
+    # Facts that no line of ours shows; to collect them takes longer than to write the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # type: ignore[attr-defined]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
