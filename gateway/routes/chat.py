@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
+from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from gateway.exchange import Exchange, exchange_of
@@ -99,8 +100,11 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
         call = upstreams.chat.ChatCompletion(asked, metadata=metadata, timeout=timeout)
         async with while_connected(request.receive):
             completion = _whole(await answer(call))
-        await gatekeeper.charge(exchange, completion["usage"]["total_tokens"])
-        return JSONResponse(completion)
+        # Charged once the answer is on its way: nobody need wait for the books.
+        tokens = completion["usage"]["total_tokens"]
+        return JSONResponse(
+            completion, background=BackgroundTask(gatekeeper.charge, exchange, tokens)
+        )
 
     return router
 

@@ -50,7 +50,7 @@ def configure_logging(level: str) -> None:
     """Sends every log line of the process to standard error as JSON."""
     # Facts that no line of ours shows; to collect them takes longer than to write the line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
