@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from wsgiref.simple_server import WSGIServer
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -82,6 +83,7 @@ class Container(Generic[M, S]):
         registry = Registry(settings.home, [capability.models], capability.name)
         engines = _OnDemand(capability.engines, settings)
         self.host: ModelHost[M] = ModelHost(registry, engines, settings, self._metrics)
+        self._exporter: WSGIServer | None = None
         self._health = aio_health.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[CallInterceptor(self._metrics)],
@@ -111,7 +113,9 @@ class Container(Generic[M, S]):
         self._server.add_insecure_port(self._settings.address)
         await self._server.start()
         if self._settings.metrics_port:
-            start_http_server(self._settings.metrics_port, registry=self._metrics.registry)
+            self._exporter, _ = start_http_server(
+                self._settings.metrics_port, registry=self._metrics.registry
+            )
         log.info("listening", extra={"address": self._settings.address})
 
     async def load(self) -> None:
@@ -127,6 +131,9 @@ class Container(Generic[M, S]):
         self.host.drain()
         await self._server.stop(self._settings.drain_seconds)
         await self.host.close()
+        if self._exporter is not None:
+            await asyncio.to_thread(self._exporter.shutdown)
+            self._exporter.server_close()
         log.info("stopped")
 
     async def _set_ready(self, ready: bool) -> None:

@@ -1,11 +1,13 @@
 import asyncio
 import dataclasses
+import socket
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -134,6 +136,25 @@ async def test_the_models_are_listed_with_their_state(channel: grpc.aio.Channel)
     model = (await stub.ListModels(models_pb2.ListModelsRequest())).models[0]
     assert model.is_default
     assert model.state == models_pb2.MODEL_STATE_LOADED
+
+
+async def test_the_metrics_tell_what_was_answered(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    told = settings(tmp_path).model_copy(update={"metrics_port": port})
+    async with running(CHAT, told) as channel:
+        await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("hi"))
+        assert isinstance(await error_from(channel, ask("hi", model="nope")), ModelNotFound)
+        async with httpx.AsyncClient() as http:
+            page = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    for line in (
+        'orfeon_requests_total{capability="chat",method="ChatCompletion",outcome="ok",priority="1"}',
+        'outcome="MODEL_NOT_FOUND"',
+        'orfeon_queue_duration_seconds_count{capability="chat",model="smollm2-135m-instruct",',
+        'orfeon_model_resident_bytes{capability="chat",model="smollm2-135m-instruct"} 4e+08',
+        "orfeon_build_info",
+    ):
+        assert line in page, page
 
 
 async def test_a_priority_that_is_no_level_is_refused(channel: grpc.aio.Channel) -> None:
