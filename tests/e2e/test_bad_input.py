@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from tests.e2e import recordings
+from tests import recordings
 from tests.e2e.conftest import Product
 
 SECONDS = 2.0

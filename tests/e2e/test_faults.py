@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e import recordings
+from tests import recordings
 from tests.e2e.conftest import Product
 
 CLIP = recordings.wav(recordings.tone(1))

@@ -10,11 +10,9 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from orfeon.api.chat.v1 import chat_pb2 as pb
 from orfeon.api.chat.v1 import chat_pb2_grpc
-from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from services.chat.__main__ import CHAT
 from services.chat.engine import ChatModel
 from services.chat.fake_engine import FakeChatModel
@@ -84,15 +82,6 @@ async def test_errors_keep_their_class_sentence_and_field(channel: grpc.aio.Chan
     assert isinstance(await error_from(channel, ask("word " * 9000)), ContextLengthExceeded)
 
 
-async def test_health_tells_alive_from_ready(tmp_path: Path) -> None:
-    async with running(CHAT, settings(tmp_path)) as channel:
-        assert [await serving(channel, name) for name in ("liveness", "", SERVICE)] == [True] * 3
-    async with running(CHAT, settings(tmp_path), load=False) as channel:
-        assert await serving(channel, "liveness")
-        assert not await serving(channel, "")
-        assert not await serving(channel, SERVICE)
-
-
 class GatedEngine:
     """Loads when told."""
 
@@ -120,22 +109,6 @@ async def test_a_container_still_loading_says_when_to_come_back(tmp_path: Path) 
         await load
         assert await serving(channel, SERVICE)
     await container.stop()
-
-
-async def test_reflection_lists_the_contracts(channel: grpc.aio.Channel) -> None:
-    request = reflection_pb2.ServerReflectionRequest(list_services="")
-    reflection: Any = reflection_pb2_grpc
-    stub = reflection.ServerReflectionStub(channel)
-    async for answer in stub.ServerReflectionInfo(iter([request])):
-        names = {service.name for service in answer.list_services_response.service}
-    assert {SERVICE, "grpc.health.v1.Health", "orfeon.api.models.v1.ModelService"} <= names
-
-
-async def test_the_models_are_listed_with_their_state(channel: grpc.aio.Channel) -> None:
-    stub = models_pb2_grpc.ModelServiceStub(channel)
-    model = (await stub.ListModels(models_pb2.ListModelsRequest())).models[0]
-    assert model.is_default
-    assert model.state == models_pb2.MODEL_STATE_LOADED
 
 
 async def test_the_metrics_tell_what_was_answered(tmp_path: Path) -> None:
