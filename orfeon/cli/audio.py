@@ -1,6 +1,7 @@
 """`orfeon transcribe`, `speak` and `classify`: sound to words, words to sound, sound to mood."""
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,9 +128,13 @@ def _written(output: Path) -> Iterator[BinaryIO]:
     if output == Path("-"):
         yield sys.stdout.buffer
         return
-    part = output.with_name(output.name + ".part")
+    if output.is_symlink() or (output.exists() and not output.is_file()):
+        with output.open("wb") as file:  # A device, a pipe or a link: to be written, not replaced.
+            yield file
+        return
+    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             yield file
         part.replace(output)
     finally:

@@ -39,7 +39,7 @@ def pull(
     """Fetch models and verify their checksums."""
     registry = open_registry(home)
     chosen = [registry.get(name) for name in names or ()]
-    for manifest in chosen or [manifest for manifest in registry.list() if manifest.default]:
+    for manifest in chosen or registry.defaults():
         pull_model(registry, manifest, err())
         typer.echo(f"{manifest.name} is on this machine.")
 

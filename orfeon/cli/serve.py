@@ -98,8 +98,8 @@ def _capabilities(text: str) -> tuple[str, ...]:
 
 def _pull_defaults(home: Path, capabilities: tuple[str, ...]) -> None:
     registry = open_registry(home)
-    for manifest in registry.list():
-        needed = manifest.default and manifest.capability in capabilities
+    for manifest in registry.defaults():
+        needed = manifest.capability in capabilities
         if needed and not registry.is_pulled(manifest):
             typer.echo(f"Fetching {manifest.name} ...")
             pull(registry, manifest, err())

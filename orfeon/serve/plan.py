@@ -107,6 +107,7 @@ def _service(
         f"{prefix}ADDRESS": address,
         f"{prefix}THREADS": threads,
         f"{prefix}METRICS_PORT": str(metrics_port),
+        f"{prefix}METRICS_HOST": "127.0.0.1",
         f"{prefix}DRAIN_SECONDS": str(choices.drain_seconds),
     }
     if choices.engine:

@@ -13,6 +13,8 @@ class ChatSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_CHAT_", frozen=True, extra="ignore")
 
+    slots: Annotated[int, Field(ge=1, le=1)] = 1
+    """One: a llama.cpp context serves one generation at a time. More containers serve more."""
     gpu_layers: Annotated[int, Field(ge=-1)] = 0
     """Layers on the GPU: 0 none, -1 all. Takes effect with a llama.cpp built for the GPU."""
     context_length: Annotated[int, Field(ge=0)] = 0

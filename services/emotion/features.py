@@ -43,7 +43,8 @@ def windows(samples: Samples) -> list[Window]:
     """
     frames = max(1, -(-samples.size // _FRAME))
     framed = np.pad(samples, (0, frames * _FRAME - samples.size)).reshape(frames, _FRAME)
-    level = np.sqrt(np.mean(np.square(framed, dtype=np.float64), axis=1))
+    # Summed in doubles, but not copied to doubles first: a long recording is large enough once.
+    level = np.sqrt(np.einsum("ij,ij->i", framed, framed, dtype=np.float64) / _FRAME)
     if level.max() < SILENCE:
         return []
     loud = level > level.max() * 10 ** (-RANGE_DB / 20)

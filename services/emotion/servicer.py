@@ -30,13 +30,19 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
             emotion_pb2.ClassifyRequest, emotion_pb2.ClassifyResponse
         ],
     ) -> emotion_pb2.ClassifyResponse:
-        """Receives the recording whole, decodes it, and waits for a turn only then."""
+        """Receives the recording, waits for a turn, and only then decodes it: that is work, too."""
         asked = context_of(context)
-        async with received(request_iterator, self._max_bytes) as (config, file):
+        async with (
+            received(
+                request_iterator,
+                self._max_bytes,
+                lambda config: self._host.ready(config.model, "classification"),
+            ) as (config, file),
+            self._host.lease(asked, config.model, task="classification") as leased,
+        ):
             samples = await worker.run(
                 lambda cancelled: decode(file, SAMPLE_RATE, self._limits, lambda: cancelled.is_set)
             )
-        async with self._host.lease(asked, config.model, task="classification") as leased:
             clip = Clip(samples, asked.priority, asked.timeout())
             scores = await worker.run(lambda cancelled: leased.model.classify(clip, cancelled))
             return emotion_pb2.ClassifyResponse(

@@ -18,6 +18,10 @@ from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio
 
 Samples = NDArray[np.float32]
 
+#: What real recordings keep within. Beyond, a few bytes could ask for hours of work.
+LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
+MOST_CHANNELS = 16
+
 #: Formats whose length ffmpeg guesses from the bit rate: their word is taken with a margin.
 _GUESSED = frozenset({"mp3", "aac"})
 _GUESS_MARGIN = 2.0
@@ -166,10 +170,11 @@ class _Mono:
         if shape != self._shape:
             self._end_part()
             self._shape = shape
-            # soxr refuses ratios that no recording needs, with an error that is not ours.
-            if not self._rate / 256 <= shape[0] <= self._rate * 256:
+            # A second of a recording must not cost more than a second of any real one would.
+            if not LOWEST_RATE <= shape[0] <= HIGHEST_RATE or shape[1] > MOST_CHANNELS:
                 raise InvalidAudio(
-                    f"The sample rate of {shape[0]} Hz is not supported; resample the recording.",
+                    f"{shape[1]} channels at {shape[0]} Hz are not supported; send at most "
+                    f"{MOST_CHANNELS} channels at {LOWEST_RATE} to {HIGHEST_RATE} Hz.",
                     param="file",
                 )
             self._resampler = Resampler(shape[0], self._rate)

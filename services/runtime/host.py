@@ -88,6 +88,16 @@ class ModelHost(Generic[M]):
         Raises `ModelNotFound`, `ModelLoading` while the container is still starting, `Overloaded`,
         `DeadlineExceeded`, `OutOfMemory`.
         """
+        manifest = self.ready(name, task)
+        ticket = Ticket(manifest.name, context.priority, context.key_id, context.deadline, cost)
+        async with self._scheduler.slot(ticket), self._residency.lease(manifest.name) as model:
+            yield Leased(manifest, model)
+
+    def ready(self, name: str, task: str) -> Manifest:
+        """The manifest of the model that a lease would give; takes no turn.
+
+        Raises `ModelNotFound`, `ModelLoading` while the container is still starting.
+        """
         manifest = self.registry.resolve(name, task)
         if manifest.name in self._loading_defaults:
             raise ModelLoading(
@@ -95,9 +105,7 @@ class ModelHost(Generic[M]):
                 param="model",
                 retry_after=2.0,
             )
-        ticket = Ticket(manifest.name, context.priority, context.key_id, context.deadline, cost)
-        async with self._scheduler.slot(ticket), self._residency.lease(manifest.name) as model:
-            yield Leased(manifest, model)
+        return manifest
 
     def state(self, manifest: Manifest) -> State:
         """Where the model is in its life."""
@@ -109,7 +117,7 @@ class ModelHost(Generic[M]):
 
     async def preload(self) -> None:
         """Loads every default model. Raises what the first failing load raised."""
-        defaults = [manifest.name for manifest in self.registry.list() if manifest.default]
+        defaults = [manifest.name for manifest in self.registry.defaults()]
         self._loading_defaults = set(defaults)
         for name in defaults:
             async with self._residency.lease(name):

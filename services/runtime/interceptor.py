@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 from services.runtime.context import context_of, current_request_id
-from services.runtime.errors import Cancelled, Internal, OrfeonError
+from services.runtime.errors import Internal, OrfeonError
 from services.runtime.status import DETAILS_KEY, code_of, details_of
 from services.runtime.telemetry import ServiceMetrics
 
@@ -101,8 +101,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             outcome = "ok"
         except OrfeonError as error:
             outcome = error.reason
-            if not isinstance(error, Cancelled):
-                await _abort(context, error)
+            await _abort(context, error)
         except grpc.aio.AbortError:
             outcome = "INTERNAL"
             raise

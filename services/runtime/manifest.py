@@ -94,6 +94,14 @@ class Manifest(_Strict):
     options: dict[str, Any] = {}
     """What the engine alone understands."""
 
+    @model_validator(mode="after")
+    def _what_its_tasks_need(self) -> "Manifest":
+        if "speech" in self.tasks and not self.voices:
+            raise ValueError("a model for speech needs voices")
+        if {"speech", "transcription", "translation"} & set(self.tasks) and not self.languages:
+            raise ValueError(f"a model for {self.tasks[0]} needs languages")
+        return self
+
 
 def read_manifest(path: Path) -> Manifest:
     """Reads a `model.yaml`. Raises `ManifestError`."""

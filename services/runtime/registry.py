@@ -1,7 +1,8 @@
 """Which models there are, by what name, and where their files lie."""
 
+import builtins
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class _Entry:
     folder: Path
     own: bool
     """Whether it stands in the user's home, rather than in Orfeón itself."""
+    created: int
+    """When its `model.yaml` was last changed, Unix seconds."""
 
 
 class Registry:
@@ -26,7 +29,8 @@ class Registry:
 
     `folders` hold the built-in models, `<folder>/<any>/model.yaml`; a user's models are
     `<home>/models/<name>/model.yaml` and go before a built-in one of the same name or alias.
-    `capability` leaves out the models of all others. A built-in manifest that cannot be read
+    `capability` leaves out the models of all others; a model for an engine that is not among
+    `engines`, where given, cannot be read. A built-in manifest that cannot be read
     raises `ManifestError`; one of the user's is left out and stands in `broken`, so that a slip
     in one file stops no service.
     """
@@ -37,6 +41,7 @@ class Registry:
         folders: Sequence[Path],
         capability: str | None = None,
         *,
+        engines: Container[str] | None = None,
         sources: Sources | None = None,
     ) -> None:
         self._sources = sources or Sources()
@@ -46,10 +51,10 @@ class Registry:
         for folder in folders:
             for path in sorted(folder.glob("*/model.yaml")):
                 manifest = read_manifest(path)
-                entries[manifest.name] = _Entry(manifest, path.parent, own=False)
+                entries[manifest.name] = _entry(manifest, path, own=False)
         for path in sorted((home / "models").glob("*/model.yaml")):
             try:
-                entry = _own_entry(path)
+                entry = _own_entry(path, capability, engines)
             except ManifestError as error:
                 _log.warning("model left out", extra={"reason": str(error)})
                 self.broken.append(error)
@@ -66,6 +71,12 @@ class Registry:
         manifests = (entry.manifest for entry in self._entries.values())
         return sorted(manifests, key=lambda manifest: (not manifest.default, manifest.name))
 
+    def defaults(self) -> builtins.list[Manifest]:
+        """The models that answer requests which name none: one for each task."""
+        tasks = sorted({task for entry in self._entries.values() for task in entry.manifest.tasks})
+        chosen = {m.name: m for task in tasks if (m := self._default_for(task)) is not None}
+        return [manifest for manifest in self.list() if manifest.name in chosen]
+
     def resolve(self, name: str, task: str) -> Manifest:
         """The model called `name`, or with that alias; for "" the default for `task`.
 
@@ -76,7 +87,8 @@ class Registry:
         manifest = self.get(name)
         if task not in manifest.tasks:
             raise InvalidRequest(
-                f"The model '{name}' is for {' and '.join(manifest.tasks)}, not for {task}.",
+                f"The model '{manifest.name}' is for {' and '.join(manifest.tasks)}, "
+                f"not for {task}.",
                 param="model",
             )
         return manifest
@@ -89,13 +101,13 @@ class Registry:
             if name in entry.manifest.aliases:
                 return entry.manifest
         raise ModelNotFound(
-            f"There is no model '{name}' here; GET /v1/models lists those there are.",
+            f"There is no model '{name[:40]}' here; GET /v1/models lists those there are.",
             param="model",
         )
 
     def created(self, manifest: Manifest) -> int:
         """When the model's `model.yaml` was last changed, Unix seconds."""
-        return int((self._origin(manifest) / "model.yaml").stat().st_mtime)
+        return self._entries[manifest.name].created
 
     def is_pulled(self, manifest: Manifest) -> bool:
         """Whether `folder` would give the model without fetching anything."""
@@ -131,21 +143,33 @@ class Registry:
         return self._entries[manifest.name].folder
 
     def _default(self, task: str) -> Manifest:
-        able = [e.manifest for e in self._entries.values() if task in e.manifest.tasks]
-        defaults = [manifest for manifest in able if manifest.default]
-        if not defaults and len(able) != 1:
+        manifest = self._default_for(task)
+        if manifest is None:
             raise ModelNotFound(
                 f"No model is the default for {task}; name one in the field 'model'.",
                 param="model",
             )
+        return manifest
+
+    def _default_for(self, task: str) -> Manifest | None:
+        able = [e.manifest for e in self._entries.values() if task in e.manifest.tasks]
+        defaults = [manifest for manifest in able if manifest.default]
+        if not defaults and len(able) != 1:
+            return None
         return (defaults or able)[0]
 
 
-def _own_entry(path: Path) -> _Entry:
+def _entry(manifest: Manifest, path: Path, *, own: bool) -> _Entry:
+    return _Entry(manifest, path.parent, own, int(path.stat().st_mtime))
+
+
+def _own_entry(path: Path, capability: str | None, engines: Container[str] | None) -> _Entry:
     manifest = read_manifest(path)
+    if engines is not None and manifest.capability == capability and manifest.engine not in engines:
+        raise ManifestError(f"{path}: engine: {capability} has no engine {manifest.engine!r}")
     # The folder is also where the model's files are put: were it another model's, they would mix.
     if path.parent.name != folder_name(manifest.name):
         raise ManifestError(
             f"{path}: name: the folder of this model must be called {folder_name(manifest.name)}"
         )
-    return _Entry(manifest, path.parent, own=True)
+    return _entry(manifest, path, own=True)

@@ -6,6 +6,7 @@ room, idle ones go, least recently used first. Pure asyncio: loading, sizes and 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,8 @@ from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from services.runtime.errors import OutOfMemory
+
+log = logging.getLogger(__name__)
 
 M = TypeVar("M")
 
@@ -186,6 +189,9 @@ class Residency(Generic[M]):
         if resident.loaded:
             try:
                 await self.unload(resident.load.result())
+            except Exception:
+                # Whoever needs the room, or found the model idle, is not to blame.
+                log.exception("model not unloaded cleanly", extra={"model": resident.name})
             finally:
                 self.observer.unloaded(resident.name)
 

@@ -157,6 +157,9 @@ class Scheduler:
     async def _enter(self, ticket: Ticket) -> None:
         if self._draining:
             raise ServiceUnavailable("The service is shutting down; try again.", retry_after=1.0)
+        if ticket.deadline is not None and ticket.deadline <= self._clock():
+            self._observer.passed(ticket, "evicted_deadline")
+            raise _expired()
         if self._running < self._slots and not self.queued:
             self._running += 1
             self._observer.passed(ticket, "dispatched")

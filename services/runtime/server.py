@@ -80,9 +80,13 @@ class Container(Generic[M, S]):
         self._settings = settings
         self._capability = capability
         self._metrics = ServiceMetrics(capability.name, __version__)
-        registry = Registry(settings.home, [capability.models], capability.name)
+        registry = Registry(
+            settings.home, [capability.models], capability.name, engines=capability.engines
+        )
         engines = _OnDemand(capability.engines, settings)
         self.host: ModelHost[M] = ModelHost(registry, engines, settings, self._metrics)
+        self._stopping = False
+        self.ready = False
         self._exporter: WSGIServer | None = None
         self._health = aio_health.HealthServicer()
         self._server = grpc.aio.server(
@@ -114,7 +118,9 @@ class Container(Generic[M, S]):
         await self._server.start()
         if self._settings.metrics_port:
             self._exporter, _ = start_http_server(
-                self._settings.metrics_port, registry=self._metrics.registry
+                self._settings.metrics_port,
+                self._settings.metrics_host,
+                registry=self._metrics.registry,
             )
         log.info("listening", extra={"address": self._settings.address})
 
@@ -127,6 +133,7 @@ class Container(Generic[M, S]):
 
     async def stop(self) -> None:
         """Lets running requests end within the drain time, then closes everything."""
+        self._stopping = True
         await self._set_ready(False)
         self.host.drain()
         await self._server.stop(self._settings.drain_seconds)
@@ -138,7 +145,8 @@ class Container(Generic[M, S]):
 
     async def _set_ready(self, ready: bool) -> None:
         serving = health_pb2.HealthCheckResponse.SERVING
-        status = serving if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        self.ready = ready and not self._stopping
+        status = serving if self.ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", self._capability.service):
             await self._health.set(service, status)
 
@@ -157,7 +165,9 @@ async def _serve(capability: Capability[M, S], settings: S) -> None:
     if load.done():
         load.result()  # A container whose default model cannot be loaded is of no use: it ends.
         await stop
-    expire.cancel()
+    for task in (load, expire):
+        task.cancel()
+    await asyncio.wait([load, expire])
     await container.stop()
 
 

@@ -25,6 +25,8 @@ class ServiceSettings(BaseSettings):
     """Where gRPC listens: `host:port` or `unix:/path`."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port of the Prometheus endpoint; 0 serves none."""
+    metrics_host: str = "0.0.0.0"
+    """Address that the Prometheus endpoint listens on."""
     engine: str = ""
     """`fake` answers without weights, for clusters on a laptop; empty lets each model say."""
     preload: bool = True

@@ -1,7 +1,7 @@
 """Receives a recording that a client streams: one `config` message, then `audio` messages."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
@@ -10,6 +10,7 @@ from services.runtime.errors import ContentTooLarge, InvalidRequest
 #: Files up to this size stay in memory; larger ones go to an unnamed temporary file.
 IN_MEMORY_BYTES = 1 << 20
 
+Config = TypeVar("Config")
 Config_co = TypeVar("Config_co", covariant=True)
 
 
@@ -24,16 +25,20 @@ class UploadPart(Protocol[Config_co]):
 
 @asynccontextmanager
 async def received(
-    parts: AsyncIterator[UploadPart[Config_co]], limit_bytes: int
-) -> AsyncIterator[tuple[Config_co, BinaryIO]]:
+    parts: AsyncIterator[UploadPart[Config]],
+    limit_bytes: int,
+    check: Callable[[Config], object] = lambda _config: None,
+) -> AsyncIterator[tuple[Config, BinaryIO]]:
     """Yields the config and the whole recording as a file at its start.
 
-    The file has no name and is gone when the block ends. Raises `InvalidRequest` for messages out
-    of order and `ContentTooLarge` as soon as the limit is passed.
+    `check` sees the config before the recording is read, and may refuse it. The file has no name
+    and is gone when the block ends. Raises `InvalidRequest` for messages out of order and
+    `ContentTooLarge` as soon as the limit is passed.
     """
     first = await anext(aiter(parts), None)
     if first is None or first.WhichOneof("part") != "config":  # type: ignore[attr-defined]
         raise InvalidRequest("The first message of the stream must hold `config`.")
+    check(first.config)
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
         size = 0
         async for part in parts:

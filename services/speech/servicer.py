@@ -88,7 +88,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> AsyncIterator[speech_pb2.TranscribeResponse]:
         """Streams the transcript."""
         call = context_of(context)
-        async with received(request_iterator, self._max_bytes) as (config, file):
+        async with received(request_iterator, self._max_bytes, self._check) as (config, file):
             task = task_of(config)
             manifest = self._host.registry.resolve(config.model, task)
             language = language_of(manifest, config.language)
@@ -115,6 +115,10 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
                     async for part in parts:
                         yield _response(manifest.name, part)
         yield speech_pb2.TranscribeResponse(finished=speech_pb2.TranscriptFinished())
+
+    def _check(self, config: speech_pb2.TranscribeConfig) -> None:
+        """Refuses before the recording is read what could be refused after."""
+        language_of(self._host.ready(config.model, task_of(config)), config.language)
 
     async def ListVoices(
         self,

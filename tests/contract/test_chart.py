@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from services.speech.settings import SpeechSettings
 from tests.contract.chart import (
     CAPABILITIES,
     CHART,
@@ -223,9 +224,14 @@ def test_a_gpu_is_asked_for_tolerated_and_selected() -> None:
 def test_threads_are_the_cores_of_the_limit_over_the_slots(
     cpu: str, slots: int, threads: str
 ) -> None:
-    chat = {"slots": slots, "resources": {"limits": {"cpu": cpu}}}
-    told = environment(of_kind({"capabilities": {"chat": chat}}, "Deployment")["chat"])
-    assert told["ORFEON_CHAT_THREADS"] == told["OMP_NUM_THREADS"] == threads
+    speech = {"slots": slots, "resources": {"limits": {"cpu": cpu}}}
+    told = environment(of_kind({"capabilities": {"speech": speech}}, "Deployment")["speech"])
+    assert told["ORFEON_SPEECH_THREADS"] == told["OMP_NUM_THREADS"] == threads
+
+
+def test_speech_has_the_slots_of_its_own_settings() -> None:
+    told = environment(of_kind({}, "Deployment")["speech"])
+    assert told["ORFEON_SPEECH_SLOTS"] == str(SpeechSettings().slots)
 
 
 def test_a_digest_goes_before_a_tag_and_both_after_the_registry() -> None:

@@ -2,7 +2,7 @@ import asyncio
 import dataclasses
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,26 @@ import grpc
 import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pydantic import ValidationError
 
 from orfeon.api.chat.v1 import chat_pb2 as pb
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from services.chat.__main__ import CHAT
-from services.chat.engine import ChatModel
+from services.chat.engine import ChatModel, ChatRequest, Completed
 from services.chat.fake_engine import FakeChatModel
 from services.chat.settings import ChatSettings
 from services.runtime.context import RequestContext
-from services.runtime.errors import ContextLengthExceeded, ModelLoading, ModelNotFound, OrfeonError
+from services.runtime.errors import (
+    Cancelled,
+    ContextLengthExceeded,
+    ModelLoading,
+    ModelNotFound,
+    OrfeonError,
+)
 from services.runtime.manifest import Manifest
 from services.runtime.server import Container
 from services.runtime.status import error_of
+from services.runtime.worker import Cancellation
 from tests.fakes.container import running
 
 SERVICE = "orfeon.api.chat.v1.ChatService"
@@ -109,6 +117,47 @@ async def test_a_container_still_loading_says_when_to_come_back(tmp_path: Path) 
         await load
         assert await serving(channel, SERVICE)
     await container.stop()
+
+
+async def test_a_container_stopped_while_loading_does_not_become_ready(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    gated = dataclasses.replace(CHAT, engines={"fake": lambda _settings: engine})
+    container = Container(gated, settings(tmp_path))
+    await container.start()
+    load = asyncio.ensure_future(container.load())
+    await asyncio.to_thread(engine.entered.wait)
+    stop = asyncio.ensure_future(container.stop())
+    engine.gate.set()
+    await asyncio.gather(load, stop)
+    assert not container.ready
+
+
+class TurningAway(FakeChatModel):
+    """Gives up by itself."""
+
+    def generate(self, request: ChatRequest, cancelled: Cancellation) -> Iterator[str | Completed]:
+        raise Cancelled("The server behind gave up.")
+
+
+async def test_work_that_is_given_up_is_no_empty_answer(tmp_path: Path) -> None:
+    class Engine:
+        def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+            return TurningAway(manifest.context_length)
+
+    giving_up = dataclasses.replace(CHAT, engines={"fake": lambda _settings: Engine()})
+    async with running(giving_up, settings(tmp_path)) as channel:
+        assert isinstance(await error_from(channel, ask("hi")), Cancelled)
+        stub = chat_pb2_grpc.ChatServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError):
+            async for _ in stub.StreamChatCompletion(
+                pb.StreamChatCompletionRequest(completion=ask("hi"))
+            ):
+                pass
+
+
+def test_more_than_one_slot_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        ChatSettings(slots=2)
 
 
 async def test_the_metrics_tell_what_was_answered(tmp_path: Path) -> None:

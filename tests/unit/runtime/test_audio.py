@@ -284,3 +284,12 @@ def test_resampling_part_by_part_leaves_no_seam(step: int) -> None:
     joined = np.concatenate([*parts, resampler.finish()])
     assert abs(len(joined) - 12000) <= 1
     assert np.abs(joined[:12000] - tone(440, 0.5, 24000)[: len(joined)])[500:-500].max() < 1e-3
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(655_350, 1), (500, 1), (16_000, 24)])
+def test_what_no_microphone_makes_is_refused_rather_than_worked_on(
+    rate: int, channels: int
+) -> None:
+    data = np.zeros((rate // 10, channels), "<i2").tobytes()
+    with pytest.raises(InvalidAudio, match="at most 16 channels at 1000 to 384000 Hz"):
+        decode(raw_wav(data, rate, 1, 16, channels), 16000, LIMITS)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_a_model_was_created_when_its_manifest_was(home: Path, built_in: Path) -
 
 def test_only_the_models_of_the_capability_are_seen(home: Path, built_in: Path) -> None:
     add(built_in, "a")
-    add(built_in, "b", capability="speech", tasks=["speech"])
+    add(built_in, "b", capability="speech", tasks=["speech"], voices=["v"], languages=["en"])
     registry = Registry(home, [built_in], "speech")
 
     assert only(registry).name == "b"
@@ -129,7 +130,8 @@ def test_an_unknown_model_is_not_found_and_the_field_is_named(home: Path) -> Non
 
 
 def test_a_model_that_lacks_the_task_says_what_it_is_for(home: Path, built_in: Path) -> None:
-    add(built_in, "a", tasks=["transcription", "translation"], capability="speech")
+    tasks = ["transcription", "translation"]
+    add(built_in, "a", tasks=tasks, capability="speech", languages=["en"])
 
     with pytest.raises(InvalidRequest, match="for transcription and translation, not for speech"):
         Registry(home, [built_in]).resolve("a", "speech")
@@ -362,3 +364,42 @@ def test_a_home_that_cannot_be_written_is_an_error_in_one_sentence(
 
     with pytest.raises(ServiceUnavailable, match="cannot be written"):
         registry.folder(only(registry))
+
+
+def test_the_users_default_is_the_only_one_of_its_task(home: Path, built_in: Path) -> None:
+    add(built_in, "a", default=True)
+    add(home / "models", "mine", default=True)
+
+    assert [manifest.name for manifest in Registry(home, [built_in]).defaults()] == ["mine"]
+
+
+def test_a_users_model_for_an_engine_that_is_not_there_is_left_out(
+    home: Path, built_in: Path
+) -> None:
+    add(built_in, "a")
+    add(home / "models", "odd", engine="steam")
+    registry = Registry(home, [built_in], "chat", engines={"llama-cpp", "fake"})
+
+    assert only(registry).name == "a"
+    assert "steam" in str(registry.broken[0])
+
+
+def test_a_folder_removed_while_serving_leaves_the_list_whole(home: Path, built_in: Path) -> None:
+    add(home / "models", "mine")
+    registry = Registry(home, [built_in])
+    shutil.rmtree(home / "models" / "mine")
+
+    assert registry.created(only(registry)) > 0
+
+
+@pytest.mark.parametrize("missing", ["voices", "languages"])
+def test_a_voice_that_names_no_voices_or_languages_is_left_out(
+    home: Path, built_in: Path, missing: str
+) -> None:
+    fields = {"voices": ["v"], "languages": ["en"]}
+    del fields[missing]
+    add(home / "models", "mute", capability="speech", tasks=["speech"], **fields)
+    registry = Registry(home, [built_in])
+
+    assert registry.list() == []
+    assert missing in str(registry.broken[0])

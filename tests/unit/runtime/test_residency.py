@@ -19,6 +19,7 @@ class Shelf:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failing: set[str] = set()
+        self.stuck: set[str] = set()
         self.models = Residency(
             load=self.load,
             unload=self.unload,
@@ -37,6 +38,8 @@ class Shelf:
         return name.upper()
 
     async def unload(self, model: str) -> None:
+        if model.lower() in self.stuck:
+            raise OSError("device busy")
         self.unloads.append(model.lower())
 
     def loaded(self, name: str, seconds: float, size: int) -> None:
@@ -167,6 +170,15 @@ async def test_a_request_waits_for_room_taken_by_a_load_that_then_fails() -> Non
     with pytest.raises(OSError, match="no such file"):
         await failing
     await waiting
+
+
+async def test_a_model_that_does_not_unload_cleanly_harms_no_request() -> None:
+    shelf = Shelf(ttl=0)
+    shelf.stuck = {"a"}
+    await shelf.use("a")
+    assert not shelf.models.is_resident("a")
+    await shelf.use("b")
+    assert shelf.unloads == ["b"]
 
 
 async def test_closing_unloads_everything() -> None:

@@ -182,6 +182,13 @@ async def test_a_deadline_that_passes_in_the_queue_ends_the_wait() -> None:
     await running
 
 
+async def test_expired_work_does_not_start_even_where_a_slot_is_free() -> None:
+    desk = Desk()
+    with pytest.raises(DeadlineExceeded):
+        await desk.submit("late", deadline=desk.clock() - 1)
+    assert desk.started == []
+
+
 async def test_a_failing_request_gives_its_slot_back() -> None:
     desk = Desk()
     with pytest.raises(ZeroDivisionError):

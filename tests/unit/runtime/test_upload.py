@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from orfeon.api.emotion.v1 import emotion_pb2 as pb
-from services.runtime.errors import ContentTooLarge, InvalidRequest
+from services.runtime.errors import ContentTooLarge, InvalidRequest, ModelNotFound
 from services.runtime.upload import received
 
 
@@ -35,6 +35,19 @@ async def test_an_upload_without_audio_is_an_empty_file() -> None:
 async def test_messages_out_of_order_are_refused(messages: tuple[pb.ClassifyRequest, ...]) -> None:
     with pytest.raises(InvalidRequest):
         async with received(parts(*messages), 100):
+            pass
+
+
+async def test_what_the_config_forbids_is_refused_before_the_recording_is_read() -> None:
+    def refuse(config: pb.ClassifyConfig) -> None:
+        raise ModelNotFound(config.model)
+
+    async def no_audio() -> AsyncIterator[pb.ClassifyRequest]:
+        yield CONFIG
+        pytest.fail("the recording was read")
+
+    with pytest.raises(ModelNotFound):
+        async with received(no_audio(), 100, refuse):
             pass
 
 
