@@ -1,6 +1,7 @@
 """GGUF models through llama-cpp-python."""
 
 import ctypes
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ class LlamaModel:
             eos_token=self._special(llama.token_eos()),
             bos_token=self._special(llama.token_bos()),
         )
+        self._longest_token = max(
+            len(llama.detokenize([token], special=True)) for token in range(llama.n_vocab())
+        )
         self._cancelled = Cancellation()
         # Kept on self: llama.cpp calls it for as long as the context lives. It lets a caller who
         # leaves stop a long prompt in the middle of being read.
@@ -93,8 +97,24 @@ class LlamaModel:
         return raw.decode("utf-8", "replace")
 
     def _prompt(self, request: ChatRequest) -> list[int]:
+        """The conversation as tokens. Raises `ContextLengthExceeded`, `InvalidRequest`.
+
+        Only the template's own text may hold control tokens: what people write is tokenised apart,
+        so that no message can end its own turn and speak in another role.
+        """
+        context: int = self._llama.n_ctx()
+        size = sum(len(message.text.encode()) for message in request.messages)
+        if size > context * self._longest_token:
+            # Refused unread: to count the tokens of megabytes would keep others waiting.
+            raise ContextLengthExceeded(
+                f"This model's context holds {context} tokens, and {size:,} bytes of messages are "
+                f"certainly more: shorten them to well below {context * self._longest_token:,}.",
+                param="messages",
+            )
+        mark = f"\ue000{secrets.token_hex(8)}-"
         messages: list[Any] = [
-            {"role": message.role, "content": message.text} for message in request.messages
+            {"role": message.role, "content": f"{mark}{at}\ue001"}
+            for at, message in enumerate(request.messages)
         ]
         try:
             prompt = self._format(messages=messages).prompt
@@ -104,18 +124,33 @@ class LlamaModel:
                 "assistant, and begin with system or user.",
                 param="messages",
             ) from error
-        tokens: list[int] = self._llama.tokenize(prompt.encode(), add_bos=False, special=True)
+        first, *rest = prompt.split(mark)
+        tokens = self._tokenize(first, special=True)
+        for piece in rest:
+            at, _, after = piece.partition("\ue001")
+            tokens += self._tokenize(request.messages[int(at)].text, special=False)
+            tokens += self._tokenize(after, special=True)
+        return tokens
+
+    def _tokenize(self, text: str, *, special: bool) -> list[int]:
+        tokens: list[int] = self._llama.tokenize(text.encode(), add_bos=False, special=special)
         return tokens
 
     def _limit(self, prompt: int, wanted: int | None) -> int:
         """Tokens that may be generated. Raises `ContextLengthExceeded`."""
         context: int = self._llama.n_ctx()
         room = context - prompt
-        if room < (wanted or 1):
+        if room < 1:
+            raise ContextLengthExceeded(
+                f"This model's context holds {context} tokens. The messages take {prompt} and an "
+                f"answer at least 1: shorten them by {1 - room} tokens.",
+                param="messages",
+            )
+        if wanted is not None and wanted > room:
             raise ContextLengthExceeded(
                 f"This model's context holds {context} tokens. The messages take {prompt} and "
-                f"{wanted or 1} were asked for: shorten them by {(wanted or 1) - room} tokens.",
-                param="messages",
+                f"{wanted} were asked for: ask for {wanted - room} fewer, at most {room}.",
+                param="max_tokens",
             )
         return wanted or room
 
