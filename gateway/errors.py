@@ -37,6 +37,14 @@ _BY_STATUS: dict[int, tuple[type[OrfeonError], str]] = {
     415: (UnsupportedMediaType, "This route does not read bodies of this media type."),
 }
 
+#: What pydantic says of lengths: in which words we say it, and where it says the bound.
+_SIZES = {
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+    "string_too_short": ("at least", "min_length"),
+    "string_too_long": ("at most", "max_length"),
+}
+
 #: What pydantic says of a file field that came as text, or not at all.
 _NOT_A_FILE = "must be an uploaded file: a form part with a filename"
 
@@ -96,6 +104,8 @@ def error_behind(failure: Exception) -> OrfeonError:
     if isinstance(failure, RequestValidationError):
         return _invalid(failure.errors())
     if isinstance(failure, HTTPException):
+        if failure.status_code == 400:
+            return _unread(str(failure.detail))
         cls, sentence = _BY_STATUS.get(failure.status_code, (InvalidRequest, failure.detail))
         if failure.status_code < 500:
             return cls(sentence)
@@ -120,6 +130,18 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
+def _unread(detail: str) -> OrfeonError:
+    """A body that could not be read at all; `detail` is what the framework says of it."""
+    if detail.startswith("Part exceeded"):
+        return ContentTooLarge("A field of the form is too large; only files may be.")
+    if detail.startswith("Too many"):
+        return InvalidRequest("The form has too many parts; send one file and its fields.")
+    return InvalidRequest(
+        "The body cannot be read. Send JSON in UTF-8, not deeply nested, or a complete form whose "
+        "boundary is the one that its content-type names."
+    )
+
+
 def _invalid(errors: Sequence[Any]) -> InvalidRequest:
     """The first fault that validation found, without the value that was at fault."""
     first = errors[0]
@@ -136,6 +158,11 @@ def _invalid(errors: Sequence[Any]) -> InvalidRequest:
     if kind == "missing":
         what = f"Required field {param} is missing." if param else f"The {place} is missing."
         return InvalidRequest(what, param=param)
+    if kind in _SIZES:
+        bound, limit = _SIZES[kind]
+        noun = "characters" if isinstance(first.get("input"), str) else "items"
+        sentence = f"{param} must have {bound} {first['ctx'][limit]} {noun}."
+        return InvalidRequest(sentence, param=param)
     return InvalidRequest(f"{param or 'The body'}: {first['msg']}.", param=param)
 
 

@@ -205,11 +205,14 @@ async def _events(pieces: Pieces) -> AsyncGenerator[bytes, None]:
     transcript = _Transcript("transcribe")
     async with aclosing(pieces):
         async for piece in pieces:
+            first = not transcript.segments
             transcript.add(piece)
             if piece.WhichOneof("event") == "segment":
+                text = piece.segment.text
                 delta: TranscriptTextDelta = {
                     "type": "transcript.text.delta",
-                    "delta": piece.segment.text,
+                    # The deltas, joined, are the text of the last event, which begins with a word.
+                    "delta": text.lstrip() if first else text,
                 }
                 yield event(delta)
     _check(transcript)
@@ -262,8 +265,8 @@ def _segment(segment: speech_pb2.Segment) -> Segment:
     return {
         "id": segment.id,
         "seek": segment.seek,
-        "start": segment.start,
-        "end": segment.end,
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
         "text": segment.text,
         "tokens": list(segment.tokens),
         "temperature": segment.temperature,
@@ -274,4 +277,4 @@ def _segment(segment: speech_pb2.Segment) -> Segment:
 
 
 def _word(word: speech_pb2.Word) -> Word:
-    return {"word": word.word.strip(), "start": word.start, "end": word.end}
+    return {"word": word.word.strip(), "start": round(word.start, 3), "end": round(word.end, 3)}

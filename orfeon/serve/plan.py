@@ -76,6 +76,10 @@ def children(
     gateway = {
         **shared,
         **upstreams,
+        # Large bodies come and go; glibc would otherwise keep much of what they took.
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "131072",
+        "MALLOC_TRIM_THRESHOLD_": "131072",
         "ORFEON_GATEWAY_HOST": choices.host,
         "ORFEON_GATEWAY_PORT": str(choices.port),
         "ORFEON_GATEWAY_DRAIN_SECONDS": str(choices.drain_seconds),
