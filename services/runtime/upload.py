@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
-from services.runtime.errors import ContentTooLarge, InvalidRequest
+from services.runtime.errors import ContentTooLarge, InvalidRequest, OrfeonError
 
 #: Files up to this size stay in memory; larger ones go to an unnamed temporary file.
 IN_MEMORY_BYTES = 1 << 20
@@ -31,14 +31,18 @@ async def received(
 ) -> AsyncIterator[tuple[Config, BinaryIO]]:
     """Yields the config and the whole recording as a file at its start.
 
-    `check` sees the config before the recording is read, and may refuse it. The file has no name
+    `check` sees the config before the recording is kept, and may refuse it. The file has no name
     and is gone when the block ends. Raises `InvalidRequest` for messages out of order and
     `ContentTooLarge` as soon as the limit is passed.
     """
     first = await anext(aiter(parts), None)
     if first is None or first.WhichOneof("part") != "config":  # type: ignore[attr-defined]
         raise InvalidRequest("The first message of the stream must hold `config`.")
-    check(first.config)
+    try:
+        check(first.config)
+    except OrfeonError:
+        await _read_off(parts, limit_bytes)
+        raise
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
         size = 0
         async for part in parts:
@@ -46,9 +50,23 @@ async def received(
                 raise InvalidRequest("Every message after the first must hold `audio`.")
             size += len(part.audio)
             if size > limit_bytes:
+                await _read_off(parts, limit_bytes)
                 raise ContentTooLarge(
                     f"The file is larger than the limit of {limit_bytes} bytes.", param="file"
                 )
             file.write(part.audio)
         file.seek(0)
         yield first.config, cast(BinaryIO, file)
+
+
+async def _read_off(parts: AsyncIterator[UploadPart[Config]], limit_bytes: int) -> None:
+    """Reads what is still on its way, up to `limit_bytes`, and keeps none of it.
+
+    A client of gRPC's asyncio that is refused while it sends hears of an internal error instead of
+    the refusal, so it is let finish first.
+    """
+    size = 0
+    async for part in parts:
+        size += len(part.audio)
+        if size > limit_bytes:
+            return
