@@ -60,12 +60,18 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """A model does not fit the memory there is. UNAVAILABLE, HTTP 503."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 18
     """A fault of ours. INTERNAL, HTTP 500."""
+    ERROR_REASON_MODEL_LOAD_FAILED: _ErrorReason.ValueType  # 19
+    """A model could not be loaded, or its load hung. The next request tries again. UNAVAILABLE,
+    HTTP 503.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. A failed call carries a gRPC status code, a sentence for people, and, in the
     standard `google.rpc.ErrorInfo` detail (domain "orfeon"), the name below without its prefix as
     `reason` and the request field at fault, where there is one, as `metadata["param"]`. A call that
-    may be tried again also carries `google.rpc.RetryInfo`.
+    may be tried again also carries `google.rpc.RetryInfo`. Where they are known, the metadata also
+    holds these numbers: `queue_position` (requests that would go before), `estimated_wait` (seconds
+    until the turn would come) and `progress` (of a load, 0 to 1).
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -106,4 +112,8 @@ ERROR_REASON_OUT_OF_MEMORY: ErrorReason.ValueType  # 17
 """A model does not fit the memory there is. UNAVAILABLE, HTTP 503."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 18
 """A fault of ours. INTERNAL, HTTP 500."""
+ERROR_REASON_MODEL_LOAD_FAILED: ErrorReason.ValueType  # 19
+"""A model could not be loaded, or its load hung. The next request tries again. UNAVAILABLE,
+HTTP 503.
+"""
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason

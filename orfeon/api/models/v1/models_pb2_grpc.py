@@ -40,6 +40,16 @@ class ModelServiceStub(object):
                 request_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/orfeon.api.models.v1.ModelService/LoadModel',
+                request_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/orfeon.api.models.v1.ModelService/UnloadModel',
+                request_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
@@ -53,6 +63,21 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadModel(self, request, context):
+        """Brings a model into memory and answers once it is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Takes a model out of memory and answers once its memory is free. Requests that it is working on
+        end first; those that wait for it load it again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +85,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsRequest.FromString,
                     response_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +125,60 @@ class ModelService(object):
             '/orfeon.api.models.v1.ModelService/ListModels',
             orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
             orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orfeon.api.models.v1.ModelService/LoadModel',
+            orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+            orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orfeon.api.models.v1.ModelService/UnloadModel',
+            orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+            orfeon_dot_api_dot_models_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
