@@ -1,0 +1,10 @@
+"""Starts the arbiter: `python -m services.arbiter`."""
+
+from services.arbiter.server import run
+from services.arbiter.settings import ArbiterSettings
+from services.runtime.residency.devices import capacity, free
+from services.runtime.residency.ledger import Ledger
+
+if __name__ == "__main__":
+    settings = ArbiterSettings()
+    run(Ledger(capacity(settings.budgets), measured=free), settings)
