@@ -17,6 +17,7 @@ OrfeonError
 |-- DeadlineExceeded          504  DEADLINE_EXCEEDED
 |-- ServiceUnavailable        503  UNAVAILABLE         retryable
 |   |-- ModelLoading          503                      retryable
+|   |-- ModelLoadFailed       503                      retryable
 |   `-- OutOfMemory           503                      retryable
 `-- Internal                  500  INTERNAL
 
@@ -24,13 +25,21 @@ Mistakes of the programmer are not in this tree: whatever else is raised becomes
 edge of the process, with a fixed sentence, so that nothing of ours leaks to a caller.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
+
+#: What an error can tell in numbers: requests that would go before, seconds until the turn would
+#: come, and how far a load is, 0 to 1.
+QUEUE_POSITION, ESTIMATED_WAIT, PROGRESS = "queue_position", "estimated_wait", "progress"
+FACTS = (QUEUE_POSITION, ESTIMATED_WAIT, PROGRESS)
 
 
 class OrfeonError(Exception):
     """A failure with a name, a sentence that says what to change, and the field at fault.
 
-    `grpc_code` is the name of a `grpc.StatusCode`; `retry_after` is in seconds.
+    `grpc_code` is the name of a `grpc.StatusCode`; `retry_after` is in seconds; `facts` are
+    numbers under the names of `FACTS`.
     """
 
     reason: ClassVar[str]
@@ -41,12 +50,18 @@ class OrfeonError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(
-        self, message: str, *, param: str | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        facts: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        self.facts = facts
 
 
 class InvalidRequest(OrfeonError):
@@ -191,6 +206,13 @@ class ModelLoading(ServiceUnavailable):
     reason = "MODEL_LOADING"
     type = "model_loading"
     code = "model_loading"
+
+
+class ModelLoadFailed(ServiceUnavailable):
+    """A model could not be loaded, or its load hung. The next request tries again."""
+
+    reason = "MODEL_LOAD_FAILED"
+    code = "model_load_failed"
 
 
 class OutOfMemory(ServiceUnavailable):

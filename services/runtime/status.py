@@ -1,6 +1,7 @@
 """Errors on the wire: OrfeonError <-> gRPC status with `google.rpc.ErrorInfo` and `RetryInfo`."""
 
 import math
+from collections.abc import Mapping
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -11,6 +12,7 @@ from grpc.aio import AioRpcError
 
 from services.runtime.errors import (
     BY_REASON,
+    FACTS,
     Cancelled,
     DeadlineExceeded,
     Internal,
@@ -45,6 +47,9 @@ def details_of(error: OrfeonError) -> bytes:
     info = ErrorInfo(reason=error.reason, domain=DOMAIN)
     if error.param is not None:
         info.metadata["param"] = error.param
+    for name in FACTS:
+        if name in error.facts:
+            info.metadata[name] = repr(float(error.facts[name]))
     status = Status(code=code_of(error).value[0], message=error.message)
     status.details.append(_packed(info))
     if error.retry_after is not None:
@@ -75,9 +80,26 @@ def error_of(failure: AioRpcError) -> OrfeonError:
             elif detail.Is(ErrorInfo.DESCRIPTOR):
                 detail.Unpack(info)
         if info.domain == DOMAIN and info.reason in BY_REASON:
-            param = info.metadata.get("param")
-            return BY_REASON[info.reason](status.message, param=param, retry_after=retry_after)
+            return BY_REASON[info.reason](
+                status.message,
+                param=info.metadata.get("param"),
+                retry_after=retry_after,
+                facts=_facts(info.metadata),
+            )
     cls, sentence = _TRANSPORT.get(
         failure.code(), (Internal, "The service failed to answer. The failure has been logged.")
     )
     return cls(sentence, retry_after=1.0 if cls.retryable else None)
+
+
+def _facts(metadata: Mapping[str, str]) -> dict[str, float]:
+    """The numbers among the metadata; what is none that can be reckoned with is left out."""
+    facts = {}
+    for name in FACTS:
+        try:
+            number = float(metadata[name])
+        except (KeyError, ValueError):
+            continue
+        if math.isfinite(number):
+            facts[name] = number
+    return facts
