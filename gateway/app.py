@@ -15,10 +15,13 @@ from gateway.lingering import Lingering
 from gateway.metrics import GatewayMetrics
 from gateway.middleware import Bounded, Observed
 from gateway.ratelimits import RateLimiter, Rates
+from gateway.retry import Retries
 from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
 from gateway.routes.health import health_router
 from gateway.routes.models import models_router
+from gateway.routes.queue import queue_router
+from gateway.routes.residency import residency_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
 from gateway.settings import GatewaySettings
@@ -33,6 +36,8 @@ _EXPOSED = (
     "openai-processing-ms",
     "retry-after",
     "retry-after-ms",
+    "x-queue-position",
+    "x-queue-estimated-wait-ms",
     *(
         f"x-ratelimit-{what}-{unit}"
         for what in ("limit", "remaining", "reset")
@@ -58,6 +63,8 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         Rates(settings.requests_per_minute, settings.tokens_per_minute),
         settings.request_timeout,
     )
+    retries = Retries(upstreams, metrics, settings.retry_seconds)
+    catalog = Catalog(upstreams)
     app = FastAPI(
         title="Orfeón",
         version=__version__,
@@ -85,11 +92,13 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         )
     app.add_middleware(Observed, metrics=metrics)
     for router in (
-        chat_router(gatekeeper, upstreams),
-        speech_router(gatekeeper, upstreams),
-        transcription_router(gatekeeper, upstreams),
-        classification_router(gatekeeper, upstreams),
-        models_router(gatekeeper, Catalog(upstreams)),
+        chat_router(gatekeeper, upstreams, retries),
+        speech_router(gatekeeper, upstreams, retries),
+        transcription_router(gatekeeper, upstreams, retries),
+        classification_router(gatekeeper, upstreams, retries),
+        models_router(gatekeeper, catalog),
+        residency_router(gatekeeper, upstreams, retries, catalog),
+        queue_router(gatekeeper, upstreams),
         health_router(upstreams, metrics),
     ):
         # The routes themselves: every request would pass through an included router twice.

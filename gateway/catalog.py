@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.schemas.models import Model
+from gateway.schemas.models import Model, ModelState
 from orfeon.api.models.v1 import models_pb2
 from services.runtime.errors import ModelNotFound, OrfeonError, ServiceUnavailable
 
-_STATES: dict[int, str] = {
+_STATES: dict[int, ModelState] = {
     models_pb2.MODEL_STATE_UNLOADED: "unloaded",
+    models_pb2.MODEL_STATE_WAITING: "waiting",
     models_pb2.MODEL_STATE_LOADING: "loading",
     models_pb2.MODEL_STATE_LOADED: "loaded",
+    models_pb2.MODEL_STATE_UNLOADING: "unloading",
     models_pb2.MODEL_STATE_FAILED: "failed",
 }
 
@@ -35,7 +37,7 @@ class Catalog:
         self,
         source: ModelSource,
         *,
-        fresh_seconds: float = 3.0,
+        fresh_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -72,15 +74,22 @@ class Catalog:
             "There is no such model here. GET /v1/models lists them.", param="model"
         )
 
+    async def forget(self) -> None:
+        """Asks again next time, however fresh the last answer is: a model has come or gone."""
+        async with self._lock:
+            self._asked = -float("inf")
+
     async def _ask(self, capability: str) -> None:
         try:
             models = await self._source.models(capability)
         except OrfeonError:
             return
-        self._known[capability] = [_public(model) for model in models]
+        self._known[capability] = [public(model) for model in models]
 
 
-def _public(model: models_pb2.Model) -> Model:
+def public(model: models_pb2.Model) -> Model:
+    """A model as the gateway shows it."""
+    loading = model.state == models_pb2.MODEL_STATE_LOADING
     return {
         "id": model.id,
         "object": "model",
@@ -91,8 +100,15 @@ def _public(model: models_pb2.Model) -> Model:
             "tasks": list(model.tasks),
             "aliases": list(model.aliases),
             "default": model.is_default,
-            "state": _STATES.get(model.state, "unknown"),  # type: ignore[typeddict-item]
+            "state": _STATES.get(model.state, "unknown"),
+            "progress": round(model.progress, 3) if loading else None,
             "resident_bytes": model.resident_bytes,
+            "device": model.device or None,
+            "gpu_layers": model.gpu_layers,
+            "loaded_at": model.loaded_at or None,
+            "in_use": model.in_use,
+            "expires_at": model.expires_at or None,
+            "pinned": model.pinned,
             "context_length": model.context_length or None,
             "languages": list(model.languages),
             "voices": list(model.voices),

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +15,16 @@ from typing_extensions import TypedDict
 
 from gateway.exchange import exchange_of
 from services.runtime.errors import (
+    ESTIMATED_WAIT,
+    PROGRESS,
+    QUEUE_POSITION,
     Cancelled,
     ContentTooLarge,
     Internal,
     InvalidApiKey,
     InvalidRequest,
     MethodNotAllowed,
+    ModelLoading,
     NotFound,
     OrfeonError,
     UnsupportedMediaType,
@@ -50,12 +54,16 @@ _NOT_A_FILE = "must be an uploaded file: a form part with a filename"
 
 
 class ErrorBody(TypedDict):
-    """What went wrong. `code` is for programs, `message` says what to change."""
+    """What went wrong. `code` is for programs, `message` says what to change.
+
+    `progress` is how far a load has come, 0 to 1: for `model_loading` alone.
+    """
 
     message: str
     type: str
     param: str | None
     code: str | None
+    progress: NotRequired[float]
 
 
 class ErrorEnvelope(TypedDict):
@@ -66,14 +74,15 @@ class ErrorEnvelope(TypedDict):
 
 def envelope(error: OrfeonError) -> ErrorEnvelope:
     """The body that stands for an error."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        }
+    body: ErrorBody = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
     }
+    if isinstance(error, ModelLoading) and PROGRESS in error.facts:
+        body["progress"] = min(max(error.facts[PROGRESS], 0.0), 1.0)
+    return {"error": body}
 
 
 def headers_of(error: OrfeonError) -> dict[str, str]:
@@ -81,10 +90,18 @@ def headers_of(error: OrfeonError) -> dict[str, str]:
     headers = {}
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
-        headers["retry-after-ms"] = str(max(0, math.ceil(error.retry_after * 1000)))
+        headers["retry-after-ms"] = _milliseconds(error.retry_after)
+    if QUEUE_POSITION in error.facts:
+        headers["x-queue-position"] = str(int(error.facts[QUEUE_POSITION]))
+    if ESTIMATED_WAIT in error.facts:
+        headers["x-queue-estimated-wait-ms"] = _milliseconds(error.facts[ESTIMATED_WAIT])
     if isinstance(error, InvalidApiKey):
         headers["www-authenticate"] = "Bearer"
     return headers
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(0, math.ceil(seconds * 1000)))
 
 
 def response_of(error: OrfeonError) -> Response:

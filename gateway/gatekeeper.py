@@ -42,15 +42,17 @@ class Gatekeeper:
         self._timeout = timeout
 
     async def admit(
-        self, exchange: Exchange, headers: Headers, scope: str, *, metered: bool
+        self, exchange: Exchange, headers: Headers, scope: str | None, *, metered: bool
     ) -> None:
         """Lets a request in, from its headers alone, before its body is read.
+
+        `scope` is None where any key will do.
 
         Raises `InvalidApiKey`, `MissingScope`, `RateLimitExceeded`, `InvalidRequest`.
         """
         key = ANYBODY if self._keys is None else await _authenticated(self._keys, headers)
         exchange.key = key
-        if not key.allows(scope):
+        if scope is not None and not key.allows(scope):
             raise MissingScope(f"This API key lacks the scope {scope!r}, which this route needs.")
         if metered and key is not ANYBODY:
             await self._limiter.admit(key.id, self._rates_of(key), exchange.headers)

@@ -21,10 +21,13 @@ _MAX_FIELDS = 64
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a family of routes asks of a request: a key with this scope, a body of this kind."""
+    """What a family of routes asks of a request: a key with this scope, a body of this kind.
+
+    `scope` is None where any key will do.
+    """
 
     gatekeeper: Gatekeeper
-    scope: str
+    scope: str | None
     body: Body = "none"
 
     def route_class(self) -> type[APIRoute]:

@@ -62,9 +62,14 @@ class ApiKey:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether the key may do everything."""
+        return "admin" in self.scopes
+
     def allows(self, scope: str) -> bool:
         """Whether the key may use what the scope names."""
-        return scope in self.scopes or "admin" in self.scopes
+        return scope in self.scopes or self.is_admin
 
     def is_live(self, now: float) -> bool:
         """Whether the key is neither revoked nor expired at `now`, in Unix seconds."""

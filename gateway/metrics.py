@@ -40,6 +40,12 @@ class GatewayMetrics:
             ("route", "code"),
             registry=self.registry,
         )
+        self._retries = Counter(
+            "orfeon_gateway_retries_total",
+            "Further tries of requests whose service died; abandoned: it was not back in time.",
+            ("capability", "outcome"),
+            registry=self.registry,
+        )
         self.in_progress = Gauge(
             "orfeon_http_requests_in_progress", "Requests being answered.", registry=self.registry
         )
@@ -50,6 +56,10 @@ class GatewayMetrics:
         self._durations.labels(route).observe(seconds)
         if error:
             self._errors.labels(route, error).inc()
+
+    def retried(self, capability: str, outcome: str) -> None:
+        """A further try of a request ended: `answered`, `failed` or `abandoned`."""
+        self._retries.labels(capability, outcome).inc()
 
     def page(self) -> bytes:
         """Everything, in Prometheus' text format."""

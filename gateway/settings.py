@@ -50,6 +50,8 @@ class GatewaySettings(BaseSettings):
     """Largest body of an upload, all its parts together."""
     request_timeout: Annotated[float, Field(gt=0)] = 600
     """Seconds from a request's first byte to its answer's last."""
+    retry_seconds: Annotated[float, Field(ge=0)] = 20
+    """How long a request waits for a service that died on it to come back; 0 does not wait."""
     require_keys: bool = True
     """Whether a request needs an API key. Without, everybody may do everything."""
     cors_origins: list[str] = []

@@ -1,4 +1,4 @@
-"""The capability services behind the gateway: channels, stubs, deadlines, health."""
+"""The capability services behind the gateway: stubs, health, and how calls end."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Mapping
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 from grpc_health.v1 import health_pb2
 
+from gateway.connection import Connection
 from gateway.settings import Capability
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2_grpc
 from services.runtime.errors import NotFound
 from services.runtime.status import error_of
@@ -18,6 +20,8 @@ from services.runtime.status import error_of
 if TYPE_CHECKING:
     from orfeon.api.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from orfeon.api.emotion.v1.emotion_pb2_grpc import EmotionServiceAsyncStub
+    from orfeon.api.models.v1.models_pb2_grpc import ModelServiceAsyncStub
+    from orfeon.api.queue.v1.queue_pb2_grpc import QueueServiceAsyncStub
     from orfeon.api.speech.v1.speech_pb2_grpc import SpeechServiceAsyncStub
 
 T = TypeVar("T")
@@ -25,27 +29,13 @@ T = TypeVar("T")
 #: Seconds that a question about a service itself may take.
 QUICK = 1.0
 
-_OPTIONS = [
-    # A restarted service is found again within a second, and one that swallows packets given up
-    # on as soon: gRPC's own defaults are two minutes and twenty seconds.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.max_receive_message_length", 16 * 2**20),
-    # In a cluster a service's name stands for all of its pods: use each, and notice new ones soon.
-    ("grpc.lb_policy_name", "round_robin"),
-    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
-    # The services are ours; a proxy in the environment is for the world outside.
-    ("grpc.enable_http_proxy", 0),
-]
-
 
 class Upstreams:
     """Connections to the services, by capability. `open` and `close` in one event loop."""
 
     def __init__(self, addresses: Mapping[Capability, str]) -> None:
         self._addresses = dict(addresses)
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._connections: dict[str, Connection] = {}
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -53,16 +43,13 @@ class Upstreams:
         return tuple(self._addresses)
 
     async def open(self) -> None:
-        """Makes the channels. Waits for no service."""
+        """Makes the connections. Waits for no service."""
         for capability, address in self._addresses.items():
-            channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-            channel.get_state(try_to_connect=True)
-            self._channels[capability] = channel
+            self._connections[capability] = Connection(address)
 
     async def close(self) -> None:
-        """Closes the channels, and with them the calls that still run."""
-        for channel in self._channels.values():
-            await channel.close()
+        """Closes the connections, and with them the calls that still run."""
+        await asyncio.gather(*(connection.close() for connection in self._connections.values()))
 
     @property
     def chat(self) -> "ChatServiceAsyncStub":
@@ -79,19 +66,34 @@ class Upstreams:
         """The emotion service."""
         return emotion_pb2_grpc.EmotionServiceStub(self._channel("emotion"))
 
+    def manager(self, capability: str) -> "ModelServiceAsyncStub":
+        """What loads and unloads the models of one service."""
+        return models_pb2_grpc.ModelServiceStub(self._channel(capability))
+
     async def models(self, capability: str) -> list[models_pb2.Model]:
         """The models of one service. Raises `ServiceUnavailable` and the like, within seconds."""
-        stub = models_pb2_grpc.ModelServiceStub(self._channel(capability))
-        try:
-            answer = await stub.ListModels(models_pb2.ListModelsRequest(), timeout=QUICK)
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
-        return list(answer.models)
+        request = models_pb2.ListModelsRequest()
+        models = await answer(self.manager(capability).ListModels(request, timeout=QUICK))
+        return list(models.models)
+
+    async def queue(self, capability: str) -> list[queue_pb2.QueueEntry]:
+        """The queue of one service. Raises `ServiceUnavailable` and the like, within seconds."""
+        stub: QueueServiceAsyncStub = queue_pb2_grpc.QueueServiceStub(self._channel(capability))
+        queue = await answer(stub.ListQueue(queue_pb2.ListQueueRequest(), timeout=QUICK))
+        return list(queue.entries)
 
     async def health(self) -> dict[str, str]:
         """Per capability: `serving`, `not_serving` or `unreachable`."""
-        states = await asyncio.gather(*map(self._health, self._channels))
-        return dict(zip(self._channels, states, strict=True))
+        states = await asyncio.gather(*map(self._health, self._connections))
+        return dict(zip(self._connections, states, strict=True))
+
+    async def is_serving(self, capability: str) -> bool:
+        """Whether a service takes requests now."""
+        return await self._health(capability) == "serving"
+
+    def lost_for(self, capability: str) -> float:
+        """Seconds since a service could last be reached: 0 while it can, inf if never."""
+        return self._connections[capability].lost_for()
 
     async def _health(self, capability: str) -> str:
         check = self._channel(capability).unary_unary(
@@ -108,7 +110,7 @@ class Upstreams:
 
     def _channel(self, capability: str) -> grpc.aio.Channel:
         try:
-            return self._channels[capability]
+            return self._connections[capability].channel
         except KeyError:
             raise NotFound(f"This installation has no {capability} service.") from None
 

@@ -14,6 +14,7 @@ from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
+from gateway.retry import Retries
 from gateway.schemas.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -71,7 +72,7 @@ _EXAMPLES = {
 Pieces = AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]
 
 
-def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
+def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
     """The chat routes."""
     guard = Guard(gatekeeper, "chat", "json")
     router = APIRouter(route_class=guard.route_class(), tags=["chat"])
@@ -89,17 +90,27 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
         """Answers with text; with `stream`, as server-sent events that end with `[DONE]`."""
         exchange = exchange_of(request.scope)
         context = gatekeeper.context(exchange, body.priority, body.service_tier)
-        asked, metadata, timeout = _contract(body), context.metadata(), context.timeout()
+        asked = _contract(body)
         if body.stream:
             streamed = chat_pb2.StreamChatCompletionRequest(completion=asked)
-            pieces = answers(
-                upstreams.chat.StreamChatCompletion(streamed, metadata=metadata, timeout=timeout)
-            )
             with_usage = bool(body.stream_options and body.stream_options.include_usage)
-            return EventStream(_chunks(pieces, with_usage, gatekeeper, exchange))
-        call = upstreams.chat.ChatCompletion(asked, metadata=metadata, timeout=timeout)
+
+            def begin() -> AsyncGenerator[bytes, None]:
+                call = upstreams.chat.StreamChatCompletion(
+                    streamed, metadata=context.metadata(), timeout=context.timeout()
+                )
+                return _chunks(answers(call), with_usage, gatekeeper, exchange)
+
+            return EventStream(retries.pieces("chat", context, begin))
+
+        async def ask() -> ChatCompletion:
+            call = upstreams.chat.ChatCompletion(
+                asked, metadata=context.metadata(), timeout=context.timeout()
+            )
+            return _whole(await answer(call))
+
         async with while_connected(request.receive):
-            completion = _whole(await answer(call))
+            completion = await retries.whole("chat", context, ask)
         # Charged once the answer is on its way: nobody need wait for the books.
         tokens = completion["usage"]["total_tokens"]
         return JSONResponse(

@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import UploadFile
 
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import failures
+from gateway.retry import Retries
 from gateway.schemas.classification import Classification
 from gateway.schemas.transcription import AudioFile, ModelField, PriorityField, ServiceTierField
 from gateway.streaming import while_connected
-from gateway.uploads import messages_of, refuse_empty
+from gateway.uploads import Recording
 from gateway.upstreams import Upstreams, answer
 from orfeon.api.emotion.v1 import emotion_pb2
 
@@ -24,7 +24,9 @@ _EXAMPLE: Classification = {
 }
 
 
-def classification_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
+def classification_router(
+    gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
+) -> APIRouter:
     """The routes of classification."""
     guard = Guard(gatekeeper, "emotion", "form")
     router = APIRouter(route_class=guard.route_class(), tags=["audio"])
@@ -46,14 +48,18 @@ def classification_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRo
         service_tier: ServiceTierField = None,
     ) -> Classification:
         """Every label of the model with its probability, best first."""
-        refuse_empty(file)
+        recording = Recording(file)
         context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
         config = emotion_pb2.ClassifyConfig(model=model)
-        call = upstreams.emotion.Classify(
-            _messages(config, file), metadata=context.metadata(), timeout=context.timeout()
-        )
+
+        async def ask() -> emotion_pb2.ClassifyResponse:
+            call = upstreams.emotion.Classify(
+                _messages(config, recording), metadata=context.metadata(), timeout=context.timeout()
+            )
+            return await answer(call)
+
         async with while_connected(request.receive):
-            heard = await answer(call)
+            heard = await retries.whole("emotion", context, ask)
         return {
             "object": "audio.classification",
             "model": heard.model,
@@ -65,8 +71,8 @@ def classification_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRo
 
 
 async def _messages(
-    config: emotion_pb2.ClassifyConfig, file: UploadFile
+    config: emotion_pb2.ClassifyConfig, recording: Recording
 ) -> AsyncIterator[emotion_pb2.ClassifyRequest]:
     yield emotion_pb2.ClassifyRequest(config=config)
-    async for data in messages_of(file):
+    async for data in recording.messages():
         yield emotion_pb2.ClassifyRequest(audio=data)

@@ -10,7 +10,7 @@ from gateway.guard import Guard
 from gateway.openapi import failures
 from gateway.schemas.models import Model, ModelList
 
-_EXAMPLE: Model = {
+EXAMPLE: Model = {
     "id": "smollm2-135m-instruct",
     "object": "model",
     "created": 1_760_000_000,
@@ -21,7 +21,14 @@ _EXAMPLE: Model = {
         "aliases": [],
         "default": True,
         "state": "loaded",
+        "progress": None,
         "resident_bytes": 180_000_000,
+        "device": "cpu",
+        "gpu_layers": 0,
+        "loaded_at": 1_760_000_100,
+        "in_use": 1,
+        "expires_at": None,
+        "pinned": False,
         "context_length": 8192,
         "languages": ["en"],
         "voices": [],
@@ -29,7 +36,7 @@ _EXAMPLE: Model = {
         "licence": "Apache-2.0",
     },
 }
-_LIST_EXAMPLE: ModelList = {"object": "list", "data": [_EXAMPLE]}
+_LIST_EXAMPLE: ModelList = {"object": "list", "data": [EXAMPLE]}
 
 
 def models_router(gatekeeper: Gatekeeper, catalog: Catalog) -> APIRouter:
@@ -64,7 +71,7 @@ def models_router(gatekeeper: Gatekeeper, catalog: Catalog) -> APIRouter:
         summary="Show a model",
         response_model=Model,
         responses={
-            200: {"content": {"application/json": {"example": _EXAMPLE}}},
+            200: {"content": {"application/json": {"example": EXAMPLE}}},
             **failures(401, 403, 404, 500, 503),
         },
     )

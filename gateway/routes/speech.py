@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
-import grpc
 from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response
 
@@ -13,12 +12,12 @@ from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import failures
+from gateway.retry import Retries
 from gateway.schemas.fields import Text
 from gateway.schemas.speech import SpeechRequest, VoiceList
 from gateway.streaming import ByteStream, EventStream, event
-from gateway.upstreams import QUICK, Upstreams, answers
+from gateway.upstreams import QUICK, Upstreams, answer, answers
 from orfeon.api.speech.v1 import speech_pb2
-from services.runtime.status import error_of
 
 _FORMATS: "dict[str, tuple[speech_pb2.AudioFormat.ValueType, str]]" = {
     "mp3": (speech_pb2.AUDIO_FORMAT_MP3, "audio/mpeg"),
@@ -60,7 +59,7 @@ _VOICES_EXAMPLE: VoiceList = {
 }
 
 
-def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
+def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
     """The routes of speech from text."""
     router = APIRouter(tags=["audio"])
     speaking = APIRouter(route_class=Guard(gatekeeper, "speech", "json").route_class())
@@ -79,18 +78,21 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
         """Sends audio from the first sentence on, while the next ones are synthesised."""
         context = gatekeeper.context(exchange_of(request.scope), body.priority, body.service_tier)
         audio_format, media_type = _FORMATS[body.response_format or "mp3"]
-        call = upstreams.speech.Synthesize(
-            speech_pb2.SynthesizeRequest(
-                model=body.model or "",
-                input=body.input,
-                voice=body.voice or "",
-                format=audio_format,
-                speed=body.speed,
-            ),
-            metadata=context.metadata(),
-            timeout=context.timeout(),
+        asked = speech_pb2.SynthesizeRequest(
+            model=body.model or "",
+            input=body.input,
+            voice=body.voice or "",
+            format=audio_format,
+            speed=body.speed,
         )
-        audio = _bytes(answers(call))
+
+        def begin() -> AsyncGenerator[bytes, None]:
+            call = upstreams.speech.Synthesize(
+                asked, metadata=context.metadata(), timeout=context.timeout()
+            )
+            return _bytes(answers(call))
+
+        audio = retries.pieces("speech", context, begin)
         if body.stream_format == "sse":
             return EventStream(_events(audio, len(body.input)))
         return ByteStream(audio, media_type)
@@ -110,14 +112,16 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
     ) -> VoiceList:
         """The names that `voice` of a speech request takes."""
         context = gatekeeper.context(exchange_of(request.scope))
-        try:
-            answer = await upstreams.speech.ListVoices(
+
+        async def ask() -> speech_pb2.ListVoicesResponse:
+            call = upstreams.speech.ListVoices(
                 speech_pb2.ListVoicesRequest(model=model),
                 metadata=context.metadata(),
                 timeout=QUICK,
             )
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
+            return await answer(call)
+
+        listed = await retries.whole("speech", context, ask)
         return {
             "object": "list",
             "data": [
@@ -127,7 +131,7 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
                     "model": voice.model,
                     "language": voice.language,
                 }
-                for voice in answer.voices
+                for voice in listed.voices
             ],
         }
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
-from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway import transcripts
@@ -15,6 +14,7 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.languages import ENGLISH_NAMES
 from gateway.openapi import EVENTS, failures
+from gateway.retry import Retries
 from gateway.schemas.transcription import (
     AudioFile,
     FormatField,
@@ -35,9 +35,10 @@ from gateway.schemas.transcription import (
     Word,
 )
 from gateway.streaming import EventStream, event, while_connected
-from gateway.uploads import messages_of, refuse_empty
+from gateway.uploads import Recording
 from gateway.upstreams import Upstreams, answers
 from orfeon.api.speech.v1 import speech_pb2
+from services.runtime.context import RequestContext
 from services.runtime.errors import Internal, InvalidRequest
 
 _EXAMPLE: Transcription = {
@@ -87,25 +88,33 @@ class _Transcript:
         return {"type": "duration", "seconds": self.started.duration_seconds}
 
 
-def transcription_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
+def transcription_router(
+    gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
+) -> APIRouter:
     """The routes of text from speech."""
     guard = Guard(gatekeeper, "speech", "form")
     router = APIRouter(route_class=guard.route_class(), tags=["audio"])
 
     def call(
-        request: Request,
-        file: UploadFile,
-        config: speech_pb2.TranscribeConfig,
-        priority: int | None,
-        service_tier: str | None,
+        config: speech_pb2.TranscribeConfig, recording: Recording, context: RequestContext
     ) -> Pieces:
-        refuse_empty(file)
-        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
         return answers(
             upstreams.speech.Transcribe(
-                _messages(config, file), metadata=context.metadata(), timeout=context.timeout()
+                _messages(config, recording), metadata=context.metadata(), timeout=context.timeout()
             )
         )
+
+    async def whole(
+        request: Request,
+        config: speech_pb2.TranscribeConfig,
+        recording: Recording,
+        context: RequestContext,
+        task: TaskName,
+    ) -> _Transcript:
+        async with while_connected(request.receive):
+            return await retries.whole(
+                "speech", context, lambda: _whole(call(config, recording, context), task)
+            )
 
     @router.post(
         "/v1/audio/transcriptions",
@@ -145,11 +154,13 @@ def transcription_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRou
             temperature=temperature,
             word_timestamps=words,
         )
-        pieces = call(request, file, config, priority, service_tier)
+        recording = Recording(file)
+        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
         if stream:
-            return EventStream(_events(pieces))
-        async with while_connected(request.receive):
-            transcript = await _whole(pieces, "transcribe")
+            return EventStream(
+                retries.pieces("speech", context, lambda: _events(call(config, recording, context)))
+            )
+        transcript = await whole(request, config, recording, context, "transcribe")
         segments = "segment" in granularities or not granularities
         return _formatted(transcript, response_format, segments=segments, words=words)
 
@@ -176,19 +187,19 @@ def transcription_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRou
             prompt=prompt,
             temperature=temperature,
         )
-        pieces = call(request, file, config, priority, service_tier)
-        async with while_connected(request.receive):
-            transcript = await _whole(pieces, "translate")
+        recording = Recording(file)
+        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        transcript = await whole(request, config, recording, context, "translate")
         return _formatted(transcript, response_format, segments=True, words=False)
 
     return router
 
 
 async def _messages(
-    config: speech_pb2.TranscribeConfig, file: UploadFile
+    config: speech_pb2.TranscribeConfig, recording: Recording
 ) -> AsyncIterator[speech_pb2.TranscribeRequest]:
     yield speech_pb2.TranscribeRequest(config=config)
-    async for data in messages_of(file):
+    async for data in recording.messages():
         yield speech_pb2.TranscribeRequest(audio=data)
 
 

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from gateway import errors
 from gateway.app import create_app
 from gateway.upstreams import Upstreams
-from services.runtime.errors import BY_REASON, OrfeonError
+from orfeon.api.common.v1 import error_pb2
+from services.runtime.errors import BY_REASON, Internal, ModelLoading, OrfeonError, Overloaded
 from services.runtime.status import DETAILS_KEY, code_of, details_of, error_of
 from tests.fakes.gateway import settings_for
 
@@ -46,13 +47,16 @@ STATUS = {
     "DEADLINE_EXCEEDED": 504,
     "SERVICE_UNAVAILABLE": 503,
     "MODEL_LOADING": 503,
+    "MODEL_LOAD_FAILED": 503,
     "OUT_OF_MEMORY": 503,
     "INTERNAL": 500,
 }
 
 
-def test_every_error_class_has_a_status_here() -> None:
+def test_every_error_class_has_a_status_here_and_a_name_in_the_contract() -> None:
     assert set(STATUS) == set(BY_REASON)
+    names = {name.removeprefix("ERROR_REASON_") for name in error_pb2.ErrorReason.keys()}  # noqa: SIM118 (no dict)
+    assert names - {"UNSPECIFIED"} == set(BY_REASON)
 
 
 @pytest.mark.parametrize("cls", BY_REASON.values(), ids=lambda cls: cls.reason)
@@ -83,16 +87,55 @@ async def test_every_error_is_answered_with_its_status_in_the_envelope(
 
 @pytest.mark.parametrize("cls", BY_REASON.values(), ids=lambda cls: cls.reason)
 def test_every_error_survives_the_wire(cls: type[OrfeonError]) -> None:
-    sent = cls("What to change.", param="model", retry_after=1.25 if cls.retryable else None)
-    failure = grpc.aio.AioRpcError(
-        code_of(sent),
-        grpc.aio.Metadata(),
-        grpc.aio.Metadata((DETAILS_KEY, details_of(sent))),
+    facts = {"queue_position": 3.0, "estimated_wait": 1.5, "progress": 1 / 3}
+    sent = cls(
+        "What to change.",
+        param="model",
+        retry_after=1.25 if cls.retryable else None,
+        facts=facts,
     )
-    got = error_of(failure)
+    got = error_of(failure_of(sent))
     assert type(got) is cls
+    assert got.facts == facts
     assert errors.envelope(got) == errors.envelope(sent)
     assert got.retry_after == sent.retry_after
+
+
+def failure_of(error: OrfeonError) -> grpc.aio.AioRpcError:
+    trailers = grpc.aio.Metadata((DETAILS_KEY, details_of(error)))
+    return grpc.aio.AioRpcError(code_of(error), grpc.aio.Metadata(), trailers)
+
+
+def test_facts_that_are_no_numbers_are_left_out() -> None:
+    sent = Overloaded("Full.", facts={"estimated_wait": float("inf"), "progress": float("nan")})
+    assert error_of(failure_of(sent)).facts == {}
+
+
+async def test_a_full_queue_says_where_one_would_stand(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    async def fail() -> None:
+        raise Overloaded("Full.", retry_after=2, facts={"queue_position": 7, "estimated_wait": 2.5})
+
+    app.add_api_route("/fail", fail)
+    response = await client.get("/fail")
+    assert response.status_code == 429
+    assert response.headers["retry-after"] == "2"
+    assert response.headers["x-queue-position"] == "7"
+    assert response.headers["x-queue-estimated-wait-ms"] == "2500"
+
+
+@pytest.mark.parametrize(("cls", "shown"), [(ModelLoading, True), (Internal, False)])
+async def test_a_model_that_is_loading_says_how_far_it_is(
+    app: FastAPI, client: httpx.AsyncClient, cls: type[OrfeonError], shown: bool
+) -> None:
+    async def fail() -> None:
+        raise cls("Loading.", facts={"progress": 0.25})
+
+    app.add_api_route("/fail", fail)
+    body = (await client.get("/fail")).json()["error"]
+    assert body.get("progress") == (0.25 if shown else None)
+    assert set(body) - {"progress"} == {"message", "type", "param", "code"}
 
 
 async def test_the_unexpected_is_a_fixed_sentence(

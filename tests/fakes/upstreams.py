@@ -1,10 +1,11 @@
 """Small capability services for tests of the gateway: scripted answers over real gRPC.
 
-`python -m tests.fakes.upstreams ADDRESS` serves all of them, to be measured or killed; with `hold`,
-their streams do not end.
+`python -m tests.fakes.upstreams ADDRESS` serves all of them, to be measured or killed; with `hold`
+their streams do not end, with `mute` they do not even begin.
 """
 
 import asyncio
+import copy
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +19,7 @@ from grpc_health.v1.health import aio as aio_health
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime.context import RequestContext, context_of
 from services.runtime.errors import ModelNotFound
@@ -57,7 +59,7 @@ class Script:
     """What every fake does, and what it saw.
 
     `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
-    until the caller leaves, which sets `cancelled`.
+    until the caller leaves, which sets `cancelled`. `queue` is what the queue shows.
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", ", ", "wörld"])
@@ -65,6 +67,7 @@ class Script:
     error_after: int = 0
     hold: bool = False
     finishes: bool = True
+    queue: list[queue_pb2.QueueEntry] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
     audio: list[bytes] = field(default_factory=list)
@@ -199,12 +202,51 @@ class FakeEmotion(emotion_pb2_grpc.EmotionServiceServicer):
 
 
 class FakeModels(models_pb2_grpc.ModelServiceServicer):
-    """Lists the models above."""
+    """Lists the models above, and says what is loaded and unloaded."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.models = [copy.deepcopy(model) for model in MODELS]
 
     async def ListModels(
         self, request: models_pb2.ListModelsRequest, context: Any
     ) -> models_pb2.ListModelsResponse:
-        return models_pb2.ListModelsResponse(models=MODELS)
+        return models_pb2.ListModelsResponse(models=self.models)
+
+    async def LoadModel(
+        self, request: models_pb2.LoadModelRequest, context: Any
+    ) -> models_pb2.LoadModelResponse:
+        async for _ in self.script.play(request, context):
+            pass
+        model = self._find(request.id)
+        model.state, model.device = models_pb2.MODEL_STATE_LOADED, "cpu"
+        model.resident_bytes, model.loaded_at = 1_000, 1_760_000_100
+        if request.HasField("pinned"):
+            model.pinned = request.pinned
+        return models_pb2.LoadModelResponse(model=model)
+
+    async def UnloadModel(
+        self, request: models_pb2.UnloadModelRequest, context: Any
+    ) -> models_pb2.UnloadModelResponse:
+        model = self._find(request.id)
+        model.state, model.device = models_pb2.MODEL_STATE_UNLOADED, ""
+        model.resident_bytes = model.loaded_at = 0
+        return models_pb2.UnloadModelResponse(model=model)
+
+    def _find(self, name: str) -> models_pb2.Model:
+        return next(model for model in self.models if model.id == name)
+
+
+class FakeQueue(queue_pb2_grpc.QueueServiceServicer):
+    """Shows the script's queue."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def ListQueue(
+        self, request: queue_pb2.ListQueueRequest, context: Any
+    ) -> queue_pb2.ListQueueResponse:
+        return queue_pb2.ListQueueResponse(entries=self.script.queue)
 
 
 @asynccontextmanager
@@ -216,7 +258,8 @@ async def serving(
     chat_pb2_grpc.add_ChatServiceServicer_to_server(FakeChat(script), server)
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(FakeSpeech(script), server)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(FakeEmotion(script), server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(FakeModels(), server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(FakeModels(script), server)
+    queue_pb2_grpc.add_QueueServiceServicer_to_server(FakeQueue(script), server)
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     status = health_pb2.HealthCheckResponse
@@ -233,10 +276,13 @@ async def serving(
         await stop()
 
 
-async def _main(address: str, hold: bool) -> None:
-    async with serving(address, Script(hold=hold)):
+async def _main(address: str, *manners: str) -> None:
+    script = Script(hold=bool(manners))
+    if "mute" in manners:
+        script.pieces = []
+    async with serving(address, script):
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], hold="hold" in sys.argv[2:]))
+    asyncio.run(_main(*sys.argv[1:]))

@@ -293,7 +293,7 @@ async def test_a_service_killed_in_mid_stream_and_started_again(tmp_path: Path) 
 
     service = await start()
     async with (
-        running(settings_for(tmp_path, address), None) as url,
+        running(settings_for(tmp_path, address, retry_seconds=0.5), None) as url,
         httpx.AsyncClient(base_url=url, timeout=20) as client,
     ):
         await eventually(reports(client, 200, "serving"), seconds=20)
@@ -339,4 +339,5 @@ async def test_browsers_of_a_known_origin_may_call(tmp_path: Path) -> None:
         after = await client.post(CHAT, json={}, headers={"origin": origin})
         assert after.status_code == 400
         assert after.headers["access-control-allow-origin"] == origin
-        assert "x-request-id" in after.headers["access-control-expose-headers"]
+        for name in ("x-request-id", "retry-after", "x-queue-position"):
+            assert name in after.headers["access-control-expose-headers"]

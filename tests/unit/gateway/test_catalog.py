@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.catalog import Catalog
+from gateway.catalog import Catalog, public
 from orfeon.api.models.v1 import models_pb2
 from services.runtime.errors import ModelNotFound, ServiceUnavailable
 from tests.fakes.clock import FakeClock
@@ -41,6 +41,24 @@ async def test_the_services_are_asked_again_only_after_a_while() -> None:
     source.lists["chat"] = ["a", "c"]
     clock.advance(3)
     assert await ids(catalog) == ["a", "c", "b"]
+
+
+async def test_what_is_forgotten_is_asked_again_at_once() -> None:
+    source = Source({"chat": ["a"]})
+    catalog = Catalog(source, clock=FakeClock())
+    await catalog.list()
+    source.lists["chat"] = ["b"]
+    await catalog.forget()
+    assert await ids(catalog) == ["b"]
+
+
+async def test_progress_is_shown_while_a_model_is_loading_alone() -> None:
+    loading = models_pb2.Model(state=models_pb2.MODEL_STATE_LOADING, progress=0.5)
+    loaded = models_pb2.Model(state=models_pb2.MODEL_STATE_LOADED, progress=1, expires_at=9)
+    assert public(loading)["capabilities"]["progress"] == 0.5
+    assert public(loading)["capabilities"]["expires_at"] is None
+    assert public(loaded)["capabilities"]["progress"] is None
+    assert public(loaded)["capabilities"]["expires_at"] == 9
 
 
 async def test_a_service_that_is_away_is_remembered() -> None:
