@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServiceUnavailableError,
     )
-    from orfeon.types import Classification, LabelScore, Model, Voice
+    from orfeon.types import Classification, LabelScore, Model, QueueEntry, Voice
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "Orfeon",
     "OrfeonError",
     "PermissionDeniedError",
+    "QueueEntry",
     "RateLimitError",
     "ServiceUnavailableError",
     "Voice",
@@ -50,7 +51,7 @@ __all__ = [
 
 _HOMES = {
     "orfeon.client": {"AsyncOrfeon", "Orfeon"},
-    "orfeon.types": {"Classification", "LabelScore", "Model", "Voice"},
+    "orfeon.types": {"Classification", "LabelScore", "Model", "QueueEntry", "Voice"},
 }
 
 

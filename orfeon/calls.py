@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -106,6 +107,27 @@ def voices() -> Call[list[types.Voice]]:
 def models() -> Call[list[types.Model]]:
     """The models and what each can do."""
     return Call("GET", "models", lambda response: types.models(response.json()))
+
+
+def load_model(name: str, pinned: bool | None) -> Call[types.Model]:
+    """A model into memory; `pinned` None leaves as it is whether it stays there."""
+    json = None if pinned is None else {"pinned": pinned}
+    return _about(name, "load", json)
+
+
+def unload_model(name: str) -> Call[types.Model]:
+    """A model out of memory."""
+    return _about(name, "unload", None)
+
+
+def queue() -> Call[list[types.QueueEntry]]:
+    """The requests that run and wait."""
+    return Call("GET", "queue", lambda response: types.queue(response.json()))
+
+
+def _about(name: str, action: str, json: Mapping[str, Any] | None) -> Call[types.Model]:
+    path = f"models/{quote(name)}/{action}"
+    return Call("POST", path, lambda response: types.model(response.json()), json=json)
 
 
 def options(base_url: str, api_key: str | None, timeout: float) -> dict[str, Any]:

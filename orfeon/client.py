@@ -8,7 +8,7 @@ import httpx
 from orfeon import calls
 from orfeon.calls import File
 from orfeon.transport import AsyncTransport, Transport
-from orfeon.types import Classification, Model, Voice
+from orfeon.types import Classification, Model, QueueEntry, Voice
 
 
 class Orfeon:
@@ -50,6 +50,25 @@ class Orfeon:
     def models(self) -> list[Model]:
         """Every model and what it can do."""
         return self._transport.send(calls.models())
+
+    def load_model(self, id: str, pinned: bool | None = None) -> Model:
+        """Loads a model, by its id or an alias, and returns once it is in memory.
+
+        `pinned` says whether it stays there from now on, idle or not; None leaves that as it is.
+        Needs an admin key. A load may take longer than the client's timeout; it goes on then.
+        """
+        return self._transport.send(calls.load_model(id, pinned))
+
+    def unload_model(self, id: str) -> Model:
+        """Unloads a model and returns once its memory is free. Needs an admin key.
+
+        Requests that it is working on end first. It is pinned no longer.
+        """
+        return self._transport.send(calls.unload_model(id))
+
+    def queue(self) -> list[QueueEntry]:
+        """The key's own requests, running and waiting; those of all keys, for an admin key."""
+        return self._transport.send(calls.queue())
 
     def close(self) -> None:
         """Closes the connections."""
@@ -96,6 +115,18 @@ class AsyncOrfeon:
     async def models(self) -> list[Model]:
         """See `Orfeon.models`."""
         return await self._transport.send(calls.models())
+
+    async def load_model(self, id: str, pinned: bool | None = None) -> Model:
+        """See `Orfeon.load_model`."""
+        return await self._transport.send(calls.load_model(id, pinned))
+
+    async def unload_model(self, id: str) -> Model:
+        """See `Orfeon.unload_model`."""
+        return await self._transport.send(calls.unload_model(id))
+
+    async def queue(self) -> list[QueueEntry]:
+        """See `Orfeon.queue`."""
+        return await self._transport.send(calls.queue())
 
     async def close(self) -> None:
         """Closes the connections."""

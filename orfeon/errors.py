@@ -16,6 +16,9 @@ OrfeonError
 The names are those of OpenAI's client where it has them.
 """
 
+import math
+from typing import Any
+
 import httpx
 
 
@@ -39,7 +42,9 @@ class APIStatusError(OrfeonError):
     """The gateway answered with an error.
 
     `status` is HTTP's; `type`, `code` and `param` (the field at fault) are the envelope's;
-    `request_id` finds the request in the gateway's logs; `retry_after` is in seconds.
+    `request_id` finds the request in the gateway's logs; `retry_after` is in seconds. Where the
+    gateway tells: `queue_position` counts the requests that would go before, `estimated_wait` is
+    the time until the turn would come, in seconds, and `progress` of a model's load is 0 to 1.
     """
 
     def __init__(
@@ -52,6 +57,9 @@ class APIStatusError(OrfeonError):
         param: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        queue_position: int | None = None,
+        estimated_wait: float | None = None,
+        progress: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -60,6 +68,9 @@ class APIStatusError(OrfeonError):
         self.param = param
         self.request_id = request_id
         self.retry_after = retry_after
+        self.queue_position = queue_position
+        self.estimated_wait = estimated_wait
+        self.progress = progress
 
 
 class BadRequestError(APIStatusError):
@@ -117,6 +128,8 @@ def error_of(response: httpx.Response, retry_after: float | None = None) -> APIS
     if not isinstance(body, dict):
         # A proxy in front of the gateway, or no gateway at all.
         body = {"message": f"The server answered {status} {response.reason_phrase}."}
+    position = _number(response.headers.get("x-queue-position"))
+    milliseconds = _number(response.headers.get("x-queue-estimated-wait-ms"))
     kind = _BY_STATUS.get(status, InternalServerError if status >= 500 else APIStatusError)
     return kind(
         str(body.get("message")),
@@ -126,4 +139,15 @@ def error_of(response: httpx.Response, retry_after: float | None = None) -> APIS
         param=body.get("param"),
         request_id=response.headers.get("x-request-id"),
         retry_after=retry_after,
+        queue_position=None if position is None else int(position),
+        estimated_wait=None if milliseconds is None else milliseconds / 1000,
+        progress=_number(body.get("progress")),
     )
+
+
+def _number(raw: Any) -> float | None:
+    try:
+        number = float(raw)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -41,10 +41,12 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model and what it can do.
+    """A model, what it can do and where it is in its life.
 
-    `created` is in Unix seconds, `resident_bytes` is 0 while it is not in memory, `state` is
-    unloaded, loading, loaded, failed or unknown.
+    `state` is unloaded, waiting (for memory), loading, loaded, unloading, failed or unknown, and
+    `progress` 0 to 1 while it is loading. In memory it takes `resident_bytes` on `device`, with
+    `gpu_layers` of its layers on a GPU (-1 is all), and `in_use` requests are working with it.
+    Times are in Unix seconds: at `expires_at` it leaves memory if nobody asks for it before.
     """
 
     id: str
@@ -61,6 +63,33 @@ class Model:
     voices: tuple[str, ...]
     labels: tuple[str, ...]
     licence: str
+    progress: float | None = None
+    device: str | None = None
+    gpu_layers: int = 0
+    loaded_at: int | None = None
+    in_use: int = 0
+    expires_at: int | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A request that runs or waits.
+
+    `state` is queued or running, and has been for `seconds`; `position` counts the requests that
+    go before it as things are; `estimated_wait` is in seconds, None where nobody can tell.
+    `key_id` is told to admin keys alone.
+    """
+
+    request_id: str
+    model: str
+    capability: str
+    priority: int
+    state: str
+    seconds: float
+    position: int
+    estimated_wait: float | None
+    key_id: str | None = None
 
 
 def classification(body: Mapping[str, Any]) -> Classification:
@@ -76,10 +105,30 @@ def voices(body: Mapping[str, Any]) -> list[Voice]:
 
 def models(body: Mapping[str, Any]) -> list[Model]:
     """Reads the answer of `/v1/models`. What an older gateway does not say is left empty."""
-    return [_model(row, row.get("capabilities", {})) for row in body["data"]]
+    return [model(row) for row in body["data"]]
 
 
-def _model(row: Mapping[str, Any], does: Mapping[str, Any]) -> Model:
+def queue(body: Mapping[str, Any]) -> list[QueueEntry]:
+    """Reads the answer of `/v1/queue`."""
+    return [
+        QueueEntry(
+            request_id=row["request_id"],
+            model=row["model"],
+            capability=row["capability"],
+            priority=row["priority"],
+            state=row["state"],
+            seconds=float(row["seconds"]),
+            position=row["position"],
+            estimated_wait=row["estimated_wait_seconds"],
+            key_id=row.get("key_id"),
+        )
+        for row in body["data"]
+    ]
+
+
+def model(row: Mapping[str, Any]) -> Model:
+    """Reads one model. What an older gateway does not say is left empty."""
+    does: Mapping[str, Any] = row.get("capabilities", {})
     return Model(
         id=row["id"],
         created=row["created"],
@@ -95,4 +144,11 @@ def _model(row: Mapping[str, Any], does: Mapping[str, Any]) -> Model:
         voices=tuple(does.get("voices", ())),
         labels=tuple(does.get("labels", ())),
         licence=does.get("licence", ""),
+        progress=does.get("progress"),
+        device=does.get("device"),
+        gpu_layers=does.get("gpu_layers", 0),
+        loaded_at=does.get("loaded_at"),
+        in_use=does.get("in_use", 0),
+        expires_at=does.get("expires_at"),
+        pinned=does.get("pinned", False),
     )

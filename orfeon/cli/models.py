@@ -1,4 +1,4 @@
-"""`orfeon models`: what there is, what is on this machine, what is in memory."""
+"""`orfeon models`: what there is, what is on this machine, what is to be in memory."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,22 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from orfeon.calls import models as models_call
+from orfeon.calls import unload_model as unload_call
 from orfeon.capabilities import known_capabilities, model_folders
+from orfeon.cli.loading import load as load_model
 from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, connected
 from orfeon.cli.output import complain, err, one_sentence, out, size, table
 from orfeon.cli.pulling import pull as pull_model
 from services.runtime.manifest import Manifest, PackageSource
 from services.runtime.registry import Registry
 
-app = typer.Typer(no_args_is_help=True, help="Models: fetch, list, remove.")
+app = typer.Typer(no_args_is_help=True, help="Models: fetch, list, load, remove.")
 
 Name = Annotated[str, typer.Argument(help="Model id or alias.")]
+Pin = Annotated[
+    bool | None,
+    typer.Option("--pin/--no-pin", help="Keep it in memory from now on, idle or not; or no more."),
+]
 
 
 def open_registry(home: Path) -> Registry:
@@ -64,25 +69,29 @@ def list_models(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
 
 @app.command()
 @one_sentence
-def ps(
+def load(
+    name: Name,
+    pin: Pin = None,
     home: Home = DEFAULT_HOME,
     base_url: BaseUrl = None,
     api_key: ApiKey = None,
-    as_json: AsJson = False,
 ) -> None:
-    """List the models in memory, as the gateway knows them."""
-    with connected(home, base_url, api_key, timeout=30.0) as gateway:
-        found = gateway.send(models_call())
-    active = [model for model in found if model.state not in ("unloaded", "unknown")]
-    if as_json:
-        facts = ("id", "capability", "state", "resident_bytes")
-        typer.echo(json.dumps([{name: getattr(model, name) for name in facts} for model in active]))
-        return
-    shown = table("name", "capability", "state", "memory")
-    for model in active:
-        memory = size(model.resident_bytes) if model.resident_bytes else "-"
-        shown.add_row(model.id, model.capability, model.state, memory)
-    out().print(shown, markup=False)
+    """Load a model into memory and wait until it is there. Needs an admin key."""
+    with connected(home, base_url, api_key) as gateway:
+        model = load_model(gateway, name, pin, err())
+    kept = ", pinned" if model.pinned else ""
+    typer.echo(f"{model.id}: {size(model.resident_bytes)} on {model.device or 'cpu'}{kept}.")
+
+
+@app.command()
+@one_sentence
+def unload(
+    name: Name, home: Home = DEFAULT_HOME, base_url: BaseUrl = None, api_key: ApiKey = None
+) -> None:
+    """Unload a model and wait until its memory is free. Needs an admin key."""
+    with connected(home, base_url, api_key) as gateway:
+        model = gateway.send(unload_call(name))
+    typer.echo(f"{model.id} is {model.state}.")
 
 
 @app.command()

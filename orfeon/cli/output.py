@@ -59,6 +59,14 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
 
 
+def span(seconds: float) -> str:
+    """A time for people, in its largest unit."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
     """Makes a command's failures one sentence on stderr and exit code 1."""
 
