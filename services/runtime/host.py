@@ -1,7 +1,6 @@
 """What a servicer works with: `async with host.lease(context, name, task=...) as leased`.
 
-A lease is a turn in the scheduler and a model in memory, in that order and for as long as the
-block lasts.
+A lease is a turn in the scheduler and a model in memory for as long as the block lasts.
 """
 
 import asyncio
@@ -12,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from services.runtime import worker
+from services.runtime.arbiter_client import ArbiterClient
 from services.runtime.context import RequestContext
-from services.runtime.errors import ModelLoading
+from services.runtime.errors import ModelLoading, OutOfMemory
+from services.runtime.footprint import footprint_of
 from services.runtime.manifest import Manifest
+from services.runtime.reclaim import unload
 from services.runtime.registry import Registry
-from services.runtime.residency import Residency, State
-from services.runtime.scheduler import Scheduler, Ticket
+from services.runtime.residency import Facts, Footprint, Ledger, Placement, Residency, devices
+from services.runtime.scheduler import Entry, Scheduler, Ticket, Turn
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics
 
@@ -38,7 +41,11 @@ M_co = TypeVar("M_co", bound=LoadedModel, covariant=True)
 class Engine(Protocol[M_co]):
     """Reads models of one kind into memory. There is one engine per model library."""
 
-    def load(self, manifest: Manifest, folder: Path) -> M_co:
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of device that it can use here: `cpu`, `cuda`."""
+
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> M_co:
         """Reads the model whose files lie in `folder`. Blocking; called in a thread."""
 
 
@@ -48,6 +55,11 @@ class Leased(Generic[M]):
 
     manifest: Manifest
     model: M
+    turn: Turn
+
+    def spent(self, cost: float) -> None:
+        """Says what the work really took, in the unit of the cost that was asked for."""
+        self.turn.cost = cost
 
 
 class ModelHost(Generic[M]):
@@ -55,6 +67,7 @@ class ModelHost(Generic[M]):
 
     def __init__(
         self,
+        name: str,
         registry: Registry,
         engines: Mapping[str, Engine[M]],
         settings: ServiceSettings,
@@ -66,18 +79,33 @@ class ModelHost(Generic[M]):
         self._loading_defaults: set[str] = set()
         self._residency: Residency[M] = Residency(
             load=self._load,
-            unload=lambda model: asyncio.to_thread(model.close),
-            size=lambda name: registry.get(name).memory_bytes,
+            unload=lambda model, placement: worker.apart(lambda: unload(model, placement)),
+            footprint=self._footprint,
             observer=metrics,
             ttl=settings.model_ttl,
-            budget=settings.memory_budget,
+            load_timeout=settings.load_timeout,
+            pinned=settings.pinned,
         )
         self._scheduler = Scheduler(
             slots=settings.slots,
-            max_queued=settings.max_queued,
-            is_resident=self._residency.is_resident,
+            models=self._residency,
             observer=metrics,
+            policy=settings.policy,
         )
+        self._residency.listener = self._scheduler
+        self._arbiter = ArbiterClient(settings.arbiter, name) if settings.arbiter else None
+        if self._arbiter is not None:
+            self._residency.memory = self._arbiter
+        else:
+            ledger = Ledger(
+                devices.capacity({devices.CPU: settings.memory_budget}), measured=devices.free
+            )
+            self._residency.memory = ledger.join(name, self._residency)
+
+    async def start(self) -> None:
+        """Meets the arbiter, where there is one."""
+        if self._arbiter is not None:
+            await self._arbiter.start(self._residency)
 
     @asynccontextmanager
     async def lease(
@@ -85,13 +113,21 @@ class ModelHost(Generic[M]):
     ) -> AsyncIterator[Leased[M]]:
         """Waits for the request's turn and for the model `name` ('' is the task's default).
 
+        `cost` estimates the work in a unit of the capability's choice: tokens, seconds of audio.
         Raises `ModelNotFound`, `ModelLoading` while the container is still starting, `Overloaded`,
-        `DeadlineExceeded`, `OutOfMemory`.
+        `DeadlineExceeded`, `OutOfMemory`, `ModelLoadFailed`.
         """
         manifest = self.ready(name, task)
-        ticket = Ticket(manifest.name, context.priority, context.key_id, context.deadline, cost)
-        async with self._scheduler.slot(ticket), self._residency.lease(manifest.name) as model:
-            yield Leased(manifest, model)
+        ticket = Ticket(
+            manifest.name,
+            context.priority,
+            context.key_id,
+            context.deadline,
+            cost,
+            context.request_id,
+        )
+        async with self._scheduler.turn(ticket) as turn:
+            yield Leased(manifest, self._residency.model(manifest.name), turn)
 
     def ready(self, name: str, task: str) -> Manifest:
         """The manifest of the model that a lease would give; takes no turn.
@@ -100,34 +136,61 @@ class ModelHost(Generic[M]):
         """
         manifest = self.registry.resolve(name, task)
         if manifest.name in self._loading_defaults:
+            progress = self.facts(manifest).progress
             raise ModelLoading(
-                f"The model {manifest.name!r} is still being loaded; try again shortly.",
+                f"The model {manifest.name!r} is still being loaded, about {progress:.0%} done; "
+                "try again shortly.",
                 param="model",
                 retry_after=2.0,
+                facts={"progress": progress},
             )
         return manifest
 
-    def state(self, manifest: Manifest) -> State:
-        """Where the model is in its life."""
-        return self._residency.state(manifest.name)
+    def facts(self, manifest: Manifest) -> Facts:
+        """Where the model is in its life, and what it takes."""
+        return self._residency.facts(manifest.name)
 
-    def resident_bytes(self, manifest: Manifest) -> int:
-        """Bytes the model takes now."""
-        return self._residency.resident_bytes(manifest.name)
+    def entries(self) -> list[Entry]:
+        """Every request: those worked on, then those that wait in their order."""
+        return self._scheduler.entries()
+
+    async def load(self, name: str, *, pinned: bool | None) -> None:
+        """Loads a model; `pinned` says whether it may be evicted, None leaves that as it is.
+
+        Raises `ModelNotFound`, `OutOfMemory`, `ModelLoadFailed`.
+        """
+        manifest = self.registry.get(name)
+        async with self._residency.lease(manifest.name):
+            if pinned is not None:
+                self._residency.pin(manifest.name, pinned)
+
+    async def unload(self, name: str) -> None:
+        """Unpins a model and unloads it once running requests have ended; returns when it has gone.
+
+        Raises `ModelNotFound`.
+        """
+        await self._residency.unload(self.registry.get(name).name)
 
     async def preload(self) -> None:
-        """Loads every default model. Raises what the first failing load raised."""
+        """Loads every default model that there is free memory for; the rest come when asked for.
+
+        Raises what the first failing load raised.
+        """
         defaults = [manifest.name for manifest in self.registry.defaults()]
         self._loading_defaults = set(defaults)
         for name in defaults:
-            async with self._residency.lease(name):
-                self._loading_defaults.discard(name)
+            try:
+                async with self._residency.lease(name, evict=False):
+                    pass
+            except OutOfMemory as error:
+                log.warning("model not preloaded", extra={"model": name, "why": error.message})
+            self._loading_defaults.discard(name)
 
     async def expire(self) -> None:
         """Unloads what has been idle for too long, once a second, until cancelled."""
         while True:
             await asyncio.sleep(1.0)
-            await self._residency.expire()
+            self._residency.expire()
 
     def drain(self) -> None:
         """Takes no new request."""
@@ -136,12 +199,28 @@ class ModelHost(Generic[M]):
     async def close(self) -> None:
         """Unloads every model."""
         await self._residency.close()
+        if self._arbiter is not None:
+            await self._arbiter.close()
 
-    async def _load(self, name: str) -> M:
+    def _engine(self, manifest: Manifest) -> Engine[M]:
+        return self._engines[self._only_engine or manifest.engine]
+
+    def _footprint(self, name: str) -> Footprint:
         manifest = self.registry.get(name)
-        engine = self._engines[self._only_engine or manifest.engine]
-        log.info("model loading", extra={"model": name, "engine": manifest.engine})
-        # The fake engine needs no weights, so nothing is fetched for it.
-        fake = self._only_engine == "fake"
-        folder = Path() if fake else await asyncio.to_thread(self.registry.folder, manifest)
-        return await asyncio.to_thread(engine.load, manifest, folder)
+        return footprint_of(manifest, self._engine(manifest).kinds)
+
+    async def _load(self, name: str, placement: Placement) -> M:
+        manifest = self.registry.get(name)
+        engine = self._engine(manifest)
+        log.info(
+            "model loading",
+            extra={"model": name, "engine": manifest.engine, "device": placement.device},
+        )
+
+        def load() -> M:
+            # The fake engine needs no weights, so nothing is fetched for it.
+            fake = self._only_engine == "fake"
+            folder = Path() if fake else self.registry.folder(manifest)
+            return engine.load(manifest, folder, placement)
+
+        return await worker.apart(load)

@@ -21,9 +21,11 @@ from prometheus_client import start_http_server
 
 from orfeon import __version__
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from services.runtime.host import Engine, M, ModelHost
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.models import ModelServicer
+from services.runtime.queue import QueueServicer
 from services.runtime.registry import Registry
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics, configure_logging
@@ -84,7 +86,9 @@ class Container(Generic[M, S]):
             settings.home, [capability.models], capability.name, engines=capability.engines
         )
         engines = _OnDemand(capability.engines, settings)
-        self.host: ModelHost[M] = ModelHost(registry, engines, settings, self._metrics)
+        self.host: ModelHost[M] = ModelHost(
+            capability.name, registry, engines, settings, self._metrics
+        )
         self._stopping = False
         self.ready = False
         self._exporter: WSGIServer | None = None
@@ -103,9 +107,11 @@ class Container(Generic[M, S]):
         services = (
             self._capability.service,
             models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+            queue_pb2.DESCRIPTOR.services_by_name["QueueService"].full_name,
         )
         self._capability.register(self._server, self.host, self._settings)
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.host), self._server)
+        queue_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(self.host), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
@@ -115,6 +121,7 @@ class Container(Generic[M, S]):
         await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._set_ready(False)
         self._server.add_insecure_port(self._settings.address)
+        await self.host.start()
         await self._server.start()
         if self._settings.metrics_port:
             self._exporter, _ = start_http_server(

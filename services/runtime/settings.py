@@ -1,11 +1,14 @@
 """What every capability container can be told; `services/<name>/settings.py` adds its own."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing_extensions import Self
 
+from services.runtime.scheduler import Policy
 from services.runtime.threads import per_slot
 
 
@@ -34,15 +37,55 @@ class ServiceSettings(BaseSettings):
     slots: Annotated[int, Field(ge=1)] = 1
     """Requests worked on at once. More than the hardware can run side by side makes all slower."""
     max_queued: Annotated[int, Field(ge=0)] = 64
-    """Requests that may wait; one more is refused at once with 429, rather than time out later."""
+    """Requests of levels 1 and 2 that may wait together; one more is refused at once with 429."""
+    max_queued_per_level: tuple[int, int, int] = (16, 64, 48)
+    """Requests of each level that may wait. What is urgent has room of its own, and what is in the
+    background leaves some to the rest."""
+    max_wait_normal: Annotated[float, Field(ge=0)] = 30
+    """Seconds after which a request of level 1 lets none but level 0 before it."""
+    max_wait_background: Annotated[float, Field(ge=0)] = 120
+    """Seconds after which a request of level 2 lets none but level 0 before it. It joins level 1
+    as much earlier as level 1 waits."""
+    max_run: Annotated[int, Field(ge=0)] = 8
+    """Turns that a model just loaded may have before overdue requests for another replace it."""
+    fair: bool = True
+    """Whether keys take turns inside a level, by what they have been served."""
+    max_per_key: Annotated[int, Field(ge=0)] = 0
+    """Requests of one key worked on at once; 0 sets no bound."""
     threads: Annotated[int, Field(ge=0)] = 0
     """Threads an engine may use for one request; 0 divides the cores by the slots."""
     model_ttl: Annotated[float, Field(ge=-1)] = -1
     """Seconds an idle model stays in memory: -1 for ever, 0 not at all."""
+    load_timeout: Annotated[float, Field(gt=0)] = 600
+    """Seconds after which a model's load has failed. Fetching it counts."""
+    pinned: frozenset[str] = frozenset()
+    """Models that are never evicted once loaded."""
     memory_budget: Annotated[int, Field(ge=0)] = 0
-    """Bytes that models may take together; 0 sets no bound."""
+    """Bytes of RAM that models may take together; 0 takes what is measured. The arbiter's budget
+    goes before it."""
+    arbiter: Annotated[str, Field(validation_alias="ORFEON_ARBITER")] = ""
+    """Where the node's arbiter listens, with whom memory is shared; empty for a node alone."""
     drain_seconds: Annotated[float, Field(ge=0)] = 25
     """How long running requests may go on after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _background_waits_longer(self) -> Self:
+        if self.max_wait_background < self.max_wait_normal:
+            raise ValueError("max_wait_background must be at least max_wait_normal")
+        return self
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of the queue."""
+        urgent, normal, background = self.max_queued_per_level
+        return Policy(
+            max_wait=(math.inf, self.max_wait_normal, self.max_wait_background),
+            max_run=self.max_run,
+            fair=self.fair,
+            max_queued=self.max_queued,
+            max_queued_per_level=(urgent, normal, background),
+            max_per_key=self.max_per_key,
+        )
 
     @property
     def threads_per_slot(self) -> int:

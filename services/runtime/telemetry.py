@@ -15,6 +15,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from services.runtime.context import current_request_id
+from services.runtime.residency.resident import Reason
 from services.runtime.scheduler import Outcome, Ticket
 
 #: Seconds. From a cached phrase to a long recording.
@@ -87,17 +88,43 @@ class ServiceMetrics:
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
+        per_model = ("capability", "model")
+        self._memory_waits = Histogram(
+            "orfeon_memory_wait_seconds",
+            "Time a model waited for memory.",
+            per_ticket,
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
         self._loads = Histogram(
             "orfeon_model_load_duration_seconds",
             "Time to read a model into memory.",
-            ("capability", "model"),
+            per_model,
             buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._load_failures = Counter(
+            "orfeon_model_load_failures_total",
+            "Loads that failed or took too long.",
+            per_model,
+            registry=self.registry,
+        )
+        self._unloads = Counter(
+            "orfeon_model_unloads_total",
+            "Models that left memory: evicted for others, idle, asked or closed.",
+            (*per_model, "reason"),
             registry=self.registry,
         )
         self._resident = Gauge(
             "orfeon_model_resident_bytes",
             "Memory a loaded model takes.",
-            ("capability", "model"),
+            per_model,
+            registry=self.registry,
+        )
+        self._unreturned = Gauge(
+            "orfeon_model_unreturned_bytes",
+            "Memory that did not come back when the model was last unloaded.",
+            per_model,
             registry=self.registry,
         )
 
@@ -120,11 +147,21 @@ class ServiceMetrics:
         self._requests.labels(self._capability, method, priority, outcome).inc()
         self._durations.labels(self._capability, method, priority).observe(seconds)
 
+    def waited(self, name: str, level: int, seconds: float) -> None:
+        """A model's claim for memory was granted."""
+        self._memory_waits.labels(self._capability, name, level).observe(seconds)
+
     def loaded(self, name: str, seconds: float, size: int) -> None:
         """A model came into memory."""
         self._loads.labels(self._capability, name).observe(seconds)
         self._resident.labels(self._capability, name).set(size)
 
-    def unloaded(self, name: str) -> None:
+    def load_failed(self, name: str) -> None:
+        """A model's load failed or took too long."""
+        self._load_failures.labels(self._capability, name).inc()
+
+    def unloaded(self, name: str, reason: Reason, unreturned: int) -> None:
         """A model left memory."""
         self._resident.labels(self._capability, name).set(0)
+        self._unreturned.labels(self._capability, name).set(unreturned)
+        self._unloads.labels(self._capability, name, reason).inc()

@@ -6,10 +6,11 @@ stop at its next step and waits for that.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -42,6 +43,35 @@ async def run(function: Callable[[Cancellation], T]) -> T:
         cancellation.set()
         await _ended(thread)
         raise
+
+
+async def apart(function: Callable[[], T]) -> T:
+    """Calls `function` in a thread of its own, which may hang without keeping others waiting.
+
+    Cancelling the caller does not stop it, and the process may end without it.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(cast(T, result))
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # The loop has closed: nobody waits any more.
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, daemon=True, name="apart").start()
+    return await ended
 
 
 class _End:
