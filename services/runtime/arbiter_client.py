@@ -163,8 +163,9 @@ class ArbiterClient:
             stub = arbiter_pb2_grpc.ArbiterServiceStub(channel)
             while True:
                 await channel.channel_ready()
+                session = stub.Session(self._requests(self._begin()))
                 try:
-                    async for response in stub.Session(self._requests(self._begin())):
+                    async for response in session:
                         retry = FIRST_RETRY
                         self._hear(response, claimant)
                     log.info("the arbiter ended the session")
@@ -175,6 +176,7 @@ class ArbiterClient:
                     # session begins with a hello, which puts right whatever is wrong.
                     log.exception("the session failed")
                 finally:
+                    session.cancel()
                     self._outbox, self.connected = None, False
                 self._forget_wanted(claimant)
                 await asyncio.sleep(retry)

@@ -21,13 +21,18 @@ from tests.fakes.claimant import NotingClaimant, a_claim
 
 
 @asynccontextmanager
-async def arbiter(folder: Path, budget: int = 100, **more: float) -> AsyncIterator[str]:
-    """A running arbiter; yields its address."""
+async def arbiter(
+    folder: Path, *, lease_ttl: float = 3, settle_seconds: float = 0
+) -> AsyncIterator[str]:
+    """A running arbiter with 100 bytes to give; yields its address."""
     address = f"unix:{folder}/a.sock"
     settings = ArbiterSettings(
-        address=address, state=folder / "state", **({"settle_seconds": 0} | more)
+        address=address,
+        state=folder / "state",
+        lease_ttl=lease_ttl,
+        settle_seconds=settle_seconds,
     )
-    server = ArbiterServer(Ledger({"cpu": budget}), settings)
+    server = ArbiterServer(Ledger({"cpu": 100}), settings)
     await server.start()
     try:
         yield address

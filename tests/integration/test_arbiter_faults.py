@@ -92,6 +92,15 @@ async def shown(node: Node) -> arbiter_pb2.ShowResponse:
         return await stub.Show(arbiter_pb2.ShowRequest(), wait_for_ready=True, timeout=10)
 
 
+async def until_shown(
+    node: Node, condition: Callable[[arbiter_pb2.ShowResponse], bool], seconds: float = 10
+) -> None:
+    """Waits until the arbiter tells so."""
+    async with asyncio.timeout(seconds):
+        while not condition(await shown(node)):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+
+
 async def watch_leases(node: Node) -> None:
     """Asks the arbiter again and again, whoever that is now, and finds no byte too many leased."""
     while True:
@@ -142,9 +151,7 @@ async def test_claims_that_wait_while_the_arbiter_dies_are_granted_by_the_next(
     holder = node.start_user("chat", 80, "keep")
     await until(lambda: node.has("chat"), 10)
     node.start_user("speech", 80, "keep")
-    await until(lambda: (node.folder / "speech.out").exists(), 5)
-    while not (await shown(node)).claims:
-        await asyncio.sleep(0.02)
+    await until_shown(node, lambda told: bool(told.claims))
 
     arbiter.kill()
     holder.kill()
@@ -158,8 +165,7 @@ async def test_the_memory_of_a_killed_process_is_given_to_the_next_at_once(node:
     holder = node.start_user("chat", 80, "keep")
     await until(lambda: node.has("chat"), 10)
     node.start_user("speech", 80, "keep")
-    while not (await shown(node)).claims:
-        await asyncio.sleep(0.02)
+    await until_shown(node, lambda told: bool(told.claims))
 
     holder.kill()  # and not reaped: a zombie has no memory
     assert await until(lambda: node.has("speech"), 5) < 1.5
@@ -172,13 +178,11 @@ async def test_a_stopped_process_keeps_its_memory_even_from_the_next_arbiter(nod
     holder.send_signal(signal.SIGSTOP)
     node.start_user("speech", 80, "keep")
 
-    while (await shown(node)).leases[0].connected:  # until it is known to be silent
-        await asyncio.sleep(0.05)
+    await until_shown(node, lambda told: not told.leases[0].connected)
     arbiter.kill()
     arbiter.wait()
     node.start_arbiter()
-    while not (await shown(node)).claims:
-        await asyncio.sleep(0.02)
+    await until_shown(node, lambda told: bool(told.claims))
     await asyncio.sleep(1.5)
     assert [each.holder for each in (await shown(node)).leases] == ["chat"]
     assert not node.has("speech")
