@@ -9,8 +9,9 @@ _SERVICES = Path(services.__file__).parent
 
 
 def known_capabilities() -> tuple[str, ...]:
-    """The capabilities there are: the folders below `services/` that can be run."""
-    return tuple(sorted(path.parent.name for path in _SERVICES.glob("*/__main__.py")))
+    """The capabilities there are: the folders below `services/` with an engine that can be run."""
+    engines = {path.parent.name for path in _SERVICES.glob("*/engine.py")}
+    return tuple(sorted(name for name in engines if (_SERVICES / name / "__main__.py").is_file()))
 
 
 def model_folders(capabilities: Sequence[str]) -> list[Path]:

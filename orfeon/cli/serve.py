@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,8 @@ from orfeon.fault import Fault
 
 if TYPE_CHECKING:
     from gateway.keystore import KeyStore
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
 
 class _StoredKeys:
@@ -51,6 +54,9 @@ def serve(
     threads: Annotated[
         int, typer.Option(min=0, help="Threads for each service; 0 divides the cores.")
     ] = 0,
+    memory: Annotated[
+        str, typer.Option(help="RAM for models: 600MB, 4GB. Default: what the machine has.")
+    ] = "",
     metrics_base_port: Annotated[
         int, typer.Option(min=0, max=65000, help="Services show metrics from this port on; 0 none.")
     ] = 0,
@@ -75,6 +81,7 @@ def serve(
         port=free_port(host, port),
         engine=engine,
         threads=threads,
+        memory=parse_size(memory) if memory else 0,
         metrics_base_port=metrics_base_port,
         database_url=database_url(home, database),
     )
@@ -86,6 +93,15 @@ def serve(
         asyncio.run(run_all(choices, keys, out(), os.environ, verbose=verbose))
     finally:
         store.close()
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size like 600MB, 4GB or 4GiB. Raises `Fault`."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise Fault(f"{text!r} is no size; say it like 600MB, 4GB or 4GiB.")
+    power = " kmgt".index(found[2].lower() or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 def _capabilities(text: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Which processes one machine runs, with which settings."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from orfeon.serve.probes import GatewayProbe, ServiceProbe
 
 _ROOT = Path(orfeon.__file__).parents[1]
 
+#: The process that shares the memory; a name like those of the capabilities.
+ARBITER = "arbiter"
+
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
 
@@ -20,7 +24,9 @@ class Choices:
     """What can be chosen at `orfeon serve`.
 
     `threads` is for each service; 0 divides the cores. Metrics are served by the services from
-    port `metrics_base_port` on, one port each in the order of `capabilities`; 0 serves none.
+    port `metrics_base_port` on, one port each in the order of `capabilities`, and by the arbiter
+    from the next; 0 serves none. `memory` is how many bytes of RAM models may take together; 0
+    takes what the machine has.
     `drain_seconds` is how long running requests may go on when all is stopped.
     """
 
@@ -30,6 +36,7 @@ class Choices:
     port: int = 8000
     engine: str = ""
     threads: int = 0
+    memory: int = 0
     metrics_base_port: int = 0
     database_url: str = ""
     drain_seconds: int = 5
@@ -43,14 +50,15 @@ class Choices:
 
 def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:
     """Whether sockets in `folder` have paths that the kernel takes."""
-    longest = max(len(str(folder / f"{name}.sock").encode()) for name in capabilities)
+    names = (*capabilities, ARBITER)
+    longest = max(len(str(folder / f"{name}.sock").encode()) for name in names)
     return longest <= _LONGEST_SOCKET_PATH
 
 
 def children(
     choices: Choices, run: Path, cores: int, environment: Mapping[str, str]
 ) -> list[ChildPlan]:
-    """The services and the gateway, over sockets in the folder `run`.
+    """The arbiter, the services and the gateway, over sockets in the folder `run`.
 
     `environment` is what all children are given besides.
     """
@@ -68,8 +76,10 @@ def children(
         "GOMP_SPINCOUNT": "0",
         "OMP_NUM_THREADS": threads,
     }
+    arbiter = f"unix:{run / ARBITER}.sock"
+    served = {**shared, "ORFEON_ARBITER": arbiter}
     plans = [
-        _service(choices, name, address, threads, shared, index)
+        _service(choices, name, address, threads, served, index)
         for index, (name, address) in enumerate(addresses.items())
     ]
     upstreams = {f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}": a for name, a in addresses.items()}
@@ -86,6 +96,7 @@ def children(
         "ORFEON_GATEWAY_DATABASE_URL": choices.database_url,
     }
     return [
+        _arbiter(choices, arbiter, run, shared),
         *plans,
         ChildPlan(
             "gateway",
@@ -95,6 +106,25 @@ def children(
             front=True,
         ),
     ]
+
+
+def _arbiter(choices: Choices, address: str, run: Path, shared: Mapping[str, str]) -> ChildPlan:
+    metrics_port = choices.metrics_base_port and (
+        choices.metrics_base_port + len(choices.capabilities)
+    )
+    own = {
+        "ORFEON_ARBITER_ADDRESS": address,
+        "ORFEON_ARBITER_METRICS_PORT": str(metrics_port),
+        "ORFEON_ARBITER_METRICS_HOST": "127.0.0.1",
+        # It lives as long as its clients do; at the first start there is nobody to wait for.
+        "ORFEON_ARBITER_STATE": str(run),
+        "ORFEON_ARBITER_SETTLE_SECONDS": "0",
+    }
+    if choices.memory:
+        own["ORFEON_ARBITER_BUDGETS"] = json.dumps({"cpu": choices.memory})
+    return ChildPlan(
+        ARBITER, _module("services.arbiter"), {**shared, **own}, lambda: ServiceProbe(address)
+    )
 
 
 def _service(

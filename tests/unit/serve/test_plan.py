@@ -1,11 +1,13 @@
 """What `orfeon serve` starts, with which settings."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from orfeon.capabilities import known_capabilities, model_folders
 from orfeon.serve.plan import Choices, children, socket_fits
+from services.arbiter.settings import ArbiterSettings
 
 HOME = Path("/home/somebody/.orfeon")
 RUN = Path("/run/o")
@@ -17,14 +19,14 @@ def environments(choices: Choices, **given: str) -> dict[str, dict[str, str]]:
 
 def test_every_folder_of_services_that_can_be_run_is_a_capability() -> None:
     assert {"chat", "emotion", "speech"} <= set(known_capabilities())
-    assert "runtime" not in known_capabilities()
+    assert not {"runtime", "arbiter"} & set(known_capabilities())
     assert all(folder.is_dir() for folder in model_folders(("chat",)))
 
 
 def test_services_and_gateway_meet_at_the_same_sockets() -> None:
     made = environments(Choices(HOME, ("chat", "speech")))
 
-    assert list(made) == ["chat", "speech", "gateway"]
+    assert list(made) == ["arbiter", "chat", "speech", "gateway"]
     assert made["chat"]["ORFEON_CHAT_ADDRESS"] == "unix:/run/o/chat.sock"
     assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__CHAT"] == "unix:/run/o/chat.sock"
     assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__SPEECH"] == "unix:/run/o/speech.sock"
@@ -43,10 +45,41 @@ def test_the_cores_are_divided_and_threads_wait_without_spinning() -> None:
     assert environments(Choices(HOME, ("chat",), threads=5))["chat"]["ORFEON_CHAT_THREADS"] == "5"
 
 
+def test_services_meet_the_arbiter_at_its_socket_and_the_gateway_does_not() -> None:
+    made = environments(Choices(HOME, ("chat", "speech")))
+
+    assert made["arbiter"]["ORFEON_ARBITER_ADDRESS"] == "unix:/run/o/arbiter.sock"
+    assert made["arbiter"]["ORFEON_ARBITER_STATE"] == "/run/o"
+    assert made["arbiter"]["ORFEON_ARBITER_SETTLE_SECONDS"] == "0"
+    assert made["chat"]["ORFEON_ARBITER"] == "unix:/run/o/arbiter.sock"
+    assert made["speech"]["ORFEON_ARBITER"] == "unix:/run/o/arbiter.sock"
+    assert "ORFEON_ARBITER" not in made["gateway"]
+
+
+def test_memory_is_what_the_arbiter_may_give_and_measured_where_it_is_not_chosen() -> None:
+    made = environments(Choices(HOME, ("chat",), memory=600_000_000))
+    assert json.loads(made["arbiter"]["ORFEON_ARBITER_BUDGETS"]) == {"cpu": 600_000_000}
+
+    assert "ORFEON_ARBITER_BUDGETS" not in environments(Choices(HOME, ("chat",)))["arbiter"]
+
+
+def test_the_arbiter_is_told_what_it_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    choices = Choices(HOME, ("chat",), memory=5, metrics_base_port=9100)
+    for name, value in environments(choices)["arbiter"].items():
+        monkeypatch.setenv(name, value)
+    settings = ArbiterSettings()
+
+    assert settings.address == "unix:/run/o/arbiter.sock"
+    assert settings.budgets == {"cpu": 5}
+    assert settings.state == RUN
+    assert settings.metrics_port == 9101
+
+
 def test_metrics_have_a_port_each_or_none() -> None:
     made = environments(Choices(HOME, ("chat", "speech"), metrics_base_port=9100))
     assert made["chat"]["ORFEON_CHAT_METRICS_PORT"] == "9100"
     assert made["speech"]["ORFEON_SPEECH_METRICS_PORT"] == "9101"
+    assert made["arbiter"]["ORFEON_ARBITER_METRICS_PORT"] == "9102"
 
     made = environments(Choices(HOME, ("chat", "speech")))
     assert made["speech"]["ORFEON_SPEECH_METRICS_PORT"] == "0"
@@ -83,3 +116,4 @@ def test_a_folder_too_deep_for_sockets_is_known() -> None:
     assert socket_fits(Path("/tmp/orfeon-12345678"), ("chat", "emotion"))
     assert not socket_fits(Path("/" + "x" * 100), ("chat",))
     assert not socket_fits(Path("/" + "ü" * 50), ("chat",))
+    assert not socket_fits(Path("/" + "x" * 95), ("chat",))  # too deep for the arbiter's
