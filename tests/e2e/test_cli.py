@@ -23,7 +23,7 @@ def test_a_sentence_goes_round_the_commands(product: Product, tmp_path: Path) ->
 def test_what_is_loaded_is_listed(product: Product) -> None:
     listed = product.orfeon("models", "ls")
     assert "smollm2-135m-instruct" in listed.stdout
-    assert "whisper-base" in product.orfeon("models", "ps").stdout
+    assert "whisper-base" in product.orfeon("ps").stdout
 
 
 def test_a_file_that_is_not_there_is_one_sentence(product: Product) -> None:

@@ -1,12 +1,15 @@
 """Models loaded and unloaded by hand, and the queue, through the gateway."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
+from typer.testing import CliRunner, Result
 
 from orfeon import AsyncOrfeon
 from orfeon.api.queue.v1 import queue_pb2
+from orfeon.cli.app import app
 from services.runtime.errors import ModelLoadFailed
 from tests.fakes.gateway import Stage, running, settings_for, stage
 from tests.fakes.upstreams import Script, serving
@@ -140,3 +143,29 @@ async def test_the_client_of_ours_does_all_of_it(stage: Stage) -> None:
         assert (await client.unload_model("tts-1")).state == "unloaded"
         (first, *_) = await client.queue()
         assert (first.request_id, first.state, first.estimated_wait) == ("req_1", "running", 0.0)
+
+
+async def test_the_commands_do_all_of_it(stage: Stage, tmp_path: Path) -> None:
+    stage.script.queue = [entry("other", "req_1", True)]
+    promoted(stage)
+
+    async def run(*command: str) -> Result:
+        options = ("--base-url", stage.url, "--api-key", stage.secret, "--home", str(tmp_path))
+        return await asyncio.to_thread(CliRunner().invoke, app, [*command, *options])
+
+    loaded = await run("models", "load", "tts-1", "--pin")
+    assert loaded.stdout == "org/fake-voice: 1.0 kB on cpu, pinned.\n", loaded.stderr
+    listed = await run("ps")
+    assert "org/fake-voice" in listed.stdout
+    assert "pinned" in listed.stdout
+    rows = json.loads((await run("ps", "--json")).stdout)
+    assert {(row["id"], row["state"], row["pinned"]) for row in rows} == {
+        ("fake-chat", "loaded", False),
+        ("org/fake-voice", "loaded", True),
+    }
+    unloaded = await run("models", "unload", "tts-1")
+    assert unloaded.stdout == "org/fake-voice is unloaded.\n"
+    assert "org/fake-voice" not in (await run("ps")).stdout
+    assert "req_1" in (await run("queue")).stdout
+    first, *_ = json.loads((await run("queue", "--json")).stdout)
+    assert (first["request_id"], first["key_id"]) == ("req_1", "other")

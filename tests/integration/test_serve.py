@@ -107,7 +107,7 @@ def test_the_other_commands_find_it_by_its_note(home: Path, tmp_path: Path) -> N
     assert "%" in run(home, "classify", str(spoken)).stdout
     row = json.loads(run(home, "classify", str(spoken), "--json").stdout)
     assert row["labels"][0]["score"] >= row["labels"][-1]["score"]
-    loaded = {row["id"] for row in json.loads(run(home, "models", "ps", "--json").stdout)}
+    loaded = {row["id"] for row in json.loads(run(home, "ps", "--json").stdout)}
     assert "smollm2-135m-instruct" in loaded
 
 
@@ -124,7 +124,7 @@ def test_the_other_commands_find_it_by_its_note(home: Path, tmp_path: Path) -> N
         (("speak", "hi", "-o", "sound.xyz"), "add --format"),
         (("speak", "hi", "-o", "no/such/folder.mp3"), "No such file or directory"),
         (("classify", "no-such-file.wav"), "No such file"),
-        (("models", "ps", "--api-key", "wrong"), "key"),
+        (("ps", "--api-key", "wrong"), "key"),
     ],
 )
 def test_a_failure_is_one_sentence_on_stderr(
@@ -156,7 +156,7 @@ def test_the_noted_key_is_sent_to_no_other_gateway(
     assert port is not None
     elsewhere = port.replace("127.0.0.1", "localhost")
 
-    result = run(home, "models", "ps", "--base-url", elsewhere)
+    result = run(home, "ps", "--base-url", elsewhere)
     assert result.exit_code == 1
     assert "key" in result.stderr
 

@@ -106,7 +106,9 @@ def test_the_commands_of_a_client_need_nothing_of_a_server() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("command", ["serve", "chat", "transcribe", "speak", "classify", "models"])
+@pytest.mark.parametrize(
+    "command", ["serve", "chat", "transcribe", "speak", "classify", "models", "ps", "queue"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 

@@ -93,6 +93,7 @@ def test_models_and_voices_are_typed() -> None:
         assert gateway.voices() == [orfeon.Voice("joe", "piper", "en-US")]
         piper, plain = gateway.models()
     assert (piper.tasks, piper.default, piper.state) == (("speech",), True, "unknown")
+    assert (piper.progress, piper.device, piper.pinned) == (None, None, False)
     assert plain.tasks == ()
 
 
@@ -124,6 +125,44 @@ def test_a_status_becomes_an_error_with_everything_the_envelope_says(
         status, "x", "file", "invalid_request_error", "req_1",
     )  # fmt: skip
     assert str(error) == error.message == "Say less."
+
+
+def test_a_refusal_tells_the_place_in_the_queue_and_a_load_its_progress() -> None:
+    full = refusal(429, x_queue_position="7", x_queue_estimated_wait_ms="2500")
+    with pytest.raises(orfeon.RateLimitError) as caught:
+        client(lambda request: full, max_retries=0).models()
+    assert (caught.value.queue_position, caught.value.estimated_wait) == (7, 2.5)
+
+    body = {"error": {**ERROR, "code": "model_loading", "progress": 0.25}}
+    loading = httpx.Response(503, json=body, headers={"x-queue-position": "inf"})
+    with pytest.raises(orfeon.ServiceUnavailableError) as waiting:
+        client(lambda request: loading, max_retries=0).models()
+    assert (waiting.value.progress, waiting.value.queue_position) == (0.25, None)
+
+
+def test_models_are_loaded_and_unloaded_and_the_queue_is_typed() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        match request.method, request.url.path:
+            case "POST", "/v1/models/org/voice one/load":
+                does = {"state": "loaded", **json.loads(request.read())}
+            case "POST", "/v1/models/org/voice one/unload":
+                does = {"state": "unloaded"}
+            case "GET", "/v1/queue":
+                row = {"request_id": "req_1", "model": "m", "capability": "chat", "priority": 1}
+                row |= {"state": "queued", "seconds": 1, "position": 2}
+                return httpx.Response(200, json={"data": [{**row, "estimated_wait_seconds": None}]})
+            case _:
+                return refusal(404)
+        row = {"id": "org/voice one", "created": 1, "owned_by": "me", "capabilities": does}
+        return httpx.Response(200, json=row)
+
+    with client(handler) as gateway:
+        loaded = gateway.load_model("org/voice one", pinned=True)
+        assert (loaded.state, loaded.pinned) == ("loaded", True)
+        assert gateway.unload_model("org/voice one").state == "unloaded"
+        assert gateway.queue() == [
+            orfeon.QueueEntry("req_1", "m", "chat", 1, "queued", 1.0, 2, None)
+        ]
 
 
 def test_an_error_without_an_envelope_is_still_one() -> None:
