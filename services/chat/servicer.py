@@ -33,6 +33,9 @@ _RANGES = {
     "repeat_penalty": (0.0, 10.0),
 }
 MAX_STOPS = 4
+#: For estimates alone: of English text, and tokens of an answer without a limit.
+CHARACTERS_PER_TOKEN = 4
+TYPICAL_ANSWER = 256
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
@@ -50,12 +53,15 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> chat_pb2.ChatCompletionResponse:
         """Gives the whole answer."""
         asked = request_of(request)
-        async with self._host.lease(context_of(context), request.model, task="chat") as leased:
+        async with self._host.lease(
+            context_of(context), request.model, task="chat", cost=cost_of(asked)
+        ) as leased:
             *text, end = await worker.run(
                 lambda cancelled: list(leased.model.generate(asked, cancelled))
             )
             if not isinstance(end, Completed):
                 raise Cancelled("The request was cancelled.")
+            leased.spent(end.prompt_tokens + end.completion_tokens)
             return chat_pb2.ChatCompletionResponse(
                 model=leased.manifest.name, text="".join(map(str, text)), finished=_finished(end)
             )
@@ -69,7 +75,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
         """Streams the answer."""
         asked, wanted = request_of(request.completion), request.completion.model
-        async with self._host.lease(context_of(context), wanted, task="chat") as leased:
+        async with self._host.lease(
+            context_of(context), wanted, task="chat", cost=cost_of(asked)
+        ) as leased:
             name = leased.manifest.name
 
             def generate(cancelled: Cancellation) -> Iterator[str | Completed]:
@@ -77,7 +85,15 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 
             async with worker.stream(generate) as pieces:
                 async for piece in pieces:
+                    if isinstance(piece, Completed):
+                        leased.spent(piece.prompt_tokens + piece.completion_tokens)
                     yield _piece(name, piece)
+
+
+def cost_of(request: ChatRequest) -> float:
+    """Tokens that a request will take, as far as can be said before it is read."""
+    characters = sum(len(message.text) for message in request.messages)
+    return characters / CHARACTERS_PER_TOKEN + (request.max_tokens or TYPICAL_ANSWER)
 
 
 def request_of(request: chat_pb2.ChatCompletionRequest) -> ChatRequest:

@@ -7,7 +7,7 @@ import grpc
 from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel
 from services.runtime import worker
-from services.runtime.audio import AudioLimits, decode
+from services.runtime.audio import AudioLimits, decode, seconds_of
 from services.runtime.context import context_of
 from services.runtime.host import ModelHost
 from services.runtime.upload import received
@@ -38,12 +38,15 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
                 self._max_bytes,
                 lambda config: self._host.ready(config.model, "classification"),
             ) as (config, file),
-            self._host.lease(asked, config.model, task="classification") as leased,
+            self._host.lease(
+                asked, config.model, task="classification", cost=seconds_of(file)
+            ) as leased,
         ):
             samples = await worker.run(
                 lambda cancelled: decode(file, SAMPLE_RATE, self._limits, lambda: cancelled.is_set)
             )
             clip = Clip(samples, asked.priority, asked.timeout())
+            leased.spent(clip.seconds)
             scores = await worker.run(lambda cancelled: leased.model.classify(clip, cancelled))
             return emotion_pb2.ClassifyResponse(
                 model=leased.manifest.name,

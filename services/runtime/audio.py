@@ -80,6 +80,18 @@ def decode(
         raise InvalidAudio(_UNREADABLE, param="file") from error
 
 
+def seconds_of(file: BinaryIO) -> float:
+    """About how long a recording is, by its size alone: an estimate for the queue.
+
+    As if it were 16-bit mono at 16 kHz; compressed ones are longer than that by a factor that does
+    not matter among themselves.
+    """
+    at = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(at)
+    return size / 32_000
+
+
 def _refuse_to_open(_url: str, _flags: int, _options: dict[str, str]) -> NoReturn:
     raise PermissionError("A recording may not refer to other files.")
 

@@ -2,11 +2,10 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from typing_extensions import Self
 
 from services.runtime.scheduler import Policy
 from services.runtime.threads import per_slot

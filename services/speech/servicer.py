@@ -7,7 +7,7 @@ import grpc
 
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime import worker
-from services.runtime.audio import AudioLimits, decode
+from services.runtime.audio import AudioLimits, decode, seconds_of
 from services.runtime.context import context_of
 from services.runtime.encode import AudioFormat, Encoder
 from services.runtime.errors import InvalidRequest
@@ -32,6 +32,8 @@ from services.speech.engine import (
 MAX_CHARACTERS = 4096
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 MAX_PROMPT_CHARACTERS = 4096
+#: Of speech at normal speed, for estimates alone.
+CHARACTERS_PER_SECOND = 15
 
 _FORMATS: dict[int, AudioFormat] = {
     speech_pb2.AUDIO_FORMAT_UNSPECIFIED: "mp3",
@@ -68,7 +70,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         manifest = self._host.registry.resolve(request.model, "speech")
         asked, file_format = speech_request_of(request, manifest)
         call = context_of(context)
-        async with self._host.lease(call, manifest.name, task="speech") as leased:
+        seconds = len(asked.text) / CHARACTERS_PER_SECOND / asked.speed
+        async with self._host.lease(call, manifest.name, task="speech", cost=seconds) as leased:
             # The task decides what kind of model is leased; types cannot say so.
             model = cast(Synthesizer, leased.model)
 
@@ -92,13 +95,16 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             task = task_of(config)
             manifest = self._host.registry.resolve(config.model, task)
             language = language_of(manifest, config.language)
-            async with self._host.lease(call, manifest.name, task=task) as leased:
+            async with self._host.lease(
+                call, manifest.name, task=task, cost=seconds_of(file)
+            ) as leased:
                 model = cast(Transcriber, leased.model)
                 samples = await worker.run(
                     lambda cancelled: decode(
                         file, TRANSCRIBER_RATE, self._limits, lambda: cancelled.is_set
                     )
                 )
+                leased.spent(samples.size / TRANSCRIBER_RATE)
                 asked = TranscriptionRequest(
                     samples,
                     task,

@@ -16,11 +16,15 @@ class Estimates:
         self._per_cost: dict[str, float] = {}
         self._per_turn: float | None = None
 
-    def learn(self, ticket: Ticket, seconds: float, cost: float | None = None) -> None:
-        """A turn took so long. Negative times, of a clock that jumped, teach nothing."""
+    def learn(self, ticket: Ticket, seconds: float) -> None:
+        """A turn took so long. Negative times, of a clock that jumped, teach nothing.
+
+        The rate is by what the ticket said it would cost, since that is all that will be known of
+        the next.
+        """
         if seconds < 0:
             return
-        rate = seconds / (cost or cost_of(ticket))
+        rate = seconds / cost_of(ticket)
         before = self._per_cost.get(ticket.model, rate)
         self._per_cost[ticket.model] = before + _NEW * (rate - before)
         mean = seconds if self._per_turn is None else self._per_turn

@@ -139,7 +139,7 @@ class Scheduler:
         try:
             yield turn
             # Only turns that ran to their end teach how long turns take.
-            self._estimates.learn(ticket, self._clock() - turn.began, turn.cost)
+            self._estimates.learn(ticket, self._clock() - turn.began)
         finally:
             self._end(turn)
 
