@@ -83,36 +83,31 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 @pytest.mark.parametrize("victim", ["chat", "speech", "emotion"])
-def test_a_service_killed_under_traffic_harms_only_its_own_requests(
+def test_a_service_killed_under_traffic_loses_nothing_but_a_file_half_sent(
     product: Product, victim: str
 ) -> None:
     with Traffic(product) as traffic:
         assert until(lambda: all(traffic.answers[name] for name in CALLS), 60)
-        killed = time.monotonic()
         process = product.service(victim)
         process.kill()
-        assert until(lambda: 503 in traffic.since(killed, victim), 10)
-        assert until(lambda: traffic.since(killed, victim)[-1] == 200, 30), "it did not come back"
         done = len(traffic.answers[victim])
-        assert until(lambda: len(traffic.answers[victim]) > done, 30)
+        # One may have been half sent; the next ones are answered by the service's successor.
+        assert until(lambda: len(traffic.answers[victim]) > done + 1, 60), "it did not come back"
     for name in CALLS:
         statuses = set(traffic.since(0, name))
-        assert statuses <= ({200, 503, 0} if name == victim else {200}), (name, statuses)
-    refusals = [body for _, status, body in traffic.answers[victim] if status == 503]
-    assert all(set(body) == {"error"} for body in refusals)
+        half_sent = {0} if name == victim == "speech" else set()
+        assert statuses <= {200} | half_sent, (name, statuses)
     assert product.service(victim).pid != process.pid
 
 
-def test_a_service_that_is_down_says_when_to_come_back(product: Product) -> None:
+def test_a_request_that_comes_while_its_service_is_down_is_answered_once_it_is_back(
+    product: Product,
+) -> None:
     with product.http() as http:
         product.service("emotion").kill()
-        answer = emotion(http)
-        assert answer.status_code == 503
-        assert float(answer.headers["retry-after"]) > 0
-        assert answer.json()["error"]["code"] in ("service_unavailable", "model_loading")
-        assert answer.elapsed.total_seconds() < 2
-        assert http.get("/readyz").status_code == 503
+        assert until(lambda: http.get("/readyz").status_code == 503, 5)
         assert http.get("/healthz").status_code == 200
+        assert emotion(http).status_code == 200
     product.wait_ready(30)
 
 
