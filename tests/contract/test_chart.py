@@ -25,6 +25,9 @@ from tests.contract.chart import (
     values_of,
 )
 
+#: What starts pods that live on.
+WORKLOADS = ("Deployment", "DaemonSet")
+
 VERSIONS = ("1.30", "1.34", "1.37")
 
 #: The parts that we use of what a cluster learns from Traefik and from the Prometheus operator.
@@ -101,7 +104,7 @@ def test_every_object_has_a_name_of_its_own_in_the_release(flavour: str) -> None
 def test_selectors_hold_only_labels_that_never_change(flavour: str) -> None:
     stable = {f"app.kubernetes.io/{word}" for word in ("name", "instance", "component")}
     found = objects(values_of(flavour))
-    for deployment in (each for each in found if each["kind"] == "Deployment"):
+    for deployment in (each for each in found if each["kind"] in WORKLOADS):
         selector = deployment["spec"]["selector"]["matchLabels"]
         assert set(selector) == stable
         labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -114,7 +117,7 @@ def test_selectors_hold_only_labels_that_never_change(flavour: str) -> None:
 
 def _pods(flavour: str) -> list[Object]:
     found = objects(values_of(flavour))
-    deployed = [pod(each) for each in found if each["kind"] == "Deployment"]
+    deployed = [pod(each) for each in found if each["kind"] in WORKLOADS]
     return deployed + [each["spec"] for each in found if each["kind"] == "Pod"]
 
 
@@ -139,6 +142,7 @@ def test_only_pods_with_a_gpu_may_write_to_their_root(flavour: str) -> None:
         for each in spec["containers"]:
             limits = each["resources"].get("limits", {})
             on_gpu = any(name.startswith("nvidia.com/") for name in limits)
+            on_gpu |= {"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"} in each.get("env", [])
             assert each["securityContext"]["readOnlyRootFilesystem"] is not on_gpu
 
 

@@ -24,6 +24,8 @@ from tests.contract.chart import CHART, render
         ({"gateway": {"secretEnv": {"SOME_TOKEN": "x"}}}, "SOME_TOKEN"),
         ({"capabilityDefaults": {"slots": 0}}, "slots"),
         ({"triton": {"models": []}}, "models"),
+        ({"arbiter": {"budgets": {"gpu": 1}}}, "gpu"),
+        ({"arbiter": {"budgets": {"cpu": "2Gi"}}}, "budgets"),
         ({"ingressRoute": {"host": "a`) || Host(`b"}}, "host"),
     ],
 )
@@ -76,6 +78,10 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
             "ORFEON_CHAT_SLOTS is set twice",
         ),
         ({"capabilities": {"emotion": {"engine": "triton"}}}, "set triton.enabled"),
+        (
+            {"arbiter": {"enabled": True, "resources": {"limits": {"memory": "1Gi"}}}},
+            "would take its own limit for it",
+        ),
         ({"gateway": {"env": {"ORFEON_GATEWAY_PORT": "1"}}}, "ORFEON_GATEWAY_PORT is set twice"),
     ],
 )

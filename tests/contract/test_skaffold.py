@@ -17,7 +17,7 @@ def _chart_images() -> dict[str, str]:
     """The repository of each image of the chart, by the path of its value."""
     values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
     parts = {f"capabilities.{name}": each for name, each in values["capabilities"].items()}
-    parts |= {name: values[name] for name in ("gateway", "triton")}
+    parts |= {name: values[name] for name in ("arbiter", "gateway", "triton")}
     return {f"{path}.image": each["image"]["repository"] for path, each in parts.items()}
 
 

@@ -12,6 +12,10 @@
 - name: {{ .prefix }}_TRITON_URL
   value: {{ include "orfeon.fullname" .root }}-triton.{{ include "orfeon.namespaceDomain" .root }}:8001
 {{- end }}
+{{- if and .root.Values.arbiter.enabled .capability.gpu.enabled }}
+- name: ORFEON_ARBITER
+  value: {{ include "orfeon.fullname" .root }}-arbiter.{{ include "orfeon.namespaceDomain" .root }}:50051
+{{- end }}
 {{- if (.capability.resources.limits | default dict).cpu }}
 # A process sees all cores of the node, so it is told how many are its own.
 - {name: OMP_NUM_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
