@@ -37,13 +37,14 @@ class Connection:
 
     async def close(self) -> None:
         """Closes the channel, and with it the calls that still run."""
-        self._watcher.cancel()
-        await asyncio.wait([self._watcher])
         await self.channel.close()
+        await self._watcher
 
     async def _watch(self) -> None:
         while True:
             state = self.channel.get_state(try_to_connect=True)
+            if state is grpc.ChannelConnectivity.SHUTDOWN:
+                return
             if state is grpc.ChannelConnectivity.READY:
                 self._lost = None
             elif self._lost is None:

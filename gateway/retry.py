@@ -5,6 +5,7 @@ the cluster starts another, and the gateway still has all that was sent.
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -13,6 +14,8 @@ from typing import Literal, Protocol, TypeVar
 
 from services.runtime.context import RequestContext
 from services.runtime.errors import OrfeonError, ServiceUnavailable
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -154,3 +157,4 @@ class _Tries:
             self._retries.ended(self._capability, "abandoned")
             raise error
         self._number += 1
+        log.warning("asking again", extra={"capability": self._capability, "try": self._number})
