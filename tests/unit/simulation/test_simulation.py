@@ -1,0 +1,79 @@
+"""The simulation agrees with queueing theory, which knows nothing of our scheduler."""
+
+import statistics
+from itertools import pairwise
+
+import pytest
+
+from bench.simulation.disciplines import disciplines
+from bench.simulation.run import Served, simulate
+from bench.simulation.theory import affinity_limit, cobham_waits, fifo_capacity, mm1_wait
+from bench.simulation.traces import Trace, generate
+from bench.simulation.workload import Model, Workload, workloads
+
+#: One model that is always in memory: nothing but waiting for others.
+PLAIN = Workload("plain", (Model("a", "models", share=1.0, seconds=1.0, load=0.0),))
+
+
+def served(workload: Workload, policy: str, rate: float, requests: int, seed: int = 1) -> Served:
+    trace = generate(workload, "poisson", requests, seed).at_rate(rate)
+    return simulate(workload, disciplines(workload)[policy], trace)
+
+
+def mean_waits(policy: str, rate: float) -> list[float]:
+    """Mean wait of each level over several long runs of `PLAIN`."""
+    waits: list[list[float]] = [[], [], []]
+    for seed in range(3):
+        run = served(PLAIN, policy, rate, 15_000, seed)
+        for wait, level in zip(run.waits, run.trace.levels, strict=True):
+            waits[level].append(wait)
+    return [statistics.fmean(of_level) for of_level in waits]
+
+
+def test_fifo_without_swaps_waits_as_mm1() -> None:
+    expected = mm1_wait(0.5, 1.0)
+    assert mean_waits("fifo", rate=0.5) == pytest.approx([expected] * 3, rel=0.05)
+
+
+def test_priorities_without_swaps_wait_as_cobham_says() -> None:
+    expected = cobham_waits([0.5 * share for share in PLAIN.levels], 1.0)
+    assert expected[0] < expected[1] < expected[2]
+    assert mean_waits("priority", rate=0.5) == pytest.approx(expected, rel=0.05)
+
+
+def test_fifo_spends_a_swap_on_every_change_of_model() -> None:
+    reference = workloads()["reference"]
+    assert fifo_capacity(reference) == pytest.approx(0.4)
+    assert affinity_limit(reference) == pytest.approx(5)
+    run = served(reference, "fifo", rate=4.0, requests=3000)
+    assert len(run.starts) / run.end == pytest.approx(0.4, rel=0.03)
+    assert run.loads / len(run.starts) == pytest.approx(2 / 3, rel=0.03)
+
+
+@pytest.mark.parametrize("workload", workloads().values(), ids=lambda workload: workload.name)
+@pytest.mark.parametrize("policy", ["fifo", "priority", "thesis", "orfeon"])
+def test_every_request_is_served_once_it_has_come(workload: Workload, policy: str) -> None:
+    run = served(workload, policy, rate=1.5 * fifo_capacity(workload), requests=200)
+    assert all(wait >= 0 for wait in run.waits)
+    assert all(start > 0 for start in run.starts)
+
+
+def test_a_seed_repeats_to_the_last_digit() -> None:
+    reference = workloads()["reference"]
+    first, again = (served(reference, "orfeon", rate=0.6, requests=300) for _ in range(2))
+    assert first == again
+
+
+def test_one_slot_serves_one_request_at_a_time() -> None:
+    run = served(workloads()["services"], "orfeon", rate=0.6, requests=300)
+    spans = sorted(zip(run.starts, run.trace.seconds, strict=True))
+    for (start, seconds), (following, _) in pairwise(spans):
+        assert following >= start + seconds - 1e-6
+
+
+def test_devices_get_requests_in_turn_and_have_a_memory_each() -> None:
+    reference = workloads()["reference"]
+    trace = Trace([0.0] * 4, [1] * 4, ["anna"] * 4, ["a", "b", "a", "b"], [0.5] * 4)
+    run = simulate(reference, disciplines(reference)["orfeon"], trace, devices=2)
+    assert run.loads == 2
+    assert run.starts == pytest.approx([3.0, 3.0, 3.5, 3.5])
