@@ -6,7 +6,7 @@ PIP     := $(BIN)/pip --disable-pip-version-check install --quiet
 TESTS   ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix unit contract integration e2e proto bench evaluate clean
+.PHONY: help run test check fix unit contract integration e2e proto bench simulate evaluate clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ proto: $(VENV)/.dev ## Generate orfeon/api from proto/
 
 bench: $(VENV)/.bench ## Measure against peers, ratios in one run
 	$(BIN)/python -m bench
+
+simulate: $(VENV)/.dev ## Queueing by the real scheduler in virtual time (SCALE=0.1 for a short run)
+	$(BIN)/python -m bench.simulation --scale $(or $(SCALE),1)
 
 evaluate: $(VENV)/.dev ## Leave-speakers-out figures of the shipped emotion head (DATA=folder)
 	$(BIN)/python -m services.emotion.evaluate --data $(or $(DATA),../shared/data/emotion/ravdess)
