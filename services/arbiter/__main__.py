@@ -7,4 +7,6 @@ from services.runtime.residency.ledger import Ledger
 
 if __name__ == "__main__":
     settings = ArbiterSettings()
-    run(Ledger(capacity(settings.budgets), measured=free), settings)
+    # A device that is named is there, whether or not this process is shown it.
+    devices = {**capacity(settings.budgets), **settings.budgets}
+    run(Ledger(devices, measured=free), settings)

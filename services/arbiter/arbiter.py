@@ -42,6 +42,7 @@ class Arbiter:
         self._metrics = metrics
         self._lease_ttl = lease_ttl
         self._orphaned = asyncio.Event()
+        self._sessions: set[ClientSession] = set()
         known = state is not None and state.restore(members, ledger.clock())
         self._settled: float | None = None
         if not known and settle_seconds > 0:
@@ -52,6 +53,7 @@ class Arbiter:
     def open(self, hello: SessionRequest) -> tuple[ClientSession, Member]:
         """Begins the session that a hello asks for."""
         session = ClientSession(self._metrics, self.ledger.clock, self._lease_ttl)
+        self._sessions.add(session)
         now = self.ledger.clock()
         said = hello.hello
         process = read_process(said.process)
@@ -73,8 +75,14 @@ class Arbiter:
 
     def close(self, session: ClientSession, member: Member) -> None:
         """Ends a session: its claims are withdrawn; its leases stay until the process is gone."""
+        self._sessions.discard(session)
         self.members.detach(member, session)
         self._orphaned.set()
+
+    def stop(self) -> None:
+        """Ends all sessions. What they hold stays written down, for a successor."""
+        for session in self._sessions:
+            session.outbox.put_nowait(None)
 
     async def tend(self) -> None:
         """Does for ever what no message asks for: forgets the dead, notices what became free."""

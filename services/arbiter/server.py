@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 SERVICE = arbiter_pb2.DESCRIPTOR.services_by_name["ArbiterService"].full_name
 LIVENESS = "liveness"
+#: How long sessions may take to end, seconds.
+STOP_SECONDS = 1.0
 
 
 class ArbiterServer:
@@ -95,7 +97,8 @@ class ArbiterServer:
         """Ends at once: clients keep what they have, and come back to a successor."""
         if self._tending is not None:
             self._tending.cancel()
-        await self._server.stop(None)
+        self._arbiter.stop()
+        await self._server.stop(STOP_SECONDS)
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.shutdown)
             self._exporter.server_close()

@@ -34,7 +34,8 @@ class ArbiterServicer(arbiter_pb2_grpc.ArbiterServiceServicer):
         try:
             while (response := await session.outbox.get()) is not None:
                 yield response
-            await listening  # For what it raised.
+            if listening.done():
+                listening.result()  # For what it raised.
         finally:
             listening.cancel()
             self._arbiter.close(session, member)

@@ -176,6 +176,23 @@ def test_a_killed_service_is_back_by_itself(
     assert run(home, "chat", "Hello?").exit_code == 0
 
 
+def test_a_killed_arbiter_is_back_by_itself_and_nobody_notices(
+    home: Path, running: tuple[subprocess.Popen[str], list[str]]
+) -> None:
+    process, _ = running
+    before = services(process)
+    os.kill(before["services.arbiter"].pid, signal.SIGKILL)
+    assert run(home, "chat", "Hello?").exit_code == 0
+
+    said = read_until(process, "arbiter: ready")
+    assert said[0] == "arbiter: restarting: was killed by SIGKILL; again in 0.2 s"
+    after = services(process)
+    del before["services.arbiter"], after["services.arbiter"]
+    assert {name: each.pid for name, each in before.items()} == {
+        name: each.pid for name, each in after.items()
+    }
+
+
 def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -202,7 +219,7 @@ def test_it_stops_cleanly_and_shows_no_key_the_second_time(
         process = launch(tmp_path, "--capabilities", "chat")
         said = read_until(process, "Ctrl-C stops")
         children = list(services(process).values())
-        assert len(children) == 2
+        assert len(children) == 3
         assert any(line.startswith("API key") for line in said) == (start == "first")
 
         began = time.monotonic()
@@ -211,6 +228,7 @@ def test_it_stops_cleanly_and_shows_no_key_the_second_time(
         assert time.monotonic() - began < 10
         assert process.returncode == 0, rest
         assert "Traceback" not in rest
+        assert not [log for log in tmp_path.glob("logs/*.log") if "Traceback" in log.read_text()]
         assert all(gone(child) for child in children)
 
 
