@@ -41,6 +41,16 @@ class Placement:
         return self.parts[0][0]
 
     @property
+    def kind(self) -> str:
+        """What kind of device computes: `cpu`, `cuda`."""
+        return self.device.partition(":")[0]
+
+    @property
+    def index(self) -> int:
+        """Which device of that kind."""
+        return int(self.device.partition(":")[2] or 0)
+
+    @property
     def bytes(self) -> int:
         """Bytes on all devices together."""
         return sum(size for _, size in self.parts)
