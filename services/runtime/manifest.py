@@ -88,11 +88,21 @@ class Manifest(_Strict):
     labels: list[str] = []
     context_length: Annotated[int, Field(ge=0)] = 0
     memory_bytes: Annotated[int, Field(gt=0)]
-    """Memory taken once loaded, measured; what the residency budget counts."""
+    """Memory taken once loaded and used, measured; what the memory budget counts."""
+    layers: Annotated[int, Field(ge=0)] = 0
+    """Layers that can lie on a GPU one by one; 0 keeps the model in one piece."""
+    devices: list[Literal["cpu", "cuda"]] = []
+    """Kinds of device that it may run on; empty for all that its engine can use."""
     files: dict[str, ModelFile]
     """Files by the name the engine looks for."""
     options: dict[str, Any] = {}
     """What the engine alone understands."""
+
+    @model_validator(mode="after")
+    def _sizes_of_what_is_split(self) -> "Manifest":
+        if self.layers and any(file.size is None for file in self.files.values()):
+            raise ValueError("a model with layers needs the size of each of its files")
+        return self
 
     @model_validator(mode="after")
     def _what_its_tasks_need(self) -> "Manifest":

@@ -1,0 +1,37 @@
+"""What a model will take, from what its `model.yaml` says and its engine can do."""
+
+from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, CUDA, Footprint
+
+#: A connection to where the model really is.
+CLIENT_BYTES = 8_000_000
+
+
+def footprint_of(manifest: Manifest, kinds: frozenset[str]) -> Footprint:
+    """What a model takes, for an engine that can use these `kinds` of device.
+
+    None at all means that the engine computes elsewhere: what is here is a connection.
+
+    The weights are spread evenly over the layers, embeddings included. That is more than a layer
+    really has, so a split puts rather too few on the GPU; what is not weights (context, buffers)
+    counts on both sides.
+    """
+    if not kinds:
+        return Footprint(CLIENT_BYTES, kinds=frozenset({CPU}))
+    if manifest.devices:
+        kinds &= frozenset(manifest.devices)
+    if manifest.layers == 0:
+        return Footprint(manifest.memory_bytes, kinds=kinds)
+    weights = sum(file.size or 0 for file in manifest.files.values())
+    layer_bytes = min(weights, manifest.memory_bytes) // manifest.layers
+    return Footprint(manifest.memory_bytes, manifest.layers, layer_bytes, kinds)
+
+
+def allowed(device: str, *, cuda: bool) -> frozenset[str]:
+    """The kinds of device that an engine may use: by the setting, and whether it finds CUDA.
+
+    Who demands a GPU of an engine that has none is left with a model that fits nowhere.
+    """
+    if device != "auto":
+        return frozenset({device})
+    return frozenset({CPU, CUDA} if cuda else {CPU})
