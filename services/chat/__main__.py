@@ -18,8 +18,8 @@ def llama(settings: ChatSettings) -> Engine[ChatModel]:
     from services.chat.llama_engine import LlamaEngine
 
     return LlamaEngine(
+        device=settings.device,
         threads=settings.threads_per_slot,
-        gpu_layers=settings.gpu_layers,
         context_length=settings.context_length,
     )
 

@@ -8,13 +8,16 @@ from services.chat.engine import ChatModel, ChatRequest, Completed
 from services.chat.text import TextStream
 from services.runtime.errors import ContextLengthExceeded
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, Placement
 from services.runtime.worker import Cancellation
 
 
 class FakeChatEngine:
     """Loads at once, whatever the folder."""
 
-    def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+    kinds = frozenset({CPU})
+
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> ChatModel:
         """A model that needs no files."""
         return FakeChatModel(manifest.context_length)
 

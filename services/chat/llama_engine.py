@@ -13,7 +13,9 @@ from llama_cpp.llama_grammar import JSON_GBNF, LlamaGrammar
 from services.chat.engine import ChatModel, ChatRequest, Completed, FinishReason, Sampling
 from services.chat.text import TextStream
 from services.runtime.errors import ContextLengthExceeded, InvalidRequest
+from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.worker import Cancellation
 
 WEIGHTS = "model.gguf"
@@ -23,22 +25,29 @@ _LLAMA_NAMES = {"temperature": "temp"}
 
 
 class LlamaEngine:
-    """Loads `model.gguf`. `threads` are per generation; `gpu_layers` -1 offloads every layer."""
+    """Loads `model.gguf`. `device` is the container's setting; `threads` are per generation."""
 
-    def __init__(self, *, threads: int, gpu_layers: int, context_length: int) -> None:
+    def __init__(self, *, device: str, threads: int, context_length: int) -> None:
+        self.kinds = allowed(device, cuda=llama_cpp.llama_supports_gpu_offload())
         self._threads = threads
-        self._gpu_layers = gpu_layers
         self._context_length = context_length
 
-    def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> ChatModel:
         """Reads the model; its context is the shorter of its own and the container's."""
+        on_gpu = placement.kind == CUDA
         limits = [n for n in (self._context_length, manifest.context_length) if n]
         llama = llama_cpp.Llama(
             str(folder / WEIGHTS),
             n_ctx=min(limits, default=0),
             n_threads=self._threads,
             n_threads_batch=self._threads,
-            n_gpu_layers=self._gpu_layers,
+            n_gpu_layers=placement.gpu_layers,
+            # One GPU: without this llama.cpp spreads a model over all that it sees.
+            split_mode=llama_cpp.LLAMA_SPLIT_MODE_NONE,
+            main_gpu=placement.index,
+            # Else a long prompt takes room on a GPU that was not granted.
+            offload_kqv=on_gpu,
+            op_offload=on_gpu,
             verbose=False,
         )
         return LlamaModel(llama, manifest.options.get("sampling", {}))

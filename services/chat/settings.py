@@ -1,6 +1,6 @@
 """What the chat container can be told."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -15,7 +15,7 @@ class ChatSettings(ServiceSettings):
 
     slots: Annotated[int, Field(ge=1, le=1)] = 1
     """One: a llama.cpp context serves one generation at a time. More containers serve more."""
-    gpu_layers: Annotated[int, Field(ge=-1)] = 0
-    """Layers on the GPU: 0 none, -1 all. Takes effect with a llama.cpp built for the GPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where models may run; auto takes a GPU where there is one and llama.cpp is built for it."""
     context_length: Annotated[int, Field(ge=0)] = 0
     """Context in tokens, at most the model's own; 0 takes the model's. Memory grows with it."""

@@ -6,13 +6,16 @@ import numpy as np
 
 from services.emotion.engine import Clip, EmotionModel, LabelScore, ranked
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, Placement
 from services.runtime.worker import Cancellation
 
 
 class FakeEmotionEngine:
     """Loads at once, whatever the folder."""
 
-    def load(self, manifest: Manifest, folder: Path) -> EmotionModel:
+    kinds = frozenset({CPU})
+
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> EmotionModel:
         """A model that needs no files."""
         return FakeEmotionModel(manifest.labels)
 

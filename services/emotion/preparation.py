@@ -12,6 +12,7 @@ from services.emotion.examples import Examples, extract, fingerprint, kept
 from services.emotion.settings import EmotionSettings
 from services.emotion.whisper_head_engine import HEAD, WhisperHeadEngine
 from services.runtime.registry import Registry
+from services.runtime.residency.placement import CPU, Placement
 
 MODEL = "emotion-whisper-tiny"
 MODEL_FOLDER = EMOTION.models / MODEL
@@ -39,7 +40,8 @@ def prepared(data: Path, settings: EmotionSettings, console: Console) -> Example
         files = {name: file for name, file in manifest.files.items() if name != HEAD}
         folder = registry.folder(manifest.model_copy(update={"files": files}))
         engine = WhisperHeadEngine(device=settings.device, threads=settings.threads_per_slot)
-        encoder = engine.encoder(manifest, folder)
+        placement = Placement(((CPU, manifest.memory_bytes),))
+        encoder = engine.encoder(manifest, folder, placement)
 
         def progress(them: list[Recording]) -> list[Recording]:
             return track(them, "Listening", console=console)  # type: ignore[return-value]

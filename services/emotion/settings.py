@@ -16,8 +16,8 @@ class EmotionSettings(AudioSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_EMOTION_", frozen=True, extra="ignore")
 
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where the encoder runs; auto takes a GPU where there is one."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the encoder may run; auto takes a GPU where CTranslate2 finds one."""
     triton_url: str = "localhost:8001"
     """gRPC address of the Triton server, `host:port`. For the engine `triton` only."""
     triton_timeout: Annotated[float, Field(gt=0)] = 30

@@ -20,6 +20,7 @@ from services.runtime.errors import (
     ServiceUnavailable,
 )
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
 
 #: How often a waiting thread asks whether its caller has left, seconds.
@@ -29,12 +30,15 @@ _ASK = 0.05
 class TritonEngine:
     """Has the server at `url` load models. `timeout` bounds, in seconds, loading and answering."""
 
+    #: None of our devices: the server has its own.
+    kinds: frozenset[str] = frozenset()
+
     def __init__(self, url: str, *, timeout: float) -> None:
         self._url = url
         self._timeout = timeout
 
-    def load(self, manifest: Manifest, folder: Path) -> EmotionModel:
-        """Loads the model there, by the name in `options.triton_model`; `folder` is not used.
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> EmotionModel:
+        """Loads the model there, by the name in `options.triton_model`; the rest is not used.
 
         Raises `ServiceUnavailable`.
         """

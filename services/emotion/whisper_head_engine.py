@@ -11,7 +11,9 @@ from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel, LabelScore,
 from services.emotion.features import pooled, windows
 from services.emotion.head import Head
 from services.runtime.errors import Cancelled
+from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
 
 HEAD = "head.npz"
@@ -20,9 +22,15 @@ HEAD = "head.npz"
 class WhisperEncoder:
     """Turns a window of speech into the vector that a head reads."""
 
-    def __init__(self, folder: Path, *, device: str, compute_type: str, threads: int) -> None:
+    def __init__(
+        self, folder: Path, *, placement: Placement, compute_type: str, threads: int
+    ) -> None:
         self._whisper = ctranslate2.models.Whisper(
-            str(folder), device=device, compute_type=compute_type, intra_threads=threads
+            str(folder),
+            device=placement.kind,
+            device_index=placement.index,
+            compute_type=compute_type,
+            intra_threads=threads,
         )
         self._log_mel = FeatureExtractor(
             feature_size=self._whisper.n_mels, sampling_rate=SAMPLE_RATE
@@ -45,27 +53,27 @@ class WhisperEncoder:
 
 
 class WhisperHeadEngine:
-    """Loads an encoder and its head. `device` is cpu, cuda or auto; `threads` are per clip."""
+    """Loads an encoder and its head. `device` is a setting; `threads` are for one clip."""
 
     def __init__(self, *, device: str, threads: int) -> None:
-        self._device = device
+        self.kinds = allowed(device, cuda=ctranslate2.get_cuda_device_count() > 0)
         self._threads = threads
 
-    def encoder(self, manifest: Manifest, folder: Path) -> WhisperEncoder:
+    def encoder(self, manifest: Manifest, folder: Path, placement: Placement) -> WhisperEncoder:
         """The encoder alone: what training needs, before there is a head."""
         return WhisperEncoder(
             folder,
-            device=self._device,
+            placement=placement,
             compute_type=manifest.options.get("compute_type", "default"),
             threads=self._threads,
         )
 
-    def load(self, manifest: Manifest, folder: Path) -> EmotionModel:
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> EmotionModel:
         """Reads both. Raises `ValueError` for a head that has other labels than `model.yaml`."""
         head = Head.load(folder / HEAD)
         if head.labels != manifest.labels:
             raise ValueError(f"{manifest.name}: model.yaml and {HEAD} name different labels")
-        return WhisperHeadModel(self.encoder(manifest, folder), head)
+        return WhisperHeadModel(self.encoder(manifest, folder, placement), head)
 
 
 class WhisperHeadModel:

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, Placement
 from services.runtime.worker import Cancellation
 from services.speech.engine import (
     SYNTHESIZER_RATE,
@@ -30,7 +31,9 @@ LANGUAGE = "en"
 class FakeSpeechEngine:
     """Loads at once, whatever the folder: a voice or a listener, by the model's tasks."""
 
-    def load(self, manifest: Manifest, folder: Path) -> SpeechModel:
+    kinds = frozenset({CPU})
+
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> SpeechModel:
         """A model that needs no files."""
         return FakeSynthesizer() if "speech" in manifest.tasks else FakeTranscriber()
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 
+from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.worker import Cancellation
 from services.speech.engine import (
     TRANSCRIBER_RATE,
@@ -44,23 +47,25 @@ class FasterWhisperEngine:
     """Loads a CTranslate2 conversion of Whisper.
 
     `threads` is for one request; `workers` requests are computed side by side on one copy of the
-    weights. `device` and `compute_type` are CTranslate2's.
+    weights. `device` and `compute_type` are the container's settings.
     """
 
     def __init__(self, *, threads: int, workers: int, device: str, compute_type: str) -> None:
+        self.kinds = allowed(device, cuda=ctranslate2.get_cuda_device_count() > 0)
         self._threads = threads
         self._workers = workers
-        self._device = device
         self._compute_type = compute_type
         # At INFO the library logs what it heard about each recording.
         logging.getLogger("faster_whisper").setLevel(logging.ERROR)
 
-    def load(self, manifest: Manifest, folder: Path) -> "WhisperTranscriber":
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> "WhisperTranscriber":
         """See `Engine`."""
+        usual = "default" if placement.kind == CUDA else "int8"
         model = WhisperModel(
             str(folder),
-            device=self._device,
-            compute_type=self._compute_type,
+            device=placement.kind,
+            device_index=placement.index,
+            compute_type=self._compute_type or usual,
             cpu_threads=self._threads,
             num_workers=self._workers,
             local_files_only=True,
@@ -118,6 +123,8 @@ class WhisperTranscriber:
 
     def close(self) -> None:
         """Frees the model."""
+        # Dropping it would not do: `encode` and `detect_language` hold it in circles.
+        self._model.model.unload_model()
         self._model = None
         self._last = _LastEncoding(_closed)
 

@@ -13,6 +13,7 @@ from piper.config import PiperConfig, SynthesisConfig
 from services.runtime.audio import Resampler
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, Placement
 from services.runtime.tempo import Tempo
 from services.runtime.worker import Cancellation
 from services.speech.engine import SYNTHESIZER_RATE, Samples, SpeechRequest
@@ -26,12 +27,14 @@ LONGEST_PHRASE, SHORTEST_PHRASE = 160, 60
 class PiperEngine:
     """Loads a voice from `voice.onnx` and `voice.json`. `threads` is for one request."""
 
+    kinds = frozenset({CPU})
+
     def __init__(self, threads: int) -> None:
         self._threads = threads
         # Piper logs texts and phonemes, which are nobody's business.
         logging.getLogger("piper").setLevel(logging.ERROR)
 
-    def load(self, manifest: Manifest, folder: Path) -> "PiperSynthesizer":
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> "PiperSynthesizer":
         """See `Engine`. Speaks once, so that the first request does not wait for warming up."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads

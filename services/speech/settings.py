@@ -15,7 +15,8 @@ class SpeechSettings(AudioSettings):
 
     slots: Annotated[int, Field(ge=1)] = 2
     """Requests worked on at once: two, so that a long recording does not silence the voice."""
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """Where Whisper runs. `cuda` takes a CTranslate2 that finds the CUDA libraries."""
-    compute_type: str = "int8"
-    """Number type Whisper computes in, as CTranslate2 names them: `int8`, `float16`, `float32`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where Whisper may run; auto takes a GPU that CTranslate2 finds. Voices need none."""
+    compute_type: str = ""
+    """Number type Whisper computes in, as CTranslate2 names them: `int8`, `float16`, `float32`.
+    Empty takes `int8` on the CPU and, on a GPU, what the weights are in."""

@@ -10,7 +10,10 @@ from services.emotion.__main__ import EMOTION
 from services.emotion.engine import Clip
 from services.emotion.settings import EmotionSettings
 from services.runtime.errors import InvalidRequest, OrfeonError
+from services.runtime.footprint import footprint_of
 from services.runtime.registry import Registry
+from services.runtime.residency import devices
+from services.runtime.residency.placement import does_not_fit, plan
 from services.runtime.threads import wait_patiently
 from services.runtime.worker import Cancellation
 
@@ -29,7 +32,10 @@ class TritonPythonModel:
         registry = Registry(settings.home, [EMOTION.models], EMOTION.name)
         manifest = registry.get(name)
         engine = EMOTION.engines[manifest.engine](settings)
-        self._model = engine.load(manifest, registry.folder(manifest))
+        footprint, room = footprint_of(manifest, engine.kinds), devices.free()
+        if (placement := plan(footprint, room)) is None:
+            raise does_not_fit(name, footprint, room)
+        self._model = engine.load(manifest, registry.folder(manifest), placement)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers every request of a batch; one that fails does not fail the others."""
