@@ -13,6 +13,7 @@ from services.chat.settings import ChatSettings
 from services.runtime.errors import ContextLengthExceeded
 from services.runtime.registry import Registry
 from services.runtime.worker import Cancellation
+from tests.placed import on_cpu
 
 GREEDY = Sampling(temperature=0)
 
@@ -21,7 +22,9 @@ GREEDY = Sampling(temperature=0)
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatModel]:
     registry = Registry(tmp_path_factory.mktemp("home"), [CHAT.models])
     manifest = registry.resolve("", "chat")
-    model = llama(ChatSettings(context_length=2048)).load(manifest, registry.folder(manifest))
+    model = llama(ChatSettings(context_length=2048)).load(
+        manifest, registry.folder(manifest), on_cpu(manifest)
+    )
     yield model
     model.close()
 

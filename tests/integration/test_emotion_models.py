@@ -13,13 +13,16 @@ from services.runtime.errors import Cancelled
 from services.runtime.registry import Registry
 from services.runtime.worker import Cancellation
 from tests.integration.voices import RAVDESS, recorded, synthetic
+from tests.placed import on_cpu
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmotionModel]:
     registry = Registry(tmp_path_factory.mktemp("home"), [EMOTION.models])
     manifest = registry.resolve("", "classification")
-    model = whisper_head(EmotionSettings()).load(manifest, registry.folder(manifest))
+    model = whisper_head(EmotionSettings()).load(
+        manifest, registry.folder(manifest), on_cpu(manifest)
+    )
     yield model
     model.close()
 

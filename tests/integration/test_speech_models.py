@@ -29,6 +29,7 @@ from services.speech.engine import (
     TranscriptionRequest,
 )
 from services.speech.settings import SpeechSettings
+from tests.placed import on_cpu
 from tests.words import word_error_rate
 
 CLIPS = Path(__file__).parents[2].parent / "shared" / "data" / "speech" / "fleurs"
@@ -44,7 +45,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 @pytest.fixture(scope="module")
 def voice(registry: Registry) -> Iterator[Synthesizer]:
     manifest = registry.resolve("", "speech")
-    model = cast(Synthesizer, piper(SpeechSettings()).load(manifest, registry.folder(manifest)))
+    engine = piper(SpeechSettings())
+    loaded = engine.load(manifest, registry.folder(manifest), on_cpu(manifest))
+    model = cast(Synthesizer, loaded)
     yield model
     model.close()
 
@@ -52,7 +55,9 @@ def voice(registry: Registry) -> Iterator[Synthesizer]:
 @pytest.fixture(scope="module")
 def listener(registry: Registry) -> Iterator[Transcriber]:
     manifest = registry.resolve("", "translation")
-    model = cast(Transcriber, whisper(SpeechSettings()).load(manifest, registry.folder(manifest)))
+    engine = whisper(SpeechSettings())
+    loaded = engine.load(manifest, registry.folder(manifest), on_cpu(manifest))
+    model = cast(Transcriber, loaded)
     yield model
     model.close()
 

@@ -25,6 +25,7 @@ from services.runtime.errors import (
     OrfeonError,
 )
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import Placement
 from services.runtime.status import error_of
 from services.runtime.worker import Cancellation
 from services.speech.__main__ import SPEECH
@@ -181,8 +182,10 @@ class EndlessEngine(FakeSpeechEngine):
     def __init__(self) -> None:
         self.stopped = threading.Event()
 
-    def load(self, manifest: Manifest, folder: Path) -> SpeechModel:
-        return EndlessVoice(self.stopped) if manifest.voices else super().load(manifest, folder)
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> SpeechModel:
+        if manifest.voices:
+            return EndlessVoice(self.stopped)
+        return super().load(manifest, folder, placement)
 
 
 class EndlessVoice:

@@ -21,6 +21,7 @@ from services.runtime.registry import Registry
 from services.runtime.worker import Cancellation
 from tests.integration.triton_server import running_triton
 from tests.integration.voices import recorded, synthetic
+from tests.placed import on_cpu
 
 NAME = "emotion_classifier"
 
@@ -44,8 +45,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = registry.folder(manifest)
     with running_triton(tmp_path, {"ORFEON_HOME": str(home)}) as url:
         settings = EmotionSettings(ORFEON_HOME=home, triton_url=url)
-        here = whisper_head(settings).load(manifest, folder)
-        there = triton(settings).load(manifest, folder)
+        here = whisper_head(settings).load(manifest, folder, on_cpu(manifest))
+        there = triton(settings).load(manifest, folder, on_cpu(manifest))
         yield Both(here, there, url, manifest)
         there.close()
         here.close()
@@ -138,7 +139,9 @@ def test_a_model_unloaded_by_another_is_loaded_again(both: Both) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(both: Both) -> None:
     with pytest.raises(ServiceUnavailable):
-        TritonEngine("127.0.0.1:1", timeout=1).load(both.manifest, EMOTION.models)
+        TritonEngine("127.0.0.1:1", timeout=1).load(
+            both.manifest, EMOTION.models, on_cpu(both.manifest)
+        )
 
 
 def test_a_minute_of_audio_at_the_service_rate_fits_a_message(both: Both) -> None:

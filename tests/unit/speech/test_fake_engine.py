@@ -17,6 +17,7 @@ from services.speech.engine import (
     TranscriptionRequest,
 )
 from services.speech.fake_engine import FakeSpeechEngine, FakeSynthesizer, FakeTranscriber
+from tests.placed import on_cpu
 
 
 def spoken(text: str, speed: float = 1.0) -> list[Samples]:
@@ -35,7 +36,8 @@ def heard(seconds: float, words: bool = False) -> list[Started | Segment]:
 )
 def test_it_loads_what_the_task_needs(model: str, kind: type) -> None:
     manifest = read_manifest(SPEECH.models / model / "model.yaml")
-    assert isinstance(FakeSpeechEngine().load(manifest, Path("nowhere")), kind)
+    loaded = FakeSpeechEngine().load(manifest, Path("nowhere"), on_cpu(manifest))
+    assert isinstance(loaded, kind)
 
 
 def test_sound_comes_sentence_by_sentence_and_follows_the_speed() -> None:

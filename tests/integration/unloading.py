@@ -1,0 +1,115 @@
+"""Loads, uses and unloads a default model again and again, in a process of its own."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from services.runtime import reclaim
+from services.runtime.registry import Registry
+from services.runtime.threads import wait_patiently
+from services.runtime.worker import Cancellation
+from tests.integration.voices import synthetic
+from tests.placed import on_cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Resident bytes of the process at three moments, and what `unload` said."""
+
+    before: int
+    used: int
+    after: int
+    unreturned: int
+    declared: int
+
+
+def rounds(task: str, home: Path, count: int) -> list[Round]:
+    """What `count` rounds with the default model for `task` come to, one after the other.
+
+    A process of its own, because the heap of this one already has the marks of other tests.
+    """
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_rounds, (task, home, count))
+
+
+def _rounds(task: str, home: Path, count: int) -> list[Round]:
+    wait_patiently()
+    reclaim.keep_one_heap()
+    return [_round(task, home) for _ in range(count)]
+
+
+def _round(task: str, home: Path) -> Round:
+    capability, engine, use = _PARTS[task]()
+    registry = Registry(home, [capability.models])
+    manifest = registry.resolve("", task)
+    placement = on_cpu(manifest)
+    before = _resident()
+    # As in a service: loading, working and unloading are threads of their own.
+    with ThreadPoolExecutor(1) as thread:
+        model = thread.submit(engine.load, manifest, registry.folder(manifest), placement).result()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(use, model).result()
+    used = _resident()
+    with ThreadPoolExecutor(1) as thread:
+        unreturned = thread.submit(reclaim.unload, model, placement).result()
+    return Round(before, used, _resident(), unreturned, manifest.memory_bytes)
+
+
+def _resident() -> int:
+    size: int = psutil.Process().memory_info().rss
+    return size
+
+
+Parts = tuple[Any, Any, Callable[[Any], object]]
+
+
+def _chat() -> Parts:
+    from services.chat.__main__ import CHAT, llama
+    from services.chat.engine import ChatRequest, Message
+    from services.chat.settings import ChatSettings
+
+    request = ChatRequest((Message("user", "What is rain?"),), max_tokens=8)
+    return CHAT, llama(ChatSettings()), lambda it: list(it.generate(request, Cancellation()))
+
+
+def _speech() -> Parts:
+    from services.speech.__main__ import SPEECH, piper
+    from services.speech.engine import SpeechRequest
+    from services.speech.settings import SpeechSettings
+
+    request = SpeechRequest("The children walked along the river.", "joe")
+    engine = piper(SpeechSettings())
+    return SPEECH, engine, lambda it: sum(map(len, it.synthesize(request, Cancellation())))
+
+
+def _transcription() -> Parts:
+    from services.speech.__main__ import SPEECH, whisper
+    from services.speech.engine import TranscriptionRequest
+    from services.speech.settings import SpeechSettings
+
+    request = TranscriptionRequest(synthetic(10), language="en")
+    engine = whisper(SpeechSettings())
+    return SPEECH, engine, lambda it: list(it.transcribe(request, Cancellation()))
+
+
+def _classification() -> Parts:
+    from services.emotion.__main__ import EMOTION, whisper_head
+    from services.emotion.engine import Clip
+    from services.emotion.settings import EmotionSettings
+
+    clip = Clip(synthetic(10))
+    engine = whisper_head(EmotionSettings())
+    return EMOTION, engine, lambda it: it.classify(clip, Cancellation())
+
+
+_PARTS: dict[str, Callable[[], Parts]] = {
+    "chat": _chat,
+    "speech": _speech,
+    "transcription": _transcription,
+    "classification": _classification,
+}
