@@ -11,12 +11,15 @@ from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel, LabelScore,
 from services.emotion.features import pooled, windows
 from services.emotion.head import Head
 from services.runtime.errors import Cancelled
-from services.runtime.footprint import allowed
+from services.runtime.footprint import allowed, finds_library
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
 
 HEAD = "head.npz"
+
+#: What CTranslate2 computes with on a GPU.
+CUBLAS = "libcublas.so.12"
 
 
 class WhisperEncoder:
@@ -56,7 +59,8 @@ class WhisperHeadEngine:
     """Loads an encoder and its head. `device` is a setting; `threads` are for one clip."""
 
     def __init__(self, *, device: str, threads: int) -> None:
-        self.kinds = allowed(device, cuda=ctranslate2.get_cuda_device_count() > 0)
+        cuda = ctranslate2.get_cuda_device_count() > 0 and finds_library(CUBLAS)
+        self.kinds = allowed(device, cuda=cuda)
         self._threads = threads
 
     def encoder(self, manifest: Manifest, folder: Path, placement: Placement) -> WhisperEncoder:

@@ -1,5 +1,7 @@
 """What a model will take, from what its `model.yaml` says and its engine can do."""
 
+import ctypes
+
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, CUDA, Footprint
 
@@ -35,3 +37,14 @@ def allowed(device: str, *, cuda: bool) -> frozenset[str]:
     if device != "auto":
         return frozenset({device})
     return frozenset({CPU, CUDA} if cuda else {CPU})
+
+
+def finds_library(name: str) -> bool:
+    """Whether a shared library can be loaded. CTranslate2 looks for cuBLAS only when it computes,
+    and many a machine has NVIDIA's driver without it.
+    """
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True

@@ -13,7 +13,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 
-from services.runtime.footprint import allowed
+from services.runtime.footprint import allowed, finds_library
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.worker import Cancellation
@@ -26,6 +26,9 @@ from services.speech.engine import (
     TranscriptionRequest,
     Word,
 )
+
+#: What CTranslate2 computes with on a GPU.
+CUBLAS = "libcublas.so.12"
 
 _TASKS: dict[Task, str] = {"transcription": "transcribe", "translation": "translate"}
 
@@ -51,7 +54,8 @@ class FasterWhisperEngine:
     """
 
     def __init__(self, *, threads: int, workers: int, device: str, compute_type: str) -> None:
-        self.kinds = allowed(device, cuda=ctranslate2.get_cuda_device_count() > 0)
+        cuda = ctranslate2.get_cuda_device_count() > 0 and finds_library(CUBLAS)
+        self.kinds = allowed(device, cuda=cuda)
         self._threads = threads
         self._workers = workers
         self._compute_type = compute_type

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from services.runtime.footprint import CLIENT_BYTES, allowed, footprint_of
+from services.runtime.footprint import CLIENT_BYTES, allowed, finds_library, footprint_of
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, CUDA, Footprint
 
@@ -65,3 +65,7 @@ def test_the_setting_restricts_what_the_engine_finds(
     device: str, cuda: bool, kinds: set[str]
 ) -> None:
     assert allowed(device, cuda=cuda) == kinds
+
+
+def test_a_library_that_is_not_there_is_no_error() -> None:
+    assert not finds_library("libnothing-of-that-name.so.1")
