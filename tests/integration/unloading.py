@@ -92,7 +92,8 @@ def _transcription() -> Parts:
     from services.speech.engine import TranscriptionRequest
     from services.speech.settings import SpeechSettings
 
-    request = TranscriptionRequest(synthetic(10), language="en")
+    # One temperature: on what is no real speech Whisper would try them all.
+    request = TranscriptionRequest(synthetic(10), language="en", temperature=0.2)
     engine = whisper(SpeechSettings())
     return SPEECH, engine, lambda it: list(it.transcribe(request, Cancellation()))
 
