@@ -22,6 +22,10 @@ _OPTIONS = [
 ]
 
 
+#: How often a connection is looked at, seconds.
+_LOOK_EVERY = 0.25
+
+
 class Connection:
     """A channel that connects by itself, again and again. Made in a running event loop."""
 
@@ -33,20 +37,24 @@ class Connection:
 
     def lost_for(self) -> float:
         """Seconds since the service could last be reached: 0 while it can, inf if never."""
+        self._look()
         return 0.0 if self._lost is None else self._clock() - self._lost
 
     async def close(self) -> None:
         """Closes the channel, and with it the calls that still run."""
+        self._watcher.cancel()
+        await asyncio.wait([self._watcher])
         await self.channel.close()
-        await self._watcher
 
     async def _watch(self) -> None:
+        # gRPC can tell of changes by itself, but not without leaving a call open that its
+        # closing channel may never end.
         while True:
-            state = self.channel.get_state(try_to_connect=True)
-            if state is grpc.ChannelConnectivity.SHUTDOWN:
-                return
-            if state is grpc.ChannelConnectivity.READY:
-                self._lost = None
-            elif self._lost is None:
-                self._lost = self._clock()
-            await self.channel.wait_for_state_change(state)
+            self._look()
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _look(self) -> None:
+        if self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            self._lost = None
+        elif self._lost is None:
+            self._lost = self._clock()

@@ -147,6 +147,8 @@ async def test_a_service_that_is_draining_is_asked_again(tmp_path: Path) -> None
         stop = await stack.enter_async_context(serving(address, draining))
         url = await stack.enter_async_context(running(settings_for(tmp_path, address), None))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        # The gateway looks at its connections now and then; it has to have known this one.
+        await asyncio.sleep(0.5)
         asked = asyncio.create_task(client.post(route, **options))
         await asyncio.wait_for(draining.started.wait(), 5)
         await stop()
