@@ -8,5 +8,5 @@ from services.runtime.residency.ledger import Ledger
 if __name__ == "__main__":
     settings = ArbiterSettings()
     # A device that is named is there, whether or not this process is shown it.
-    devices = {**capacity(settings.budgets), **settings.budgets}
+    devices = {**settings.budgets, **capacity(settings.budgets)}
     run(Ledger(devices, measured=free), settings)

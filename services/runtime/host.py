@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from services.runtime.manifest import Manifest
 from services.runtime.reclaim import unload
 from services.runtime.registry import Registry
 from services.runtime.residency import Facts, Footprint, Ledger, Placement, Residency, devices
+from services.runtime.residency.placement import CPU
 from services.runtime.scheduler import Entry, Scheduler, Ticket, Turn
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics
@@ -97,9 +99,7 @@ class ModelHost(Generic[M]):
         if self._arbiter is not None:
             self._residency.memory = self._arbiter
         else:
-            ledger = Ledger(
-                devices.capacity({devices.CPU: settings.memory_budget}), measured=devices.free
-            )
+            ledger = Ledger(devices.capacity({CPU: settings.memory_budget}), measured=devices.free)
             self._residency.memory = ledger.join(name, self._residency)
 
     async def start(self) -> None:
@@ -179,6 +179,8 @@ class ModelHost(Generic[M]):
         defaults = [manifest.name for manifest in self.registry.defaults()]
         self._loading_defaults = set(defaults)
         for name in defaults:
+            # Made in a thread: to import an engine's library takes longer than a loop may stand.
+            await worker.apart(partial(self._footprint, name))
             try:
                 async with self._residency.lease(name, evict=False):
                     pass

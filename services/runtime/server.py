@@ -26,6 +26,7 @@ from services.runtime.host import Engine, M, ModelHost
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.models import ModelServicer
 from services.runtime.queue import QueueServicer
+from services.runtime.reclaim import keep_one_heap
 from services.runtime.registry import Registry
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics, configure_logging
@@ -182,4 +183,5 @@ def run(capability: Capability[M, S], settings: S) -> None:
     """Serves until SIGTERM or SIGINT. Raises what loading the default models raised."""
     configure_logging(settings.log_level)
     wait_patiently()
+    keep_one_heap()
     asyncio.run(_serve(capability, settings))

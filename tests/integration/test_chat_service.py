@@ -27,6 +27,7 @@ from services.runtime.errors import (
     OrfeonError,
 )
 from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CPU, Placement
 from services.runtime.server import Container
 from services.runtime.status import error_of
 from services.runtime.worker import Cancellation
@@ -93,10 +94,12 @@ async def test_errors_keep_their_class_sentence_and_field(channel: grpc.aio.Chan
 class GatedEngine:
     """Loads when told."""
 
+    kinds = frozenset({CPU})
+
     def __init__(self) -> None:
         self.entered, self.gate = threading.Event(), threading.Event()
 
-    def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> ChatModel:
         self.entered.set()
         self.gate.wait()
         return FakeChatModel(manifest.context_length)
@@ -141,7 +144,9 @@ class TurningAway(FakeChatModel):
 
 async def test_work_that_is_given_up_is_no_empty_answer(tmp_path: Path) -> None:
     class Engine:
-        def load(self, manifest: Manifest, folder: Path) -> ChatModel:
+        kinds = frozenset({CPU})
+
+        def load(self, manifest: Manifest, folder: Path, placement: Placement) -> ChatModel:
             return TurningAway(manifest.context_length)
 
     giving_up = dataclasses.replace(CHAT, engines={"fake": lambda _settings: Engine()})
@@ -173,7 +178,7 @@ async def test_the_metrics_tell_what_was_answered(tmp_path: Path) -> None:
         'orfeon_requests_total{capability="chat",method="ChatCompletion",outcome="ok",priority="1"}',
         'outcome="MODEL_NOT_FOUND"',
         'orfeon_queue_duration_seconds_count{capability="chat",model="smollm2-135m-instruct",',
-        'orfeon_model_resident_bytes{capability="chat",model="smollm2-135m-instruct"} 4e+08',
+        'orfeon_model_resident_bytes{capability="chat",model="smollm2-135m-instruct"} 5.6e+08',
         "orfeon_build_info",
     ):
         assert line in page, page

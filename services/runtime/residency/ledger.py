@@ -216,6 +216,8 @@ class Ledger:
     ) -> Callable[[], None]:
         del holder.claims[claim.id]
         holder.leases[claim.id] = Lease(holder, claim.id, claim.model, placement, now)
+        # Those who wait on may want what has just been granted.
+        self._again = True
         return lambda: holder.claimant.granted(claim.id, placement)
 
     def _refuse(self, holder: Holder, claim: Claim, room: Mapping[str, int]) -> Callable[[], None]:

@@ -16,7 +16,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic
 
-from services.runtime.errors import ModelLoadFailed, OrfeonError, OutOfMemory
+from services.runtime.errors import (
+    ModelLoadFailed,
+    OrfeonError,
+    OutOfMemory,
+    ServiceUnavailable,
+)
 from services.runtime.residency.memory import Claim, Memory, Use
 from services.runtime.residency.placement import Footprint, Placement
 from services.runtime.residency.resident import (
@@ -202,17 +207,25 @@ class Residency(Generic[M]):
                     self._report(resident)
                 self._consider(resident)
 
-    async def close(self) -> None:
-        """Unloads everything, held or not. The host calls it once nothing runs any more."""
-        self._demanded, self._direct = {}, {}
+    async def close(self, patience: float = 5.0) -> None:
+        """Unloads everything, held or not. The host calls it once nothing runs any more.
+
+        A load that does not end within `patience` seconds is left to the end of the process.
+        """
+        self._demanded = {}
+        gone = ServiceUnavailable("The service is shutting down; try again.", retry_after=1.0)
+        for name in list(self._direct):
+            if not (resident := self._residents.get(name)) or resident.state is State.WAITING:
+                for direct in self._leave_directly(name, lambda _: True):
+                    direct.ready.set_exception(gone)
+        self._reconcile()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=patience)
         for resident in list(self._by_id.values()):
             resident.holds, resident.leaving = 0, resident.leaving or "closed"
-            if resident.state is State.WAITING:
-                self._forget(resident)
-                self.memory.withdraw(resident.id)
             self._consider(resident)
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=patience)
 
     # For the memory; see `Claimant`.
 
@@ -277,7 +290,13 @@ class Residency(Generic[M]):
 
     def _claim(self, name: str, urgency: Urgency) -> None:
         evict = name in self._demanded or any(each.evict for each in self._direct.get(name, ()))
-        footprint = self._footprint(name)
+        try:
+            footprint = self._footprint(name)
+        except Exception as raised:
+            # Its engine's library is missing, say.
+            self._observer.load_failed(name)
+            self._fail(name, _load_error(name, raised))
+            return
         resident: Resident[M] = Resident(
             next(self._ids), name, footprint, urgency, self._clock(), evict
         )
@@ -313,14 +332,18 @@ class Residency(Generic[M]):
         self._expected.seconds[name] = seconds
         self._failed.discard(name)
         resident.state = State.LOADED
-        resident.loaded_at, resident.idle_since = time.time(), now
+        resident.loaded_at = time.time()
         assert resident.placement is not None
         self._observer.loaded(name, seconds, resident.placement.bytes)
-        # Those who waited hold it before anybody is told that it is idle.
+        # Those who waited hold it, all of them, before anybody is told that it is idle.
+        direct = self._leave_directly(name, lambda _: True) if resident.ready else []
+        resident.holds, resident.idle_since = len(direct), None if direct else now
+        for each in direct:
+            each.ready.set_result(None)
+        if resident.wanted is not None and resident.wanted.level == 0:
+            # Level 0 came while it was loaded, and waits for no turn that has not begun.
+            self._consider(resident)
         if resident.ready:
-            for direct in self._leave_directly(name, lambda _: True):
-                self.hold(name)
-                direct.ready.set_result(None)
             self.listener.loaded(name)
         self._report(resident)
         self._consider(resident)

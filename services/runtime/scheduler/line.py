@@ -74,6 +74,7 @@ class Line:
         """Lets a ticket go that will not have a turn."""
         self._out(waiting)
         self._fairness[waiting.level].refund(waiting.ticket.key, cost_of(waiting.ticket))
+        self._rest()
 
     def take(self, waiting: Waiting) -> None:
         """Gives a ticket its turn. `end` must follow."""
@@ -95,10 +96,7 @@ class Line:
         if cost is not None:
             self._fairness[ticket.priority].charge(ticket.key, cost - cost_of(ticket))
         self._unpark(ticket.key)
-        if not self._turns and not any(self.counts):
-            # Nobody is busy: nobody has a claim on the past.
-            for fairness in self._fairness:
-                fairness.clear()
+        self._rest()
 
     def has_room(self, key: str) -> bool:
         """Whether the key may have another turn."""
@@ -218,6 +216,12 @@ class Line:
         self.counts[asked] -= 1
         # From zero again, so that rounding never adds up.
         self.seconds[asked] = self.seconds[asked] - waiting.seconds if self.counts[asked] else 0.0
+
+    def _rest(self) -> None:
+        """Where nobody is busy, nobody has a claim on the past."""
+        if not self._turns and not any(self.counts):
+            for fairness in self._fairness:
+                fairness.clear()
 
     def _join(self, now: float) -> None:
         """Moves tickets of level 2 that have waited long enough into level 1."""

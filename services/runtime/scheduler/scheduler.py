@@ -225,7 +225,8 @@ class Scheduler:
         left = None if ticket.deadline is None else max(0.0, ticket.deadline - now)
         try:
             async with asyncio.timeout(left):
-                return await queued.turn
+                # Shielded: a caller who leaves in the moment of the grant passes its turn on.
+                return await asyncio.shield(queued.turn)
         except BaseException as error:
             turn = queued.turn
             if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -261,6 +262,8 @@ class Scheduler:
                 lacking[first.ticket.model] = self._line.urgency(first)
             elif self._places < self._slots:
                 self._give(first, now)
+                # Its key may have no room for those passed over any more.
+                lacking.clear()
             else:
                 break
         return lacking
