@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,14 +93,13 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Starts the product once for every test and reads its key from what it prints."""
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
+    """Starts the product and reads its key from what it prints."""
     port = free_port()
     process = subprocess.Popen(
-        [executable(), "serve", "--port", str(port)],
-        env={**os.environ, "ORFEON_HOME": str(home), "COLUMNS": "200"},
+        [executable(), "serve", "--port", str(port), *options],
+        env={**os.environ, "ORFEON_HOME": str(home), "COLUMNS": "200", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -130,3 +130,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             process.wait()
         reader.join(5)
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product as it comes, started once for every test."""
+    with running(tmp_path_factory.mktemp("home")) as product:
+        yield product
