@@ -38,8 +38,10 @@ class _StoredKeys:
         return self._store.authenticate(secret) is not None
 
     def create(self, name: str) -> str:
-        """See `orfeon.serve.run.Keys`."""
-        return self._store.create(name)[1]
+        """See `orfeon.serve.run.Keys`. Whoever starts the product may do everything."""
+        from gateway.keystore import SCOPES
+
+        return self._store.create(name, scopes=SCOPES)[1]
 
 
 def serve(

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 #: Asked for often and by machines; logging and counting them would bury the rest.
 _UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
 
-#: Asked by every gateway every few seconds.
-_QUIET = {"ListModels"}
+#: Asked by gateways, and by whoever watches a queue, every few seconds.
+_QUIET = {"ListModels", "ListQueue"}
 
 Handler = Callable[[Any, Any], Any]
 

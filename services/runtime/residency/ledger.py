@@ -35,11 +35,14 @@ class Lease:
         """Whether its holder could ever be asked to give it back."""
         return not self.use.pinned
 
-    def worth(self) -> tuple[bool, float]:
-        """Sorts what goes first first: the idle, least recently used, cheapest to load again."""
+    def worth(self) -> tuple[int, float]:
+        """Sorts what goes first first: the idle, least recently used, cheapest to load again; then
+        what is in use; last what is on its way, which may take long and may hang."""
+        if not self.use.loaded:
+            return (2, 0.0)
         if self.use.idle_since is None:
-            return (True, self.use.reload_seconds)
-        return (False, self.use.idle_since + RELOAD_WEIGHT * self.use.reload_seconds)
+            return (1, self.use.reload_seconds)
+        return (0, self.use.idle_since + RELOAD_WEIGHT * self.use.reload_seconds)
 
 
 class Holder:
@@ -200,7 +203,7 @@ class Ledger:
         wanted: dict[Lease, Urgency],
     ) -> None:
         """Chooses whose memory a claim waits for: of the idle if that is enough, else of all."""
-        for pool in ([each for each in candidates if not each.worth()[0]], candidates):
+        for pool in ([each for each in candidates if each.worth()[0] == 0], candidates):
             placement = plan(claim.footprint, self._with(later, pool))
             if placement is None:
                 continue

@@ -145,6 +145,9 @@ class Residency(Generic[M]):
         if resident.holds == 1:
             resident.idle_since = None
             self._report(resident)
+        if resident.wanted is not None:
+            # Whoever was to go before those who want it has gone.
+            self._consider(resident)
 
     def release(self, name: str) -> None:
         """Ends a `hold`."""
@@ -458,6 +461,9 @@ class Residency(Generic[M]):
 
 
 def _load_error(name: str, raised: BaseException) -> OrfeonError:
+    if type(raised) is ServiceUnavailable:
+        # Its weights could not be fetched: this model fails, the service is as available as ever.
+        return ModelLoadFailed(raised.message, param="model", retry_after=raised.retry_after)
     if isinstance(raised, OrfeonError):
         return raised
     if isinstance(raised, MemoryError):
