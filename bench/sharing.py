@@ -22,6 +22,7 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
+import psutil
 
 from bench.processes import free_port, started, wait_for
 from bench.report import Figure, print_figures
@@ -171,8 +172,8 @@ def kept(outcomes: Sequence[Outcome], measured: Costs) -> bool:
 
 
 @contextmanager
-def product(folder: Path, extra: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-    """`orfeon serve` with memory for one model; yields its address and some keys."""
+def product(folder: Path, extra: Mapping[str, str]) -> Iterator[tuple[str, list[str], int]]:
+    """`orfeon serve` with memory for one model; yields its address, some keys and its process."""
     home = folder / "home"
     home.mkdir(parents=True)
     store = KeyStore(f"sqlite:///{home / 'orfeon.db'}")
@@ -190,9 +191,9 @@ def product(folder: Path, extra: Mapping[str, str]) -> Iterator[tuple[str, list[
         [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port),
          "--capabilities", "chat,speech", "--memory", MEMORY, "--threads", "1"],
         env={"ORFEON_HOME": str(home), **room}, core=None, log=folder / "serve.log",
-    ):  # fmt: skip
+    ) as serve:  # fmt: skip
         wait_for(f"http://127.0.0.1:{port}/readyz", seconds=120)
-        yield f"http://127.0.0.1:{port}", keys
+        yield f"http://127.0.0.1:{port}", keys, serve.pid
 
 
 async def goodput(client: Client, measured: Costs, loads: Sequence[float], *, fifo: bool) -> float:
@@ -205,6 +206,50 @@ async def goodput(client: Client, measured: Costs, loads: Sequence[float], *, fi
             break
         best = load
     return best
+
+
+async def recovery(url: str, keys: Sequence[str], serve: int, victim: str) -> float:
+    """Seconds from a kill under load until both services have answered a request sent after it.
+
+    Every answer needs a change of models, so memory has changed hands twice by then. Raises
+    `RuntimeError` if a request is lost.
+    """
+    async with session() as http:
+        client = Client(url, keys, http)
+        stopping, both = asyncio.Event(), asyncio.Event()
+        killed = float("inf")
+        answered: set[str] = set()
+        lost = 0
+
+        async def ask(kind: Kind) -> None:
+            nonlocal lost
+            while not stopping.is_set():
+                sent = time.monotonic()
+                lost += not await client.send(kind, 0)
+                if sent > killed:
+                    answered.add(kind.path)
+                if len(answered) == len(KINDS):
+                    both.set()
+
+        crowd = [asyncio.create_task(ask(kind)) for kind in KINDS for _ in range(2)]
+        await asyncio.sleep(10)
+        process_of(serve, victim).kill()
+        killed = time.monotonic()
+        await both.wait()
+        seconds = time.monotonic() - killed
+        stopping.set()
+        await asyncio.gather(*crowd)
+        if lost:
+            raise RuntimeError(f"{lost} requests were lost with the {victim}")
+        return seconds
+
+
+def process_of(serve: int, name: str) -> psutil.Process:
+    """The process of `python -m services.<name>`."""
+    for child in psutil.Process(serve).children(recursive=True):
+        if f"services.{name}" in child.cmdline():
+            return child
+    raise LookupError(name)
 
 
 def show(name: str, load: float, outcomes: Sequence[Outcome], measured: Costs) -> None:
@@ -265,10 +310,17 @@ async def calibrate(url: str, keys: Sequence[str]) -> Costs:
 def main() -> None:
     """Measures and prints."""
     with tempfile.TemporaryDirectory(prefix="orf") as name:
-        with product(Path(name) / "first", {}) as (url, keys):
+        with product(Path(name) / "first", {}) as (url, keys, _):
             measured = asyncio.run(calibrate(url, keys))
-        with product(Path(name) / "second", max_waits(measured)) as (url, keys):
-            figures = asyncio.run(compare(url, keys, measured))
+        with product(Path(name) / "second", max_waits(measured)) as (url, keys, serve):
+            figures = [
+                Figure(
+                    f"both answer after the {victim} is killed under load",
+                    asyncio.run(recovery(url, keys, serve, victim)), "s", 5.0, at_least=False,
+                )
+                for victim in ("arbiter", "chat", "speech")
+            ]  # fmt: skip
+            figures += asyncio.run(compare(url, keys, measured))
     print_figures(
         "Two services, memory for one model: Orfeón and first come, first served", figures
     )
