@@ -31,7 +31,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from services.runtime.scheduler.fairness import Fairness
 from services.runtime.scheduler.lanes import Entry, Lane, Waiting
-from services.runtime.scheduler.ticket import Policy, Ticket, cost_of
+from services.runtime.scheduler.ticket import Policy, Ticket, cost_of, harmless
 from services.runtime.urgency import Urgency
 
 
@@ -93,8 +93,9 @@ class Line:
         self._turns[ticket.key] -= 1
         if not self._turns[ticket.key]:
             del self._turns[ticket.key]
-        if cost is not None:
-            self._fairness[ticket.priority].charge(ticket.key, cost - cost_of(ticket))
+        if cost is not None and ticket.priority and self._policy.fair:
+            difference = harmless(cost) - cost_of(ticket)
+            self._fairness[ticket.priority].charge(ticket.key, difference)
         self._unpark(ticket.key)
         self._rest()
 
@@ -167,7 +168,7 @@ class Line:
             return mine < theirs or self._has_run(model)
         if theirs[0] == mine[0] == 2 and self._policy.affinity:
             return True
-        return mine < theirs
+        return mine <= theirs
 
     @staticmethod
     def urgency(waiting: Waiting) -> Urgency:

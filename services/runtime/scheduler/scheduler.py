@@ -76,6 +76,7 @@ class Scheduler:
         self._arrivals = itertools.count()
         self._turns: dict[Turn, None] = {}
         self._places = 0
+        self._lacking: dict[str, Urgency] = {}
         self._paused = False
         self._draining = False
         self._dispatching = False
@@ -145,6 +146,9 @@ class Scheduler:
 
     def goes_first(self, model: str, other: Urgency) -> bool:
         """Whether someone waits here for `model` who goes before `other`, which would evict it."""
+        if len(self._lacking.keys() - {model}) >= self._slots:
+            # Every place is kept for other models: who waits for this one goes after them.
+            return False
         return self._line.goes_first(model, other, self._clock())
 
     def loaded(self, model: str) -> None:
@@ -169,7 +173,8 @@ class Scheduler:
         try:
             while self._again:
                 self._again = False
-                self._models.demand({} if self._paused else self._dispatch())
+                self._lacking = {} if self._paused else self._dispatch()
+                self._models.demand(self._lacking)
         finally:
             self._dispatching = False
 
@@ -279,8 +284,16 @@ class Scheduler:
             waited = max(0.0, now - waiting.urgency.since)
             self._observer.left(waiting.ticket, waited, "dispatched")
             waiting.turn.set_result(self._begin(waiting.ticket, place))
-            shares = first.ticket.batch is not None and len(place.tickets) < self._policy.max_batch
-            waiting = self._line.next_to_share(first.ticket) if shares else None
+            waiting = self._next_to_share(first.ticket, place, now)
+
+    def _next_to_share(self, ticket: Ticket, place: Place, now: float) -> Waiting | None:
+        full = ticket.batch is None or len(place.tickets) >= self._policy.max_batch
+        # The memory may have found others for the model as it was held.
+        if full or not self._models.is_ready(ticket.model):
+            return None
+        waiting = self._line.next_to_share(ticket)
+        deadline = None if waiting is None else waiting.ticket.deadline
+        return None if deadline is not None and deadline <= now else waiting
 
     def _begin(self, ticket: Ticket, place: Place) -> Turn:
         self._models.hold(ticket.model)

@@ -106,6 +106,10 @@ class Entry:
 
 
 def cost_of(ticket: Ticket) -> float:
-    """The ticket's cost, made harmless: no zero, no infinity, no NaN."""
-    cost = ticket.cost
+    """The ticket's cost, made harmless."""
+    return harmless(ticket.cost)
+
+
+def harmless(cost: float) -> float:
+    """A cost with no zero, no infinity and no NaN."""
     return min(max(cost, MIN_COST), MAX_COST) if cost == cost else 1.0
