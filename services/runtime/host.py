@@ -189,10 +189,15 @@ class ModelHost(Generic[M]):
             self._loading_defaults.discard(name)
 
     async def expire(self) -> None:
-        """Unloads what has been idle for too long, once a second, until cancelled."""
+        """Once a second, until cancelled, does what comes with time alone.
+
+        Unloads what has been idle for too long, and looks again at a queue in which something may
+        have become overdue.
+        """
         while True:
             await asyncio.sleep(1.0)
             self._residency.expire()
+            self._scheduler.changed()
 
     def drain(self) -> None:
         """Takes no new request."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from services.runtime.scheduler.ticket import Ticket
+from services.runtime.scheduler.fairness import Fairness
+from services.runtime.scheduler.ticket import Ticket, cost_of
 from services.runtime.urgency import Urgency
 
 
@@ -21,7 +22,7 @@ class Waiting:
     seconds: float = 0.0
     """Estimate of how long its turn will take."""
     tag: float = 0.0
-    """The fair order inside its level; see `line`."""
+    """The fair order inside its level, once it is the first of its key; see `line`."""
     level: int = 0
     """The level it is served in: a ticket of level 2 joins level 1 in time."""
     here: bool = False
@@ -35,17 +36,18 @@ Entry: TypeAlias = tuple[float, int, Waiting]
 
 
 class Lane:
-    """Each key's tickets stand in their order; only the first of each is in the heaps.
+    """Each key's tickets stand in their order; only its first has a tag and is in the heaps.
 
-    Inside a key both tags and the moments of becoming overdue only grow, so its first is the first
-    by either. What leaves from the middle is dropped later, with the next that comes up, or once
-    it is most of what is here.
+    Inside a key the moments of becoming overdue only grow, so its first is the first by those, too.
+    What leaves from the middle is dropped later, with the next that comes up, or once it is most
+    of what is here. Without `fairness` every tag is 0.
     """
 
-    __slots__ = ("_gone", "_keys", "_level", "_overdue", "_tags", "count")
+    __slots__ = ("_fairness", "_gone", "_keys", "_level", "_overdue", "_tags", "count")
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, fairness: Fairness | None) -> None:
         self._level = level
+        self._fairness = fairness
         self._keys: dict[str, deque[Waiting]] = {}
         self._tags: list[Entry] = []
         self._overdue: list[Entry] = []
@@ -55,21 +57,35 @@ class Lane:
     def __iter__(self) -> Iterator[Waiting]:
         return (waiting for key in self._keys.values() for waiting in key if self._has(waiting))
 
+    def foreseen(self) -> Iterator[tuple[Waiting, float]]:
+        """Every ticket with its tag, or the one it will have if nothing else comes."""
+        for key in self._keys.values():
+            tag = key[0].tag
+            for waiting in filter(self._has, key):
+                yield waiting, tag
+                tag += cost_of(waiting.ticket) if self._fairness is not None else 0.0
+
     def add(self, waiting: Waiting) -> None:
         """Lets a ticket in behind those of its key."""
         self.count += 1
+        if self._fairness is not None:
+            self._fairness.arrive(waiting.ticket.key)
         key = self._keys.get(waiting.ticket.key)
         if key is None:
             self._keys[waiting.ticket.key] = deque((waiting,))
-            self.show(waiting)
+            self._lead(waiting)
         else:
             key.append(waiting)
 
-    def drop(self, waiting: Waiting) -> None:
+    def drop(self, waiting: Waiting, *, served: bool) -> None:
         """Lets a ticket go that is not `here` any more, or in another level."""
         self.count -= 1
         name = waiting.ticket.key
         key = self._keys[name]
+        if self._fairness is not None:
+            self._fairness.leave(name)
+            if key[0] is waiting and not served:
+                self._fairness.refund(name, cost_of(waiting.ticket))
         if key[0] is not waiting:
             self._gone += 1
             if self._gone > self.count + 64:
@@ -80,7 +96,7 @@ class Lane:
             key.popleft()
             self._gone -= 1
         if key:
-            self.show(key[0])
+            self._lead(key[0])
         else:
             del self._keys[name]
 
@@ -97,6 +113,12 @@ class Lane:
     def first_overdue(self) -> Entry | None:
         """The ticket that is, or will be, overdue first."""
         return self._top(self._overdue)
+
+    def _lead(self, waiting: Waiting) -> None:
+        """The ticket has become its key's first."""
+        if self._fairness is not None:
+            waiting.tag = self._fairness.start(waiting.ticket.key, cost_of(waiting.ticket))
+        self.show(waiting)
 
     def _push(self, heap: list[Entry], number: float, waiting: Waiting) -> None:
         if len(heap) > 2 * len(self._keys) + 64:

@@ -8,26 +8,29 @@
 4. Level 2.
 
 Within a level, and for level 1 within each half, keys take turns by start-time fair queueing
-(Goyal, Vin and Cheng, 1996): a ticket's tag is the larger of the level's virtual time and the
-finish of its key's ticket before; the smallest tag goes first, ties by arrival. With one key, or
-without fairness, that is arrival.
+(see `fairness`): a ticket's tag is what its key has been served before; the smallest tag goes
+first, ties by arrival. With one key, or without fairness, that is arrival.
 
 One exception keeps an overloaded queue from doing nothing but load models: a model that has just
 been loaded has a run of `max_run` turns, in which tickets for it that are not overdue may still go
 before overdue ones for others.
 
 Bound. Let x be a ticket of level 1 or 2 that is overdue at d. After d only these go before x:
-tickets of level 0; tickets overdue before x; and at most `max_run` others for each model load
-that is completed before x goes, and for each model whose run was unspent at d. Proof: (1) precedes
-(2); within (2) order is by the moment of becoming overdue, which is fixed at arrival; nothing else
-is taken before x but in a run, and a run has `max_run` turns and is opened by a load alone. With
-`max_run` 0 nobody passes x on account of its level or of what is in memory. A key that has all the
-turns it may have (`max_per_key`) waits on account of itself, outside this bound.
+tickets of level 0; tickets overdue before x; at most `max_run` others for each model load that is
+completed before x goes, and for each model whose run was unspent at d; tickets that share the turn
+of one that may go; and, with more than one place, while x's model is not in memory, tickets in the
+places that are not kept for it, which keep x waiting for no longer than its model does. Proof: (1)
+precedes (2); within (2) order is by the moment of becoming overdue, which is fixed at arrival;
+nothing else is taken before x but in a run, and a run has `max_run` turns and is opened by a load
+alone. With `max_run` 0, one place and no batches, nobody passes x on account of its level or of
+what is in memory. A key that has all the turns it may have (`max_per_key`) waits on account of
+itself, outside this bound.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from operator import itemgetter
 
 from services.runtime.scheduler.fairness import Fairness
 from services.runtime.scheduler.lanes import Entry, Lane, Waiting
@@ -68,17 +71,18 @@ class Line:
         self.seconds[level] += waiting.seconds
         self._enter(waiting, level)
         if level == 2 and self._join_after < math.inf:
+            if len(self._joining) > 2 * self.counts[2] + 64:
+                self._joining = deque(each for each in self._joining if each.here)
             self._joining.append(waiting)
 
     def remove(self, waiting: Waiting) -> None:
         """Lets a ticket go that will not have a turn."""
-        self._out(waiting)
-        self._fairness[waiting.level].refund(waiting.ticket.key, cost_of(waiting.ticket))
+        self._out(waiting, served=False)
         self._rest()
 
     def take(self, waiting: Waiting) -> None:
         """Gives a ticket its turn. `end` must follow."""
-        self._out(waiting)
+        self._out(waiting, served=True)
         self._fairness[waiting.level].serve(waiting.tag)
         self.begin(waiting.ticket)
 
@@ -183,40 +187,46 @@ class Line:
     def ordered(self, now: float) -> list[Waiting]:
         """Everybody, in the order in which they would go as things are. O(n log n)."""
         self._join(now)
-        everybody = (
-            waiting for lanes in self._lanes for lane in lanes.values() for waiting in lane
-        )
-        return sorted(everybody, key=lambda waiting: self._place(waiting, now))
+        everybody = [
+            (self._place(waiting, tag, now), waiting)
+            for lanes in self._lanes
+            for lane in lanes.values()
+            for waiting, tag in lane.foreseen()
+        ]
+        return [waiting for _, waiting in sorted(everybody, key=itemgetter(0))]
 
-    def _place(self, waiting: Waiting, now: float) -> tuple[float, float, int]:
+    def _place(self, waiting: Waiting, tag: float, now: float) -> tuple[float, float, int]:
         if waiting.level == 0:
             return (0, 0, waiting.arrival)
         if waiting.level == 1 and waiting.urgency.due <= now:
             return (1, waiting.urgency.due, waiting.arrival)
         affine = waiting.level == 1 and self._policy.affinity
         warm = affine and self._is_ready(waiting.ticket.model)
-        return (2 if warm else waiting.level + 2, waiting.tag, waiting.arrival)
+        return (2 if warm else waiting.level + 2, tag, waiting.arrival)
 
     def _enter(self, waiting: Waiting, level: int) -> None:
         waiting.level = level
-        if self._policy.fair and level:
-            waiting.tag = self._fairness[level].arrive(waiting.ticket.key, cost_of(waiting.ticket))
-        lane = self._lanes[level].setdefault(waiting.ticket.model, Lane(level))
-        lane.add(waiting)
-
-    def _leave(self, waiting: Waiting, level: int) -> None:
         lanes, model = self._lanes[level], waiting.ticket.model
-        lanes[model].drop(waiting)
+        if model not in lanes:
+            fair = self._policy.fair and level > 0
+            lanes[model] = Lane(level, self._fairness[level] if fair else None)
+        lanes[model].add(waiting)
+
+    def _leave(self, waiting: Waiting, level: int, *, served: bool) -> None:
+        lanes, model = self._lanes[level], waiting.ticket.model
+        lanes[model].drop(waiting, served=served)
         if not lanes[model].count:
             del lanes[model]
 
-    def _out(self, waiting: Waiting) -> None:
+    def _out(self, waiting: Waiting, *, served: bool) -> None:
         waiting.here = False
-        self._leave(waiting, waiting.level)
+        self._leave(waiting, waiting.level, served=served)
         asked = waiting.ticket.priority
         self.counts[asked] -= 1
         # From zero again, so that rounding never adds up.
-        self.seconds[asked] = self.seconds[asked] - waiting.seconds if self.counts[asked] else 0.0
+        self.seconds[asked] = (
+            max(0.0, self.seconds[asked] - waiting.seconds) if self.counts[asked] else 0.0
+        )
 
     def _rest(self) -> None:
         """Where nobody is busy, nobody has a claim on the past."""
@@ -233,7 +243,7 @@ class Line:
             self._joining.popleft()
             if waiting.here:
                 waiting.level, waiting.parked = 1, False
-                self._leave(waiting, 2)
+                self._leave(waiting, 2, served=False)
                 self._enter(waiting, 1)
 
     def _best(self, lanes: Iterable[Lane]) -> Waiting | None:

@@ -146,7 +146,7 @@ class Scheduler:
 
     def goes_first(self, model: str, other: Urgency) -> bool:
         """Whether someone waits here for `model` who goes before `other`, which would evict it."""
-        if len(self._lacking.keys() - {model}) >= self._slots:
+        if self._paused or len(self._lacking.keys() - {model}) >= self._slots:
             # Every place is kept for other models: who waits for this one goes after them.
             return False
         return self._line.goes_first(model, other, self._clock())

@@ -232,3 +232,26 @@ def test_everything_is_forgotten_once_nobody_is_there() -> None:
 def test_level_2_must_not_be_less_patient_than_level_1() -> None:
     with pytest.raises(ValueError, match="max_wait"):
         Line(Policy(max_wait=(math.inf, 30.0, 10.0)), lambda _: True)
+
+
+def test_tickets_that_were_cancelled_give_their_key_nothing() -> None:
+    queue = Queue(Policy(), ready="m")
+    gone = [queue.add(f"gone{n}", key="k") for n in range(10)][1:]
+    for waiting in gone:
+        queue.line.remove(waiting)
+    for number in range(4):
+        queue.add(f"k{number}", key="k")
+        queue.add(f"l{number}", key="l")
+    assert queue.take_all() == "gone0 l0 k0 l1 k1 l2 k2 l3 k3"
+
+
+def test_a_key_that_waits_for_its_model_keeps_its_place_meanwhile() -> None:
+    queue = Queue(Policy(max_run=0), ready="warm")
+    for number in range(3):
+        queue.add(f"k{number}", model="cold", key="k")
+    for number in range(6):
+        queue.add(f"l{number}", model="warm", key="l")
+    assert [queue.take() for _ in range(3)] == ["l0", "l1", "l2"]
+    queue.ready.add("cold")
+    # It has been served nothing, the other three times: now it catches up.
+    assert queue.take_all() == "k0 k1 k2 l3 l4 l5"
