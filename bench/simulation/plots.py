@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.simulation.figures import TARGETS
+from bench.simulation.figures import targets
 from bench.simulation.results import Row, find, mean
 from bench.simulation.study import (
     DEVICE_LOADS,
@@ -16,7 +16,6 @@ from bench.simulation.study import (
     POLICIES,
     SETTINGS,
 )
-from bench.simulation.theory import fifo_seconds
 from bench.simulation.workload import workloads
 
 COLORS = {"fifo": "#8a8a8a", "priority": "#e0a030", "thesis": "#4a90c2", "orfeon": "#c2304a"}
@@ -40,8 +39,8 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
 def waits(rows: Sequence[Row]) -> Figure:
     """p95 waits by load, a panel for each level, with the level's target."""
     figure, panels = _panels(3, width=11)
-    targets = [multiple * fifo_seconds(workloads()["reference"]) for multiple in TARGETS]
-    for level, (panel, target) in enumerate(zip(panels, targets, strict=True)):
+    reference = workloads()["reference"]
+    for level, (panel, target) in enumerate(zip(panels, targets(reference), strict=True)):
         _by_load(panel, rows, f"p95_{level}")
         panel.axhline(target, color="black", linestyle=":", linewidth=1)
         panel.set(title=f"level {level}", yscale="log", ylim=(1, 10_000), xlabel=_LOAD)

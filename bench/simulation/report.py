@@ -13,7 +13,7 @@ from bench.simulation.study import (
     POLICIES,
     SETTINGS,
 )
-from bench.simulation.theory import affinity_limit, fifo_seconds
+from bench.simulation.theory import affinity_limit, fifo_capacity
 from bench.simulation.workload import workloads
 
 #: Loads that the page's table of waits shows; the results file holds all.
@@ -62,7 +62,9 @@ def summary(rows: Sequence[Row]) -> str:
         f"{at_three_quarters('orfeon', 'p99_2'):.1f} s, with FIFO "
         f"{at_three_quarters('fifo', 'p99_2'):.1f} s, with strict priorities "
         f"{at_three_quarters('priority', 'p99_2'):.1f} s, with the thesis' rule "
-        f"{at_three_quarters('thesis', 'p99_2'):.1f} s.",
+        f"{at_three_quarters('thesis', 'p99_2'):.1f} s. The longest wait of all is "
+        f"{at_three_quarters('orfeon', 'max_2'):.1f} s, with FIFO "
+        f"{at_three_quarters('fifo', 'max_2'):.1f} s.",
     ]
     return "\n".join(lines)
 
@@ -75,13 +77,19 @@ def settings(_rows: Sequence[Row]) -> str:
         table.append(
             [
                 workload.name,
-                f"{fifo_seconds(workload):.2f}",
+                f"{fifo_capacity(workload):.3f}",
                 f"{affinity_limit(workload):.2f}",
                 " / ".join(f"{target:.1f}" for target in targets(workload)),
                 f"{normal:.1f} / {background:.1f}",
             ]
         )
-    head = ["workload", "FIFO's time per request", "capacity limit", "targets", "`max_wait`"]
+    head = [
+        "workload",
+        "FIFO's capacity, per second",
+        "limit, in multiples of it",
+        "targets",
+        "`max_wait`",
+    ]
     return _table(head, table)
 
 
@@ -145,7 +153,7 @@ def million(rows: Sequence[Row]) -> str:
     elapsed, requests = mean(row, "elapsed"), row["requests"]
     return (
         f"{requests:,} requests on {row['devices']} devices, {mean(row, 'virtual_hours'):.1f} "
-        f"virtual hours at load {row['load']:g}, took {elapsed:.0f} s on one core: "
+        f"virtual hours at load {row['load']:g}, took {elapsed:.0f} s of one core: "
         f"{elapsed / requests * 1e6:.0f} µs a request."
     )
 

@@ -16,6 +16,9 @@ from bench.simulation.study import Job, run
 #: A combination with its figures, each as mean and standard deviation over the seeds, or None.
 Row = dict[str, Any]
 
+#: What tells one combination from another.
+_NAMES = ("kind", "workload", "trace", "devices", "level", "load", "policy", "requests")
+
 _COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -54,9 +57,6 @@ def summed_up(figures: Iterable[tuple[Job, Figures]]) -> list[Row]:
             row[name] = None if pair is None else [float(f"{value:.4g}") for value in pair]
         rows.append(row)
     return rows
-
-
-_NAMES = ("kind", "workload", "trace", "devices", "level", "load", "policy", "requests")
 
 
 def _key(job: Job) -> tuple[str | float | None, ...]:

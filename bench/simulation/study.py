@@ -35,11 +35,12 @@ DEVICE_LOADS = (0.75, 1.5)
 #: The heavy user asks for more than there is, the others for less than a fair share; then all ask
 #: for more than there is.
 FAIRNESS_LOADS = (6.0, 12.0)
-BISECTIONS = 8
+BISECTIONS = 7
 LOWEST_LOAD = 0.05
 
-REQUESTS = 4000
-REQUESTS_PER_DEVICE = 500
+REQUESTS = 5000
+REQUESTS_FOR_GOODPUT = 3000
+REQUESTS_PER_DEVICE = 250
 MILLION = 1_000_000
 
 
@@ -95,7 +96,7 @@ def jobs(scale: float = 1.0) -> list[Job]:
     def scaled(requests: float) -> int:
         return max(50, math.ceil(requests * scale))
 
-    every = [*_waits(scaled(REQUESTS)), *_goodput(scaled(REQUESTS * 0.75))]
+    every = [*_waits(scaled(REQUESTS)), *_goodput(scaled(REQUESTS_FOR_GOODPUT))]
     every += _fairness(scaled(REQUESTS))
     for devices, load, policy, seed in product(DEVICES, DEVICE_LOADS, POLICIES, SEEDS):
         requests = scaled(max(REQUESTS, REQUESTS_PER_DEVICE * devices))
@@ -139,9 +140,10 @@ def _fairness_of(job: Job) -> Figures:
 
 
 def _million_of(job: Job) -> Figures:
-    began = time.perf_counter()
+    # Seconds of the processor: the other worker, and whoever else is there, does not count.
+    began = time.process_time()
     served = job.served(job.load)
-    elapsed = time.perf_counter() - began
+    elapsed = time.process_time() - began
     return figures(served) | {"elapsed": elapsed, "virtual_hours": served.end / 3600}
 
 

@@ -26,6 +26,14 @@ def cobham_waits(rates: Sequence[float], seconds: float) -> list[float]:
     return waits
 
 
+def cold_seconds(workload: Workload) -> float:
+    """Seconds that a request takes on average, alone, when its model has yet to take the place of
+    another: the unit of targets and of patience."""
+    return sum(
+        model.share * (model.seconds + model.load + model.unload) for model in workload.models
+    )
+
+
 def fifo_seconds(workload: Workload) -> float:
     """Seconds that first come, first served spends on a request on average: service and swaps.
 

@@ -1,11 +1,13 @@
 """The simulation agrees with queueing theory, which knows nothing of our scheduler."""
 
+import math
 import statistics
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from bench.simulation.disciplines import disciplines
+from bench.simulation.disciplines import Discipline, disciplines
 from bench.simulation.run import Served, simulate
 from bench.simulation.theory import affinity_limit, cobham_waits, fifo_capacity, mm1_wait
 from bench.simulation.traces import Trace, generate
@@ -56,6 +58,19 @@ def test_every_request_is_served_once_it_has_come(workload: Workload, policy: st
     run = served(workload, policy, rate=1.5 * fifo_capacity(workload), requests=200)
     assert all(wait >= 0 for wait in run.waits)
     assert all(start > 0 for start in run.starts)
+
+
+@pytest.mark.parametrize("workload", workloads().values(), ids=lambda workload: workload.name)
+@pytest.mark.parametrize("max_wait", [(math.inf, math.inf, math.inf), (math.inf, 30.0, 120.0)])
+@pytest.mark.parametrize("affinity", [True, False])
+def test_queue_and_memory_never_wait_for_each_other(
+    workload: Workload, max_wait: tuple[float, float, float], affinity: bool
+) -> None:
+    # At the end of a trace nobody comes any more who could set going again what stands still.
+    policy = replace(disciplines(workload)["orfeon"].policy, max_wait=max_wait, affinity=affinity)
+    for seed in range(6):
+        trace = generate(workload, "poisson", 40, seed).at_rate(0.75 * fifo_capacity(workload))
+        assert simulate(workload, Discipline("orfeon", policy), trace).end > 0
 
 
 def test_a_seed_repeats_to_the_last_digit() -> None:
