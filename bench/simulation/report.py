@@ -62,7 +62,7 @@ def summary(rows: Sequence[Row]) -> str:
         f"{at_three_quarters('orfeon', 'p99_2'):.1f} s, with FIFO "
         f"{at_three_quarters('fifo', 'p99_2'):.1f} s, with strict priorities "
         f"{at_three_quarters('priority', 'p99_2'):.1f} s, with the thesis' rule "
-        f"{at_three_quarters('thesis', 'p99_2'):.1f} s. The longest wait of all is "
+        f"{at_three_quarters('thesis', 'p99_2'):.1f} s. The longest wait of level 2 is "
         f"{at_three_quarters('orfeon', 'max_2'):.1f} s, with FIFO "
         f"{at_three_quarters('fifo', 'max_2'):.1f} s.",
     ]
