@@ -78,6 +78,16 @@ class Models(models_pb2_grpc.ModelServiceServicer):
         model = models_pb2.Model(id=MODEL, capability="chat", tasks=["chat"], is_default=True)
         return models_pb2.ListModelsResponse(models=[model])
 
+    async def LoadModel(
+        self, request: models_pb2.LoadModelRequest, context: Any
+    ) -> models_pb2.LoadModelResponse:
+        raise NotImplementedError
+
+    async def UnloadModel(
+        self, request: models_pb2.UnloadModelRequest, context: Any
+    ) -> models_pb2.UnloadModelResponse:
+        raise NotImplementedError
+
 
 async def main() -> None:
     """Serves both until killed."""

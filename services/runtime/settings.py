@@ -45,7 +45,7 @@ class ServiceSettings(BaseSettings):
     max_wait_background: Annotated[float, Field(ge=0)] = 120
     """Seconds after which a request of level 2 lets none but level 0 before it. It joins level 1
     as much earlier as level 1 waits."""
-    max_run: Annotated[int, Field(ge=0)] = 8
+    max_run: Annotated[int, Field(ge=0)] = 16
     """Turns that a model just loaded may have before overdue requests for another replace it."""
     fair: bool = True
     """Whether keys take turns inside a level, by what they have been served."""

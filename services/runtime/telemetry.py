@@ -75,6 +75,8 @@ class ServiceMetrics:
             buckets=DURATION_BUCKETS,
             registry=self.registry,
         )
+        self._depths: dict[tuple[str, int], Gauge] = {}
+        self._waited: dict[tuple[str, int, Outcome], Histogram] = {}
         self._requests = Counter(
             "orfeon_requests_total",
             "Requests answered, by how.",
@@ -130,17 +132,29 @@ class ServiceMetrics:
 
     def passed(self, ticket: Ticket, outcome: Outcome) -> None:
         """A ticket did not wait."""
-        self._waits.labels(self._capability, ticket.model, ticket.priority, outcome).observe(0)
+        self._wait(ticket, outcome).observe(0)
 
     def queued(self, ticket: Ticket) -> None:
         """A ticket began to wait."""
-        self._queue.labels(self._capability, ticket.model, ticket.priority).inc()
+        self._depth(ticket).inc()
 
     def left(self, ticket: Ticket, seconds: float, outcome: Outcome) -> None:
         """A ticket waits no longer."""
-        labels = (self._capability, ticket.model, ticket.priority)
-        self._queue.labels(*labels).dec()
-        self._waits.labels(*labels, outcome).observe(seconds)
+        self._depth(ticket).dec()
+        self._wait(ticket, outcome).observe(seconds)
+
+    def _depth(self, ticket: Ticket) -> Gauge:
+        # Kept, since to find a metric by its labels takes longer than to count.
+        place = (ticket.model, ticket.priority)
+        if (gauge := self._depths.get(place)) is None:
+            gauge = self._depths[place] = self._queue.labels(self._capability, *place)
+        return gauge
+
+    def _wait(self, ticket: Ticket, outcome: Outcome) -> Histogram:
+        place = (ticket.model, ticket.priority, outcome)
+        if (histogram := self._waited.get(place)) is None:
+            histogram = self._waited[place] = self._waits.labels(self._capability, *place)
+        return histogram
 
     def answered(self, method: str, priority: int, seconds: float, outcome: str) -> None:
         """A call ended; `outcome` is `ok` or the reason of the error."""

@@ -160,6 +160,9 @@ class Scheduler:
         """The model cannot be had: everybody who waits for it is told, each once."""
         for waiting in self._line.of(model):
             assert isinstance(waiting, _Queued)
+            if waiting.turn.cancelled():
+                self._leave(waiting, "evicted_cancelled")
+                continue
             self._leave(waiting, "rejected_model")
             waiting.turn.set_exception(copy.copy(error))
         self.changed()
@@ -227,11 +230,11 @@ class Scheduler:
         self._line.add(queued)
         self._observer.queued(ticket)
         self.changed()
-        left = None if ticket.deadline is None else max(0.0, ticket.deadline - now)
         try:
-            async with asyncio.timeout(left):
-                # Shielded: a caller who leaves in the moment of the grant passes its turn on.
-                return await asyncio.shield(queued.turn)
+            if ticket.deadline is None:
+                return await queued.turn
+            async with asyncio.timeout(max(0.0, ticket.deadline - now)):
+                return await queued.turn
         except BaseException as error:
             turn = queued.turn
             if turn.done() and not turn.cancelled() and turn.exception() is None:
@@ -260,7 +263,9 @@ class Scheduler:
             if first is None:
                 break
             assert isinstance(first, _Queued)
-            if first.ticket.deadline is not None and first.ticket.deadline <= now:
+            if first.turn.cancelled():  # Its caller has just left, and is yet to say so.
+                self._leave(first, "evicted_cancelled")
+            elif first.ticket.deadline is not None and first.ticket.deadline <= now:
                 self._leave(first, "evicted_deadline")
                 first.turn.set_exception(_expired())
             elif not self._models.is_ready(first.ticket.model):
@@ -292,8 +297,12 @@ class Scheduler:
         if full or not self._models.is_ready(ticket.model):
             return None
         waiting = self._line.next_to_share(ticket)
-        deadline = None if waiting is None else waiting.ticket.deadline
-        return None if deadline is not None and deadline <= now else waiting
+        if waiting is None:
+            return None
+        assert isinstance(waiting, _Queued)
+        deadline = waiting.ticket.deadline
+        expired = deadline is not None and deadline <= now
+        return None if expired or waiting.turn.cancelled() else waiting
 
     def _begin(self, ticket: Ticket, place: Place) -> Turn:
         self._models.hold(ticket.model)

@@ -46,7 +46,7 @@ class Policy:
     max_wait: tuple[float, float, float] = (math.inf, 30.0, 120.0)
     """After waiting so long, nobody but level 0 goes before a ticket for its level or for what is
     in memory. Level 0 has no one above it; its own bound means nothing."""
-    max_run: int = 8
+    max_run: int = 16
     """Once overdue tickets force a change of model, this many of the new model's tickets may go
     before the next change: without, an overloaded queue would do nothing but load."""
     affinity: bool = True
