@@ -5,6 +5,7 @@ A lease is a turn in the scheduler and a model in memory for as long as the bloc
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -126,8 +127,22 @@ class ModelHost(Generic[M]):
             cost,
             context.request_id,
         )
+        asked = time.monotonic()
         async with self._scheduler.turn(ticket) as turn:
-            yield Leased(manifest, self._residency.model(manifest.name), turn)
+            began = time.monotonic()
+            try:
+                yield Leased(manifest, self._residency.model(manifest.name), turn)
+            finally:
+                log.info(
+                    "turn ended",
+                    extra={
+                        "model": manifest.name,
+                        "priority": context.priority,
+                        "key": context.key_id,
+                        "waited": round(began - asked, 4),
+                        "seconds": round(time.monotonic() - began, 4),
+                    },
+                )
 
     def ready(self, name: str, task: str) -> Manifest:
         """The manifest of the model that a lease would give; takes no turn.
