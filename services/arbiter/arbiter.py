@@ -22,8 +22,8 @@ TICK, QUICK_TICK = 0.25, 0.05
 class Arbiter:
     """Shares a ledger among sessions. Lives in one event loop.
 
-    Whatever is decided while a message is handled is written down before anybody is told: answers
-    wait in the outboxes until the loop turns.
+    Whatever is decided is written down before anybody is told: answers wait in the outboxes until
+    the loop turns.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Arbiter:
     def open(self, hello: SessionRequest) -> tuple[ClientSession, Member]:
         """Begins the session that a hello asks for."""
         session = ClientSession(self._metrics, self.ledger.clock, self._lease_ttl)
-        self._sessions.add(session)
         now = self.ledger.clock()
         said = hello.hello
         process = read_process(said.process)
         member = self.members.attach(said.name, process, held_of(hello, now), session)
+        self._sessions.add(session)
         self._write()
         log.info("joined", extra={"holder": said.name, "pid": process.pid})
         return session, member
@@ -77,6 +77,7 @@ class Arbiter:
         """Ends a session: its claims are withdrawn; its leases stay until the process is gone."""
         self._sessions.discard(session)
         self.members.detach(member, session)
+        self._write()
         self._orphaned.set()
 
     def stop(self) -> None:

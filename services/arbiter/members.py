@@ -79,19 +79,20 @@ class Members:
     ) -> Member:
         """Lets a process in, or in again; what it says it holds replaces what was remembered.
 
-        The new is noted before the old is let go, so that no byte is free in between.
+        All of it at once, so that no byte is free in between.
         """
         member = self._member(name, process)
         holder = member.holder
         holder.claimant, member.orphaned = claimant, None
-        self._withdraw_all(holder)
-        kept = set()
-        for lease in leases:
-            holder.adopt(lease.id, lease.model, lease.placement, lease.use)
-            holder.leases[lease.id].since = lease.since
-            kept.add(lease.id)
-        for lease_id in set(holder.leases) - kept:
-            holder.release(lease_id)
+        with self._ledger.at_once():
+            self._withdraw_all(holder)
+            kept = set()
+            for lease in leases:
+                holder.adopt(lease.id, lease.model, lease.placement, lease.use)
+                holder.leases[lease.id].since = lease.since
+                kept.add(lease.id)
+            for lease_id in set(holder.leases) - kept:
+                holder.release(lease_id)
         return member
 
     def restore(self, name: str, process: Process, leases: Iterable[Held]) -> None:
@@ -130,7 +131,8 @@ class Members:
             return not self._is_alive(member.process)
         return silent >= self._lease_ttl
 
-    @staticmethod
-    def _withdraw_all(holder: Holder) -> None:
-        for claim_id in list(holder.claims):
-            holder.withdraw(claim_id)
+    def _withdraw_all(self, holder: Holder) -> None:
+        # One by one, each would make room for the next, which nobody listens for any more.
+        with self._ledger.at_once():
+            for claim_id in list(holder.claims):
+                holder.withdraw(claim_id)

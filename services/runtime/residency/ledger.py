@@ -6,7 +6,8 @@ says which leases are wanted for the rest.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.runtime.errors import OutOfMemory
@@ -150,6 +151,19 @@ class Ledger:
         """Grants again."""
         self._paused = False
         self.settle()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Whatever changes in the block is one change: nothing is granted before its end."""
+        if self._settling:  # Or in a block around this one: who settles there sees it all.
+            yield
+            return
+        self._settling = True
+        try:
+            yield
+        finally:
+            self._settling = False
+            self.settle()
 
     def settle(self) -> None:
         """Grants what can be granted and asks back what cannot. Called on every change."""

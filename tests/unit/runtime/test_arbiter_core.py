@@ -79,6 +79,22 @@ def test_what_a_client_brings_along_is_written_down_with_its_age(tmp_path: Path)
     assert new_arbiter(tmp_path, clock).ledger.used() == {"cpu": 60}
 
 
+def test_what_the_end_of_a_session_lets_others_have_is_written_down_before_it_can_be_told(
+    tmp_path: Path,
+) -> None:
+    arbiter = new_arbiter(tmp_path, FakeClock())
+    arbiter.open(hello(1, lease(1, 40)))
+    first, member = arbiter.open(hello(2))
+    arbiter.handle(claim(1, 90), first, member)
+    second, other = arbiter.open(hello(3))
+    arbiter.handle(claim(1, 50), second, other)
+    assert arbiter.ledger.used() == {"cpu": 40}
+
+    arbiter.close(first, member)
+    assert arbiter.ledger.used() == {"cpu": 90}
+    assert new_arbiter(tmp_path, FakeClock()).ledger.used() == {"cpu": 90}
+
+
 async def test_nothing_is_granted_until_all_had_the_time_to_come_back(tmp_path: Path) -> None:
     clock = FakeClock()
     arbiter = new_arbiter(tmp_path, clock, settle_seconds=2)

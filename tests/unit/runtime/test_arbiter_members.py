@@ -120,6 +120,37 @@ def test_a_broken_session_takes_its_claims_with_it(node: Node) -> None:
     assert list(chat.holder.leases) == [1]
 
 
+def test_claims_that_end_together_leave_no_room_to_one_another(node: Node) -> None:
+    speech, _ = node.join(SPEECH, name="speech")
+    speech.holder.claim(a_claim(1, 40))
+    chat, first = node.join(CHAT)
+    chat.holder.claim(a_claim(1, 90, level=0))
+    chat.holder.claim(a_claim(2, 50))  # There is room for it, kept for the first.
+    assert first.heard == []
+
+    _, second = node.join(CHAT)
+    assert second.heard == []
+    assert node.leased() == 40
+
+    chat.holder.claim(a_claim(1, 90, level=0))
+    chat.holder.claim(a_claim(2, 50))
+    node.members.detach(chat, second)
+    assert second.heard == []
+    assert node.leased() == 40
+
+
+def test_what_a_process_brings_along_counts_before_its_old_claims_make_room(node: Node) -> None:
+    node.join(SPEECH, held(1, 40), name="speech")
+    chat, _ = node.join(CHAT)
+    chat.holder.claim(a_claim(1, 90, level=0))
+    waiting, heard = node.join(Process(13, OWN, 1002), name="emotion")
+    waiting.holder.claim(a_claim(1, 50))
+
+    node.join(CHAT, held(7, 50))  # It was given for lost, and has its memory nevertheless.
+    assert heard.heard == []
+    assert node.leased() == 90
+
+
 def test_what_a_process_says_replaces_what_was_remembered(node: Node) -> None:
     chat, claimant = node.join(CHAT)
     for number in (1, 2):
