@@ -87,6 +87,7 @@ class Residency(Generic[M]):
         self._demanded: Mapping[str, Urgency] = {}
         self._direct: dict[str, list[_Direct]] = {}
         self._failed: set[str] = set()
+        self._closing = False
         self._expected = Expected()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -186,7 +187,9 @@ class Residency(Generic[M]):
         resident = self._residents.get(name)
         if resident is None or resident.state is State.WAITING:
             return
-        resident.leaving = resident.leaving or "asked"
+        if resident.state is not State.UNLOADING:
+            # Also where it was to go for others: should they leave, it goes nevertheless.
+            resident.leaving = "asked"
         self._report(resident)
         self._consider(resident)
         await resident.gone.wait()
@@ -211,24 +214,25 @@ class Residency(Generic[M]):
                 self._consider(resident)
 
     async def close(self, patience: float = 5.0) -> None:
-        """Unloads everything, held or not. The host calls it once nothing runs any more.
+        """Unloads everything. The host calls it once nothing new comes.
 
-        A load that does not end within `patience` seconds is left to the end of the process.
+        What is not unloaded within `patience` seconds, because its load does not end or somebody
+        still works with it, is left to the end of the process.
         """
-        self._demanded = {}
+        self._closing = True
         gone = ServiceUnavailable("The service is shutting down; try again.", retry_after=1.0)
         for name in list(self._direct):
-            if not (resident := self._residents.get(name)) or resident.state is State.WAITING:
-                for direct in self._leave_directly(name, lambda _: True):
-                    direct.ready.set_exception(gone)
+            for direct in self._leave_directly(name, lambda _: True):
+                direct.ready.set_exception(gone)
         self._reconcile()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=patience)
         for resident in list(self._by_id.values()):
-            resident.holds, resident.leaving = 0, resident.leaving or "closed"
+            resident.leaving = resident.leaving or "closed"
             self._consider(resident)
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=patience)
+        going = [asyncio.ensure_future(each.gone.wait()) for each in self._by_id.values()]
+        if going or self._tasks:
+            await asyncio.wait([*going, *self._tasks], timeout=patience)
+        for each in going:
+            each.cancel()
 
     # For the memory; see `Claimant`.
 
@@ -269,7 +273,7 @@ class Residency(Generic[M]):
 
     def _reconcile(self) -> None:
         """Claims memory for what is needed and not there; withdraws claims nobody needs."""
-        needs = dict(self._demanded)
+        needs = {} if self._closing else dict(self._demanded)
         now = self._clock()
         for name, waiting in self._direct.items():
             urgencies = [direct.urgency for direct in waiting]

@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.runtime.errors import ModelLoadFailed, OutOfMemory
+from services.runtime.errors import ModelLoadFailed, OutOfMemory, ServiceUnavailable
 from services.runtime.residency import (
     NEVER,
     Footprint,
@@ -308,6 +308,42 @@ async def test_unloading_on_request_waits_for_those_who_work_with_it() -> None:
         assert not shelf.models.is_ready("a")
     await going
     assert (shelf.reasons, shelf.used) == (["asked"], 0)
+
+
+async def test_unloading_on_request_does_not_hang_on_who_wanted_the_memory_and_left() -> None:
+    shelf = Shelf(budget=10)
+    async with shelf.models.lease("a"):
+        urgent = asyncio.ensure_future(shelf.use("b", Urgency(0, 0.0)))
+        await settle()
+        going = asyncio.ensure_future(shelf.models.unload("a"))
+        await settle()
+        urgent.cancel()
+        await settle()
+    await settle()
+    assert going.done()
+    assert (shelf.reasons, shelf.used) == (["asked"], 0)
+
+
+async def test_a_model_that_is_worked_with_is_not_torn_away_by_the_end() -> None:
+    shelf = Shelf()
+    async with shelf.models.lease("a"):
+        await shelf.models.close(patience=0)
+        assert shelf.unloads == []
+    await settle()
+    assert (shelf.unloads, shelf.used) == (["a"], 0)
+
+
+async def test_who_waits_for_a_load_is_told_of_the_end_and_what_comes_goes_at_once() -> None:
+    shelf = Shelf()
+    shelf.gate.clear()
+    user = asyncio.ensure_future(shelf.use("a"))
+    await settle()
+    closing = asyncio.ensure_future(shelf.models.close())
+    with pytest.raises(ServiceUnavailable, match="shutting down"):
+        await user
+    shelf.gate.set()
+    await closing
+    assert (shelf.loads, shelf.unloads, shelf.used) == (["a"], ["a"], 0)
 
 
 async def test_work_that_is_not_pressing_waits_until_a_model_is_idle() -> None:
