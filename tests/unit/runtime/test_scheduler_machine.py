@@ -5,7 +5,6 @@ import gc
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -25,9 +24,10 @@ from services.runtime.errors import (
     Overloaded,
     ServiceUnavailable,
 )
-from services.runtime.scheduler import Outcome, Policy, Scheduler, Ticket, Turn
+from services.runtime.scheduler import Outcome, Policy, Scheduler, Ticket
 from services.runtime.scheduler.lanes import Waiting
 from services.runtime.urgency import Urgency
+from tests.fakes.callers import Request
 from tests.fakes.clock import FakeClock
 from tests.fakes.virtual import VirtualLoop, looking
 
@@ -39,37 +39,12 @@ UNSEEN: list[list[str]] = []
 WHICH = st.integers(0, 9)
 
 
-def one(requests: "Sequence[Request]", which: int) -> "Request":
+def one(requests: Sequence[Request], which: int) -> Request:
     return requests[which % len(requests)]
 
 
 class Broken(Exception):
     """What a turn may fail with."""
-
-
-@dataclass(eq=False)
-class Request:
-    """A caller and all that is known of the ticket."""
-
-    ticket: Ticket
-    number: int
-    since: float
-    task: "asyncio.Task[str]"
-    gate: "asyncio.Future[float | None]"
-    due: float = math.inf
-    joins: float = math.inf
-    waiting: bool = False
-    turn: Turn | None = None
-    queued: int = 0
-    heard: list[Outcome] = field(default_factory=list)
-    passed_by: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Those that went before it after it was overdue, by the load whose run they were in."""
-
-    def level(self, now: float) -> int:
-        return 1 if self.ticket.priority == 2 and self.joins <= now else self.ticket.priority
-
-    def overdue(self, now: float) -> bool:
-        return self.level(now) == 1 and self.due <= now
 
 
 class Watched(Scheduler):
@@ -206,7 +181,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def check_pair(self, chosen: Request, other: Request, shares: bool, now: float) -> None:
         ready = other.ticket.model in self.ready
         level, others = chosen.level(now), other.level(now)
-        passes = other.overdue(now) and level and not self.goes_overdue(chosen, other)
+        passes = other.overdue(now) and level and not chosen.goes_overdue(other, now)
         # A place is kept for a model on its way; the other places need not stand still.
         if passes and not shares and (ready or self.slots == 1):
             load = (chosen.ticket.model, self.loads[chosen.ticket.model])
@@ -225,11 +200,6 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert chosen.number < other.number, "order_within_level"
         if not shares and level == others == 0:
             assert chosen.number < other.number, "order_within_level: level 0 is by arrival"
-
-    def goes_overdue(self, chosen: Request, other: Request) -> bool:
-        """Whether both are overdue, and the chosen one has been for longer."""
-        mine, theirs = (chosen.due, chosen.number), (other.due, other.number)
-        return chosen.overdue(self.clock()) and mine < theirs
 
     # What happens.
 
@@ -449,25 +419,10 @@ class SchedulerMachine(RuleBasedStateMachine):
             )
             for other in waiting:
                 if other.ticket.model in self.ready:
-                    assert any(self.may_precede(each, other, now) for each in lacks), (
-                        "affinity: nobody is kept waiting for a model that is less urgent"
-                    )
-
-    def may_precede(self, cold: Request, ready: Request, now: float) -> bool:
-        """Whether a ticket for a model not in memory may stand before one for a ready model."""
-        mine, theirs = cold.level(now), ready.level(now)
-        if mine == 0 or theirs == 0:
-            return mine == 0 and (theirs > 0 or cold.number < ready.number)
-        if cold.overdue(now) or ready.overdue(now):
-            return self.goes_before_overdue(cold, ready, now)
-        if mine == theirs == 1:
-            return not self.policy.affinity
-        return mine <= theirs
-
-    def goes_before_overdue(self, cold: Request, ready: Request, now: float) -> bool:
-        if not ready.overdue(now):
-            return cold.overdue(now)
-        return cold.overdue(now) and (cold.due, cold.number) < (ready.due, ready.number)
+                    assert any(
+                        each.may_precede(other, now, affinity=self.policy.affinity)
+                        for each in lacks
+                    ), "affinity: nobody is kept waiting for a model that is less urgent"
 
     @precondition(settled)
     @invariant()
