@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ from orfeon.fault import Fault
 
 if TYPE_CHECKING:
     from gateway.keystore import KeyStore
+
+#: What the contracts can say of a size; and less than this holds no model, so a unit was forgotten.
+_LARGEST, _SMALLEST = 2**63 - 1, 1_000_000
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
@@ -83,7 +87,7 @@ def serve(
         port=free_port(host, port),
         engine=engine,
         threads=threads,
-        memory=parse_size(memory) if memory else 0,
+        memory=memory_size(memory) if memory else 0,
         metrics_base_port=metrics_base_port,
         database_url=database_url(home, database),
     )
@@ -97,13 +101,24 @@ def serve(
         store.close()
 
 
+def memory_size(text: str) -> int:
+    """Bytes that models may take together, as `--memory` says them. Raises `Fault`."""
+    size = parse_size(text)
+    if size < _SMALLEST:
+        raise Fault(f"No model fits into {size} bytes; give the unit too, like 600MB or 4GB.")
+    return size
+
+
 def parse_size(text: str) -> int:
     """Bytes of a size like 600MB, 4GB or 4GiB. Raises `Fault`."""
     found = _SIZE.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
-        raise Fault(f"{text!r} is no size; say it like 600MB, 4GB or 4GiB.")
-    power = " kmgt".index(found[2].lower() or " ")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    if found is not None:
+        power = " kmgt".index(found[2].lower() or " ")
+        # No float: it has no room for every number that can be written.
+        size = int(Decimal(found[1]) * (1024 if found[3] else 1000) ** power)
+        if 0 < size <= _LARGEST:
+            return size
+    raise Fault(f"{text!r} is no size; say it like 600MB, 4GB or 4GiB.")
 
 
 def _capabilities(text: str) -> tuple[str, ...]:
