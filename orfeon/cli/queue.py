@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -29,10 +30,16 @@ def queue(
 ) -> None:
     """List the requests that run and wait: your key's, or everybody's for an admin key."""
     with connected(home, base_url, api_key, timeout=30.0) as gateway:
-        if watch:
+        if not watch:
+            say(look(gateway), as_json)
+        elif as_json or not sys.stdout.isatty():
+            repeated(lambda: say(look(gateway), as_json))
+        else:
             watched(lambda: shown(look(gateway)), out())
-            return
-        entries = look(gateway)
+
+
+def say(entries: Sequence[QueueEntry], as_json: bool) -> None:
+    """Prints a queue: a table, or JSON on one line."""
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(entry) for entry in entries]))
     else:
@@ -44,11 +51,22 @@ def look(gateway: Transport) -> list[QueueEntry]:
     return gateway.send(calls.queue())
 
 
-def watched(
-    draw: Callable[[], Table],
-    console: Console,
-    wait: Callable[[], None] = lambda: time.sleep(1.0),
-) -> None:
+def _pause() -> None:
+    time.sleep(1.0)
+
+
+def repeated(show: Callable[[], None], wait: Callable[[], None] = _pause) -> None:
+    """Shows the queue after each `wait` below what it was before, until Ctrl-C: for pipes."""
+    try:
+        while True:
+            show()
+            sys.stdout.flush()
+            wait()
+    except KeyboardInterrupt:
+        return
+
+
+def watched(draw: Callable[[], Table], console: Console, wait: Callable[[], None] = _pause) -> None:
     """Shows what `draw` gives, anew after each `wait`, until Ctrl-C."""
     try:
         with Live(draw(), console=console, auto_refresh=False) as live:

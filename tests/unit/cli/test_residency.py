@@ -1,6 +1,7 @@
 """What `orfeon ps`, `orfeon queue` and `orfeon models load` show."""
 
 import io
+import json
 from collections.abc import Callable
 
 import httpx
@@ -86,6 +87,20 @@ def test_the_watched_queue_is_drawn_anew_until_ctrl_c() -> None:
 
     queue.watched(draw, console, wait)
     assert draws == 2
+
+
+def test_into_a_pipe_the_watched_queue_is_one_line_of_json_after_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    queues = [ENTRIES[:1], ENTRIES]
+
+    def wait() -> None:
+        if not queues:
+            raise KeyboardInterrupt
+
+    queue.repeated(lambda: queue.say(queues.pop(0), as_json=True), wait)
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(json.loads(line)) for line in lines] == [1, 3]
 
 
 def gateway(answer: Callable[[httpx.Request], httpx.Response]) -> Transport:
