@@ -49,6 +49,9 @@ _SIZES = {
     "string_too_long": ("at most", "max_length"),
 }
 
+#: What pydantic says of a body that is no object, or whose content-type says that it is no JSON.
+_NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
+
 #: What pydantic says of a file field that came as text, or not at all.
 _NOT_A_FILE = "must be an uploaded file: a form part with a filename"
 
@@ -172,6 +175,10 @@ def _invalid(errors: Sequence[Any]) -> InvalidRequest:
         if sentence.startswith("Expected UploadFile"):
             sentence = f"{param} {_NOT_A_FILE}."
         return InvalidRequest(sentence, param=param)
+    if param is None and kind in _NO_OBJECT:
+        return InvalidRequest(
+            "The body must be a JSON object, sent with the header `content-type: application/json`."
+        )
     if kind == "missing":
         what = f"Required field {param} is missing." if param else f"The {place} is missing."
         return InvalidRequest(what, param=param)

@@ -58,11 +58,16 @@ async def test_what_cannot_be_loaded_says_so_in_the_envelope(stage: Stage) -> No
         unknown = await client.post("/v1/models/no/such/load")
         wrong = await client.post(f"{VOICE}/load", json={"pinned": "yes"})
         text = await client.post(f"{VOICE}/load", content=b"x")
+        # What curl sends when it is not told that its data is JSON.
+        form = await client.post(f"{VOICE}/load", data={"pinned": "true"})
+        listed = await client.post(f"{VOICE}/load", json=[])
         stage.script.error = ModelLoadFailed("It hung.", param="model", retry_after=1)
         failed = await client.post(f"{VOICE}/load")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "pinned")
-    assert text.status_code == 400
+    for refused in (text, form, listed):
+        assert refused.status_code == 400
+        assert "JSON object" in refused.json()["error"]["message"]
     assert (failed.status_code, failed.json()["error"]["code"]) == (503, "model_load_failed")
     assert failed.headers["retry-after"] == "1"
 
