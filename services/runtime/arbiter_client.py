@@ -49,12 +49,16 @@ REPORT_SECONDS = 0.05
 FIRST_RETRY, LONGEST_RETRY = 0.1, 0.3
 #: Seconds between two signs of life, until the arbiter says how often it wants them.
 RENEW_SECONDS = 1.0
+#: Seconds without an arbiter after which the log says so: at first, and the most in between.
+FIRST_COMPLAINT, RAREST_COMPLAINT = 5.0, 60.0
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", int(FIRST_RETRY * 1000)),
     ("grpc.max_reconnect_backoff_ms", int(LONGEST_RETRY * 1000)),
     ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
     ("grpc.keepalive_timeout_ms", PING_SECONDS * 1000),
+    # The arbiter is on this node; a proxy in the environment is for the world outside.
+    ("grpc.enable_http_proxy", 0),
 )
 
 
@@ -89,12 +93,15 @@ class ArbiterClient:
         self._outbox: asyncio.Queue[SessionRequest] | None = None
         self._renew_seconds = RENEW_SECONDS
         self._task: asyncio.Task[None] | None = None
+        self._complaint: asyncio.TimerHandle | None = None
+        self._failure = ""
         self.connected = False
         """Whether there is an arbiter now, which knows us."""
 
     async def start(self, claimant: Claimant) -> None:
         """Begins to talk to the arbiter, in the background; it need not be there yet."""
         self._task = asyncio.create_task(self._run(claimant))
+        self._complain_in(FIRST_COMPLAINT)
 
     async def close(self) -> None:
         """Stops talking. The arbiter takes what is still held for taken until the process ends."""
@@ -105,6 +112,7 @@ class ArbiterClient:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
+        self._complain_no_more()
 
     def claim(self, claim: Claim) -> None:
         """See `Memory`."""
@@ -168,19 +176,49 @@ class ArbiterClient:
                     async for response in session:
                         retry = FIRST_RETRY
                         self._hear(response, claimant)
-                    log.info("the arbiter ended the session")
+                    self._lost("OK")
                 except grpc.aio.AioRpcError as error:
-                    log.info("the arbiter is away", extra={"code": error.code().name})
+                    self._lost(error.code().name)
                 except Exception:
                     # A fault of ours must not leave the process without memory for ever: the next
                     # session begins with a hello, which puts right whatever is wrong.
                     log.exception("the session failed")
                 finally:
                     session.cancel()
+                    if self.connected:
+                        self._complain_in(FIRST_COMPLAINT)
                     self._outbox, self.connected = None, False
                 self._forget_wanted(claimant)
                 await asyncio.sleep(retry)
                 retry = min(2 * retry, LONGEST_RETRY)
+
+    def _lost(self, code: str) -> None:
+        """A session ended, or never began: of those there may be several in a second."""
+        self._failure = code
+        if self.connected:
+            log.info("the arbiter is away", extra={"code": code})
+
+    def _complain_in(self, seconds: float) -> None:
+        """Says in the log that there is no arbiter, then and more and more rarely after."""
+        self._complain_no_more()
+        loop = asyncio.get_running_loop()
+        self._complaint = loop.call_later(seconds, self._complain, seconds)
+
+    def _complain(self, waited: float) -> None:
+        log.warning(
+            "no arbiter: no model can be loaded",
+            extra={
+                "address": self._address,
+                "code": self._failure,
+                "waiting": sorted(claim.model for claim in self._claims.values()),
+            },
+        )
+        self._complain_in(min(2 * waited, RAREST_COMPLAINT))
+
+    def _complain_no_more(self) -> None:
+        if self._complaint is not None:
+            self._complaint.cancel()
+            self._complaint = None
 
     def _begin(self) -> asyncio.Queue[SessionRequest]:
         """A new outbox, with all that there is to say in it."""
@@ -224,6 +262,7 @@ class ArbiterClient:
         match response.WhichOneof("event"):
             case "welcome":
                 self.connected = True
+                self._complain_no_more()
                 self._renew_seconds = response.welcome.renew_seconds
             case "granted":
                 self._granted(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
 from orfeon.api.arbiter.v1 import arbiter_pb2_grpc
 from orfeon.api.arbiter.v1.arbiter_pb2 import (
@@ -141,6 +142,47 @@ async def test_a_claimant_that_fails_does_not_end_the_client(tmp_path: Path) -> 
         scripted.grant(5, 10)
         await claimant.until(counted(scripted, "hello", 2))
     assert [lease.id for lease in scripted.heard[-1].hello.leases] == [5]
+
+
+async def test_a_proxy_in_the_environment_does_not_come_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    scripted, claimant = ScriptedArbiter(), NotingClaimant()
+    server = grpc.aio.server()
+    arbiter_pb2_grpc.add_ArbiterServiceServicer_to_server(scripted, server)
+    client = ArbiterClient(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}", "chat")
+    await server.start()
+    await client.start(claimant)
+    try:
+        await claimant.until(lambda: client.connected)
+    finally:
+        await client.close()
+        await server.stop(None)
+
+
+async def test_who_finds_no_arbiter_says_so_until_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("services.runtime.arbiter_client.FIRST_COMPLAINT", 0.05)
+
+    def complaints() -> list[object]:
+        said = [each for each in caplog.records if each.message.startswith("no arbiter")]
+        return [vars(each)["waiting"] for each in said]
+
+    claimant = NotingClaimant()
+    client = ArbiterClient(f"unix:{tmp_path}/a.sock", "chat")
+    await client.start(claimant)
+    client.claim(a_claim(1, 10))
+    await claimant.until(lambda: len(complaints()) == 2)
+    await client.close()
+    assert complaints() == [["model-1"], ["model-1"]]
+
+    async with talking(tmp_path):
+        before = len(complaints())
+        await asyncio.sleep(0.2)
+        assert len(complaints()) == before
 
 
 async def test_one_that_was_never_started_can_be_closed() -> None:
