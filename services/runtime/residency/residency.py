@@ -325,6 +325,8 @@ class Residency(Generic[M]):
                 )
             resident.model = load.result()
         except BaseException as raised:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # The process ends; nobody waits any more.
             self._forget(resident)
             if load.done():
                 self.memory.release(resident.id)

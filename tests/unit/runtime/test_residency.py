@@ -346,6 +346,21 @@ async def test_who_waits_for_a_load_is_told_of_the_end_and_what_comes_goes_at_on
     assert (shelf.loads, shelf.unloads, shelf.used) == (["a"], ["a"], 0)
 
 
+async def test_a_load_cut_off_by_the_end_of_the_process_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shelf = Shelf()
+    shelf.gate.clear()
+    user = asyncio.ensure_future(shelf.use("a"))
+    await settle()
+    for task in asyncio.all_tasks() - {asyncio.current_task(), user}:
+        task.cancel()  # As `asyncio.run` does at its end.
+    await settle()
+    assert caplog.records == []
+    user.cancel()
+    await settle()
+
+
 async def test_work_that_is_not_pressing_waits_until_a_model_is_idle() -> None:
     shelf = Shelf(budget=10)
     async with shelf.models.lease("a"):
