@@ -4,19 +4,19 @@ A lease is a turn in the scheduler and a model in memory for as long as the bloc
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from services.runtime import worker
 from services.runtime.arbiter_client import ArbiterClient
-from services.runtime.context import RequestContext
-from services.runtime.errors import ModelLoading, OutOfMemory
+from services.runtime.context import NORMAL, RequestContext
+from services.runtime.errors import ModelLoading, ModelNotFound, OutOfMemory
 from services.runtime.footprint import footprint_of
 from services.runtime.manifest import Manifest
 from services.runtime.reclaim import unload
@@ -26,6 +26,7 @@ from services.runtime.residency.placement import CPU
 from services.runtime.scheduler import Entry, Scheduler, Ticket, Turn
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics
+from services.runtime.urgency import Urgency
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class ModelHost(Generic[M]):
         self.registry = registry
         self._engines = engines
         self._only_engine = settings.engine
+        self._patience = settings.max_wait_normal
+        self._met: set[str] = set()
         self._loading_defaults: set[str] = set()
         self._residency: Residency[M] = Residency(
             load=self._load,
@@ -87,7 +90,7 @@ class ModelHost(Generic[M]):
             observer=metrics,
             ttl=settings.model_ttl,
             load_timeout=settings.load_timeout,
-            pinned=settings.pinned,
+            pinned=list(map(self._called, settings.pinned)),
         )
         self._scheduler = Scheduler(
             slots=settings.slots,
@@ -128,6 +131,7 @@ class ModelHost(Generic[M]):
             context.request_id,
         )
         asked = time.monotonic()
+        await self._meet(manifest)
         async with self._scheduler.turn(ticket) as turn:
             began = time.monotonic()
             try:
@@ -175,7 +179,11 @@ class ModelHost(Generic[M]):
         Raises `ModelNotFound`, `OutOfMemory`, `ModelLoadFailed`.
         """
         manifest = self.registry.get(name)
-        async with self._residency.lease(manifest.name):
+        await self._meet(manifest)
+        now = time.monotonic()
+        # As a request of level 1 that has the same patience: it comes, however busy others are.
+        urgency = Urgency(NORMAL, now, now + self._patience)
+        async with self._residency.lease(manifest.name, urgency):
             if pinned is not None:
                 self._residency.pin(manifest.name, pinned)
 
@@ -194,8 +202,7 @@ class ModelHost(Generic[M]):
         defaults = [manifest.name for manifest in self.registry.defaults()]
         self._loading_defaults = set(defaults)
         for name in defaults:
-            # Made in a thread: to import an engine's library takes longer than a loop may stand.
-            await worker.apart(partial(self._footprint, name))
+            await self._meet(self.registry.get(name))
             try:
                 async with self._residency.lease(name, evict=False):
                     pass
@@ -223,6 +230,24 @@ class ModelHost(Generic[M]):
         await self._residency.close()
         if self._arbiter is not None:
             await self._arbiter.close()
+
+    async def _meet(self, manifest: Manifest) -> None:
+        """Makes the model's engine, if there is none yet, apart from the loop: to import a library
+        takes longer than a loop may stand. What fails here fails again, and is told, with the load.
+        """
+        name = self._only_engine or manifest.engine
+        if name not in self._met:
+            with contextlib.suppress(Exception):
+                await worker.apart(lambda: self._engines[name])
+                self._met.add(name)
+
+    def _called(self, name: str) -> str:
+        """The name of a model that was named by hand, perhaps by an alias."""
+        try:
+            return self.registry.get(name).name
+        except ModelNotFound:
+            log.warning("no such model, so it cannot be pinned", extra={"model": name})
+            return name
 
     def _engine(self, manifest: Manifest) -> Engine[M]:
         return self._engines[self._only_engine or manifest.engine]

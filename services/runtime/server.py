@@ -7,6 +7,7 @@ are SERVING once the default models are in memory, and no longer while draining.
 import asyncio
 import logging
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +64,13 @@ class _OnDemand(Mapping[str, Engine[M]]):
         self._factories: Mapping[str, Callable[[Any], Engine[M]]] = factories
         self._settings = settings
         self._made: dict[str, Engine[M]] = {}
+        self._making = threading.Lock()
 
     def __getitem__(self, name: str) -> Engine[M]:
         if name not in self._made:
-            self._made[name] = self._factories[name](self._settings)
+            with self._making:
+                if name not in self._made:
+                    self._made[name] = self._factories[name](self._settings)
         return self._made[name]
 
     def __iter__(self) -> Any:
