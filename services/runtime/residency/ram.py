@@ -13,12 +13,20 @@ class _Version:
 
     limit: str
     usage: str
-    inactive: str
-    """The line of `memory.stat` that counts the cached files that the kernel drops when it must."""
+    cached: tuple[str, str]
+    """The lines of `memory.stat` that count cached files: what was read once, and what was read
+    again, as are weights that are verified and then loaded."""
+    mapped: str
+    """The line that counts those of them that somebody works with: weights that llama.cpp maps."""
 
 
-_V1 = _Version("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_V2 = _Version("memory.max", "memory.current", "inactive_file")
+_V1 = _Version(
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    ("total_inactive_file", "total_active_file"),
+    "total_mapped_file",
+)
+_V2 = _Version("memory.max", "memory.current", ("inactive_file", "active_file"), "file_mapped")
 
 
 def _machine() -> tuple[int, int]:
@@ -49,7 +57,7 @@ class Ram:
         for folder, version in self._groups:
             try:
                 if (limit := _limit(folder / version.limit)) is not None:
-                    free = min(free, limit - _working_set(folder, version))
+                    free = min(free, limit - _needed(folder, version))
             except (OSError, ValueError):
                 continue  # The kernel does not tell, so this group sets no bound of ours.
         return max(0, free)
@@ -85,11 +93,10 @@ def _limit(file: Path) -> int | None:
     return None if text == "max" else int(text)
 
 
-def _working_set(folder: Path, version: _Version) -> int:
-    """What a group uses and the kernel cannot drop: what Kubernetes evicts by, too."""
+def _needed(folder: Path, version: _Version) -> int:
+    """What a group uses and the kernel cannot drop: without files that are only cached."""
     usage = int((folder / version.usage).read_text("ascii"))
-    for line in (folder / "memory.stat").read_text("ascii").splitlines():
-        name, _, size = line.partition(" ")
-        if name == version.inactive:
-            return usage - int(size)
-    return usage
+    lines = (folder / "memory.stat").read_text("ascii").splitlines()
+    sizes = {name: int(size) for name, _, size in (line.partition(" ") for line in lines)}
+    cached = sum(sizes.get(name, 0) for name in version.cached)
+    return usage - max(0, cached - sizes.get(version.mapped, 0))

@@ -89,10 +89,24 @@ def test_the_limit_of_a_container_counts_and_cached_files_are_free(tmp_path: Pat
         {
             "memory.max": "4000\n",
             "memory.current": "3000\n",
-            "memory.stat": "anon 2000\ninactive_file 800\nactive_file 200\n",
+            "memory.stat": "anon 2000\ninactive_file 800\nactive_file 200\nfile_mapped 50\n",
         },
     )
-    assert (ram.total(), ram.free()) == (4000, 1800)
+    assert (ram.total(), ram.free()) == (4000, 1950)
+
+
+def test_weights_that_were_loaded_again_and_again_do_not_count_once_they_are_unloaded(
+    tmp_path: Path,
+) -> None:
+    def free(mapped: int) -> int:
+        files = {
+            "memory.max": "6000",
+            "memory.current": "4500",
+            "memory.stat": f"anon 500\ninactive_file 0\nactive_file 4000\nfile_mapped {mapped}\n",
+        }
+        return groups(tmp_path, "0::/\n", files).free()
+
+    assert (free(mapped=4000), free(mapped=0)) == (1500, 5500)
 
 
 def test_a_group_above_limits_too(tmp_path: Path) -> None:
@@ -114,10 +128,10 @@ def test_version_1_and_a_path_that_only_the_host_has(tmp_path: Path) -> None:
         {
             "memory/memory.limit_in_bytes": "6000\n",
             "memory/memory.usage_in_bytes": "1000\n",
-            "memory/memory.stat": "cache 500\ntotal_inactive_file 400\n",
+            "memory/memory.stat": "cache 500\ntotal_inactive_file 400\ntotal_active_file 100\n",
         },
     )
-    assert (ram.total(), ram.free()) == (6000, 5400)
+    assert (ram.total(), ram.free()) == (6000, 5500)
 
 
 def test_version_1_says_no_limit_with_a_number(tmp_path: Path) -> None:
