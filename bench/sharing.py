@@ -34,14 +34,14 @@ SHARES = {0: 0.2, 1: 0.3, 2: 0.5}
 #: Of the requests of a level, this share must keep the level's target.
 KEPT = 0.95
 #: Seconds of arrivals in the search for the highest load, and where percentiles are compared.
-SEARCH, COMPARISON = 100.0, 300.0
+SEARCH, COMPARISON = 80.0, 240.0
 #: Loads tried, in multiples of what first come, first served can do in theory.
-FIFO_LOADS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-OUR_LOADS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
+FIFO_LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+OUR_LOADS = (0.6, 0.9, 1.2, 1.5, 2.0, 2.5, 3.0)
 #: Of our queue, in units of one service and one change of models: level 1 lets nobody pass after
 #: the first, level 2 after the second. Services and changes here are far shorter than the defaults
 #: are made for.
-MAX_WAITS = (4.0, 6.0)
+MAX_WAITS = (3.0, 3.5)
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Costs:
 
     @property
     def targets(self) -> dict[int, float]:
-        """Seconds that each level may wait."""
+        """Seconds that each level may wait: as many services and changes as in the simulation."""
         unit = self.service + self.swap
-        return {0: 3 * unit, 1: 10 * unit, 2: 30 * unit}
+        return {0: 8 / 3.5 * unit, 1: 30 / 3.5 * unit, 2: 60 / 3.5 * unit}
 
 
 @dataclass(frozen=True)
