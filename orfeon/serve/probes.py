@@ -62,8 +62,12 @@ class ServiceProbe:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 return Phase.STARTING, ""
             return None
-        loading = (m.id for m in listed.models if m.state == models_pb2.MODEL_STATE_LOADING)
-        return Phase.LOADING, ", ".join(loading)
+        said = {
+            models_pb2.MODEL_STATE_LOADING: "",
+            models_pb2.MODEL_STATE_WAITING: " (waits for memory)",
+        }
+        coming = (f"{m.id}{said[m.state]}" for m in listed.models if m.state in said)
+        return Phase.LOADING, ", ".join(coming)
 
     async def close(self) -> None:
         """See `Probe`."""

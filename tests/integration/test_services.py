@@ -18,11 +18,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from orfeon.serve.probes import Phase, ServiceProbe
 from services.chat.__main__ import CHAT
 from services.chat.settings import ChatSettings
 from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
-from services.runtime.server import Capability
+from services.runtime.server import Capability, Container
 from services.runtime.settings import ServiceSettings
 from services.speech.__main__ import SPEECH
 from services.speech.settings import SpeechSettings
@@ -143,3 +144,23 @@ def _call_by_reflection(case: Case, address: str) -> dict[str, Any]:
             response_deserializer=response.FromString,
         )
         return MessageToDict(call(next(messages()), timeout=10))
+
+
+async def test_a_container_without_its_arbiter_says_what_it_waits_for_and_can_be_stopped(
+    case: Case, tmp_path: Path
+) -> None:
+    settings = told(case, tmp_path).model_copy(update={"arbiter": f"unix:{tmp_path / 'none'}"})
+    container = Container(case.capability, settings)
+    await container.start()
+    loading = asyncio.create_task(container.load())
+    probe = ServiceProbe(settings.address)
+    async with asyncio.timeout(5):
+        phase, detail = await probe.ask() or (None, "")
+        while not detail:
+            phase, detail = await probe.ask() or (None, "")
+    assert (phase, detail.endswith(" (waits for memory)")) == (Phase.LOADING, True)
+    await probe.close()
+    loading.cancel()
+    async with asyncio.timeout(2):
+        await container.stop()
+    assert not container.ready
