@@ -208,7 +208,7 @@ class Residency(Generic[M]):
         for resident in list(self._residents.values()):
             idle = resident.idle_since
             if resident.ready and resident.name not in self.pinned and idle is not None:
-                if idle <= horizon:
+                if idle <= horizon and not self._is_waited_for(resident.name):
                     resident.leaving = "idle"
                     self._report(resident)
                 self._consider(resident)

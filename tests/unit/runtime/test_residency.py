@@ -13,7 +13,7 @@ from services.runtime.residency import (
     Residency,
     State,
 )
-from services.runtime.residency.resident import Reason
+from services.runtime.residency.resident import NoListener, Reason
 from services.runtime.urgency import Urgency
 from tests.fakes.clock import FakeClock
 
@@ -139,6 +139,27 @@ async def test_an_idle_model_goes_after_its_ttl_and_not_before() -> None:
     await settle()
     assert shelf.models.is_ready("a")
     shelf.clock.advance(1)
+    shelf.models.expire()
+    await settle()
+    assert shelf.unloads == ["a"]
+
+
+async def test_an_idle_model_that_requests_wait_for_does_not_go_by_its_ttl() -> None:
+    class Queue(NoListener):
+        waiting = True
+
+        def goes_first(self, model: str, other: Urgency) -> bool:
+            return self.waiting
+
+    shelf = Shelf(ttl=10)
+    shelf.models.listener = queue = Queue()  # All its places are taken by another model.
+    await shelf.use("a")
+    shelf.clock.advance(100)
+    shelf.models.expire()
+    await settle()
+    assert shelf.unloads == []
+
+    queue.waiting = False
     shelf.models.expire()
     await settle()
     assert shelf.unloads == ["a"]
