@@ -134,14 +134,23 @@ class Ledger:
 
     def free(self) -> dict[str, int]:
         """Bytes by device that can be granted now; never negative."""
+        return self._free(self._measure())
+
+    def _free(
+        self, measured: Mapping[str, int], loading: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """As `free`, less what loads on their way will take: all of it, or what `loading` says."""
         used = self.used()
         free = {device: size - used.get(device, 0) for device, size in self.capacity.items()}
-        if self._measured is not None:
-            coming = self._sum([lease for lease in self.leases if not lease.use.loaded])
-            for device, size in self._measured().items():
-                if device in free:
-                    free[device] = min(free[device], size - coming.get(device, 0))
+        if loading is None:
+            loading = self._sum([lease for lease in self.leases if not lease.use.loaded])
+        for device, size in measured.items():
+            if device in free:
+                free[device] = min(free[device], size - loading.get(device, 0))
         return {device: max(0, size) for device, size in free.items()}
+
+    def _measure(self) -> Mapping[str, int]:
+        return {} if self._measured is None else self._measured()
 
     def pause(self) -> None:
         """Grants nothing until `resume`: after a restart, until all holders have come back."""
@@ -189,11 +198,13 @@ class Ledger:
         now = self.clock()
         told: list[Callable[[], None]] = []
         wanted: dict[Lease, Urgency] = {}
-        real = self.free()
+        measured = self._measure()
+        real = self._free(measured)
         # What will be free once those asked have given back, less what is kept for them who wait.
         later = dict(real)
         candidates = sorted(filter(_is_evictable, self.leases), key=Lease.worth)
-        everything = self._with(real, candidates)
+        # At most: what a load has taken so far is not free, and nobody knows how much that is.
+        everything = self._with(self._free(measured, loading={}), candidates)
         waiting = [(holder, claim) for holder in self.holders for claim in holder.claims.values()]
         for holder, claim in sorted(waiting, key=lambda each: each[1].urgency.rank(now)):
             room = {device: min(real[device], later[device]) for device in real}

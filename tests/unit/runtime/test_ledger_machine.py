@@ -18,6 +18,7 @@ from services.runtime.residency.ledger import Holder, Lease, Ledger
 from services.runtime.residency.memory import Claim, Use
 from services.runtime.residency.placement import CPU, CUDA, Footprint, Placement, plan
 from services.runtime.urgency import Urgency
+from tests.fakes.claimant import NotingClaimant, a_claim
 from tests.fakes.clock import FakeClock
 from tests.fakes.virtual import looking
 
@@ -287,6 +288,8 @@ class LedgerMachine(RuleBasedStateMachine):
         room = self.book()
         if not claims or min(room.values()) < 0:
             return  # What is owed already has to come back first.
+        if self.measures and not all(lease.use.loaded for lease in self.ledger.leases):
+            return  # How much there will be is known when the loads have ended.
         for lease in self.wanted():
             for device, size in lease.placement.parts:
                 room[device] += size
@@ -348,6 +351,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 process.pinned.discard(number)
                 process.holder.report(number, Use(True, self.clock()))
         for _ in range(200):
+            for process, number in self.leased():  # Every load ends, also of what comes below.
+                process.holder.report(number, Use(True, self.clock()))
             if not self.waiting():
                 break
             asked = [(each, number) for each in self.processes for number in each.asked_back]
@@ -365,3 +370,20 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = looking(120)
+
+
+def test_nothing_is_refused_for_what_a_load_on_its_way_has_taken_already() -> None:
+    free = {CPU: 118}
+    ledger, claimant = Ledger({CPU: 100}, measured=lambda: free), NotingClaimant()
+    holder = ledger.join("chat", claimant)
+    holder.claim(a_claim(1, 50))
+    free[CPU] -= 45
+    holder.claim(a_claim(2, 80))
+    assert claimant.words() == [("granted", 1)]
+
+    free[CPU] -= 5
+    holder.report(1, Use(loaded=True, idle_since=0.0))
+    assert claimant.words() == [("granted", 1), ("wanted", 1)]
+    free[CPU] += 50
+    holder.release(1)
+    assert claimant.words()[2:] == [("granted", 2)]
