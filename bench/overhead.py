@@ -30,6 +30,9 @@ class _Memory:
     def is_ready(self, model: str) -> bool:
         return model == "model0"
 
+    def load_seconds(self, model: str) -> float:
+        return 0.0
+
     def hold(self, model: str) -> None:
         pass
 
@@ -56,7 +59,7 @@ def line(length: int) -> float:
 
     def waiting() -> Waiting:
         ticket = _ticket(chance, 3)
-        return Waiting(ticket, next(arrivals), Urgency(ticket.priority, 0.0, 100.0), 1.0)
+        return Waiting(ticket, next(arrivals), Urgency(ticket.priority, 0.0, 100.0))
 
     for _ in range(length):
         queue.add(waiting())

@@ -135,7 +135,8 @@ class ArbiterClient:
         """See `Memory`. The arbiter hears of at most one use in 50 ms, and always of the last."""
         if (held := self._leases.get(lease_id)) is not None:
             held.use = use
-            if lease_id not in self._resting:
+            # Whether a model may go at all decides whether others are refused: no time to lose.
+            if lease_id not in self._resting or use.pinned != held.told.pinned:
                 self._report(lease_id)
 
     def release(self, lease_id: int) -> None:
@@ -147,7 +148,8 @@ class ArbiterClient:
 
     def _report(self, lease_id: int) -> None:
         """Tells the arbiter of a use, unless it knows, and then rests a while."""
-        self._resting.pop(lease_id, None)
+        if (timer := self._resting.pop(lease_id, None)) is not None:
+            timer.cancel()
         held = self._leases.get(lease_id)
         if held is None or held.use == held.told:
             return

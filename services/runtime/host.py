@@ -218,8 +218,12 @@ class ModelHost(Generic[M]):
         """
         while True:
             await asyncio.sleep(1.0)
-            self._residency.expire()
-            self._scheduler.changed()
+            try:
+                self._residency.expire()
+                self._scheduler.changed()
+            except Exception:
+                # Ageing goes on, whatever went wrong this time.
+                log.exception("models not looked at")
 
     def drain(self) -> None:
         """Takes no new request."""

@@ -9,6 +9,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 LIVENESS = "liveness"
 MAX_MESSAGE_BYTES = 16 * 2**20
+#: Beside those of the turns: for reading files and the like.
+SPARE_THREADS = 8
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -166,6 +169,8 @@ class Container(Generic[M, S]):
 async def _serve(capability: Capability[M, S], settings: S) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Every turn has a thread at work; asyncio's own number of threads knows nothing of slots.
+    loop.set_default_executor(ThreadPoolExecutor(settings.slots + SPARE_THREADS))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     container = Container(capability, settings)

@@ -10,11 +10,15 @@ class FakeModels:
 
     def __init__(self, ready: set[str] | None = None) -> None:
         self.ready = ready
+        self.seconds = 0.0
         self.holds: dict[str, int] = {}
         self.demanded: Mapping[str, Urgency] = {}
 
     def is_ready(self, model: str) -> bool:
         return self.ready is None or model in self.ready
+
+    def load_seconds(self, model: str) -> float:
+        return 0.0 if self.is_ready(model) else self.seconds
 
     def hold(self, model: str) -> None:
         assert self.is_ready(model)

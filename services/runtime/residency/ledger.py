@@ -208,7 +208,10 @@ class Ledger:
         waiting = [(holder, claim) for holder in self.holders for claim in holder.claims.values()]
         for holder, claim in sorted(waiting, key=lambda each: each[1].urgency.rank(now)):
             room = {device: min(real[device], later[device]) for device in real}
-            if (placement := plan(claim.footprint, room)) is not None:
+            placement = plan(claim.footprint, room)
+            if placement is not None and not self._is_better_later(
+                claim, placement, later, candidates
+            ):
                 told.append(self._grant(holder, claim, placement, now))
                 self._take(real, placement)
                 self._take(later, placement)
@@ -219,6 +222,20 @@ class Ledger:
             else:
                 self._ask_back(claim, later, candidates, wanted)
         return told + self._notices(wanted)
+
+    def _is_better_later(
+        self,
+        claim: Claim,
+        placement: Placement,
+        later: Mapping[str, int],
+        candidates: list[Lease],
+    ) -> bool:
+        """Whether a whole GPU is to be had instead, once idle models have gone."""
+        if not claim.evict or placement.gpu_layers == -1:
+            return False
+        idle = [lease for lease in candidates if lease.worth()[0] == 0]
+        better = plan(claim.footprint, self._with(later, idle))
+        return better is not None and better.gpu_layers == -1
 
     def _ask_back(
         self,

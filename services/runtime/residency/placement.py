@@ -90,8 +90,9 @@ def does_not_fit(model: str, footprint: Footprint, room: Mapping[str, int]) -> O
     usable = {name: size for name, size in room.items() if name.split(":")[0] in footprint.kinds}
     offered = ", ".join(f"{size:,} on {name}" for name, size in sorted(usable.items()))
     return OutOfMemory(
-        f"Model {model!r} needs {footprint.bytes:,} bytes; with every idle model unloaded there "
+        f"Model {model!r} needs {footprint.bytes:,} bytes; with every other model unloaded there "
         f"would be {offered or 'none on a device that it can use'}. Choose a smaller model, or "
         "give Orfeón more memory.",
         param="model",
+        retry_after=30.0,
     )

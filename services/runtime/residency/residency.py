@@ -133,6 +133,16 @@ class Residency(Generic[M]):
 
     # For the scheduler; see `scheduler.Models`.
 
+    def load_seconds(self, name: str) -> float:
+        """How long a load takes that is not waiting for memory; 0 where the model is ready."""
+        resident = self._residents.get(name)
+        if resident is not None and resident.ready:
+            return 0.0
+        expected = self._expected.of(name, self._footprint(name).bytes)
+        if resident is not None and resident.state is State.LOADING:
+            return max(0.0, expected - (self._clock() - resident.load_began))
+        return expected
+
     def demand(self, wanted: Mapping[str, Urgency]) -> None:
         """The models that the next turns need. Replaces what was said before."""
         self._demanded = wanted

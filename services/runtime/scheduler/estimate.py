@@ -32,10 +32,14 @@ class Estimates:
 
     def of(self, ticket: Ticket) -> float:
         """Seconds that a turn will take."""
-        rate = self._per_cost.get(ticket.model)
+        return self.total(ticket.model, 1, cost_of(ticket))
+
+    def total(self, model: str, count: int, cost: float) -> float:
+        """Seconds that some turns with one model will take together."""
+        rate = self._per_cost.get(model)
         if rate is not None:
-            return rate * cost_of(ticket)
-        return _GUESS if self._per_turn is None else self._per_turn
+            return rate * cost
+        return count * (_GUESS if self._per_turn is None else self._per_turn)
 
     def left(self, ticket: Ticket, elapsed: float) -> float:
         """Seconds that a turn will still take; one that has outlived its estimate may as well

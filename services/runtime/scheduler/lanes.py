@@ -19,8 +19,6 @@ class Waiting:
     ticket: Ticket
     arrival: int
     urgency: Urgency
-    seconds: float = 0.0
-    """Estimate of how long its turn will take."""
     tag: float = 0.0
     """The fair order inside its level, once it is the first of its key; see `line`."""
     level: int = 0

@@ -30,12 +30,21 @@ itself, outside this bound.
 import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from operator import itemgetter
 
 from services.runtime.scheduler.fairness import Fairness
 from services.runtime.scheduler.lanes import Entry, Lane, Waiting
 from services.runtime.scheduler.ticket import Policy, Ticket, cost_of, harmless
 from services.runtime.urgency import Urgency
+
+
+@dataclass(slots=True)
+class Backlog:
+    """Tickets that wait for one model, and what they say they cost."""
+
+    count: int = 0
+    cost: float = 0.0
 
 
 class Line:
@@ -54,9 +63,9 @@ class Line:
         self._runs: dict[str, int] = {}
         self._turns: dict[str, int] = {}
         self._parked: dict[str, list[Waiting]] = {}
-        #: Tickets waiting, and the estimated seconds of their turns, by the level they asked for.
+        #: Tickets waiting, and what they cost by model, by the level they asked for.
         self.counts = [0, 0, 0]
-        self.seconds = [0.0, 0.0, 0.0]
+        self.backlogs: tuple[dict[str, Backlog], ...] = ({}, {}, {})
 
     def __len__(self) -> int:
         return sum(self.counts)
@@ -68,7 +77,9 @@ class Line:
         self._join(waiting.urgency.since)
         waiting.here = True
         self.counts[level] += 1
-        self.seconds[level] += waiting.seconds
+        backlog = self.backlogs[level].setdefault(waiting.ticket.model, Backlog())
+        backlog.count += 1
+        backlog.cost += cost_of(waiting.ticket)
         self._enter(waiting, level)
         if level == 2 and self._join_after < math.inf:
             if len(self._joining) > 2 * self.counts[2] + 64:
@@ -223,10 +234,11 @@ class Line:
         self._leave(waiting, waiting.level, served=served)
         asked = waiting.ticket.priority
         self.counts[asked] -= 1
-        # From zero again, so that rounding never adds up.
-        self.seconds[asked] = (
-            max(0.0, self.seconds[asked] - waiting.seconds) if self.counts[asked] else 0.0
-        )
+        backlog = self.backlogs[asked][waiting.ticket.model]
+        backlog.count -= 1
+        backlog.cost = max(0.0, backlog.cost - cost_of(waiting.ticket))
+        if not backlog.count:  # From zero again, so that rounding never adds up.
+            del self.backlogs[asked][waiting.ticket.model]
 
     def _rest(self) -> None:
         """Where nobody is busy, nobody has a claim on the past."""

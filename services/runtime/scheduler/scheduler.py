@@ -103,17 +103,32 @@ class Scheduler:
         shown = [
             Entry(turn.ticket, True, max(0.0, now - turn.began), 0, 0.0) for turn in self._turns
         ]
-        ahead = self._seconds_left(now)
+        ahead, loads = self._seconds_left(now), 0.0
+        loaded: set[str] = set()
         for position, waiting in enumerate(self._line.ordered(now)):
             waited = max(0.0, now - waiting.urgency.since)
-            shown.append(Entry(waiting.ticket, False, waited, position, ahead / self._slots))
-            ahead += waiting.seconds
+            if waiting.ticket.model not in loaded:
+                loaded.add(waiting.ticket.model)
+                loads += self._models.load_seconds(waiting.ticket.model)
+            wait = loads + ahead / self._slots
+            shown.append(Entry(waiting.ticket, False, waited, position, wait))
+            ahead += self._estimates.of(waiting.ticket)
         return shown
 
-    def estimated_wait(self, priority: int) -> float:
-        """Seconds until a ticket that came now at this level would begin."""
-        waiting = sum(self._line.seconds[: priority + 1])
-        return (self._seconds_left(self._clock()) + waiting) / self._slots
+    def estimated_wait(self, model: str, priority: int) -> float:
+        """Seconds until a ticket for a model that came now at this level would begin.
+
+        Counts turns, and one load of each model that is not in memory, not the wait for memory
+        that others use.
+        """
+        before = self._line.backlogs[: priority + 1]
+        work = self._seconds_left(self._clock()) + sum(
+            self._estimates.total(name, backlog.count, backlog.cost)
+            for backlogs in before
+            for name, backlog in backlogs.items()
+        )
+        models = {model}.union(*before)
+        return sum(map(self._models.load_seconds, models)) + work / self._slots
 
     def pause(self) -> None:
         """Begins no turn until `resume`; tickets still queue."""
@@ -193,7 +208,8 @@ class Scheduler:
             if self._begins_at_once(ticket):
                 return
             self._observer.passed(ticket, "rejected_capacity")
-            position, wait = sum(counts[: level + 1]), self.estimated_wait(level)
+            position = sum(counts[: level + 1])
+            wait = self.estimated_wait(ticket.model, level)
             raise Overloaded(
                 f"The queue is full: {position} requests go before this one. Try again later.",
                 retry_after=wait,
@@ -224,7 +240,6 @@ class Scheduler:
             ticket,
             next(self._arrivals),
             Urgency(ticket.priority, now, now + patience),
-            self._estimates.of(ticket),
             turn=asyncio.get_running_loop().create_future(),
         )
         self._line.add(queued)

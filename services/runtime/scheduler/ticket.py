@@ -69,6 +69,9 @@ class Models(Protocol):
     def is_ready(self, model: str) -> bool:
         """Whether a turn for the model could begin now."""
 
+    def load_seconds(self, model: str) -> float:
+        """How long a load takes that is not waiting for memory; 0 where the model is ready."""
+
     def hold(self, model: str) -> None:
         """Keeps a ready model in memory until `release`."""
 

@@ -29,7 +29,7 @@ class Queue:
     ) -> Waiting:
         urgency = Urgency(level, self.now, self.now + self.policy.max_wait[level])
         ticket = Ticket(model, level, key, cost=cost, batch="b")
-        waiting = Waiting(ticket, next(self._arrivals), urgency, seconds=1.0)
+        waiting = Waiting(ticket, next(self._arrivals), urgency)
         self._names[waiting] = name
         self.line.add(waiting)
         return waiting
@@ -225,7 +225,7 @@ def test_everything_is_forgotten_once_nobody_is_there() -> None:
     for waiting in tickets[::2]:
         queue.line.remove(waiting)
     queue.take_all()
-    assert (len(queue.line), queue.line.counts, queue.line.seconds) == (0, [0, 0, 0], [0.0] * 3)
+    assert (len(queue.line), queue.line.counts, queue.line.backlogs) == (0, [0, 0, 0], ({}, {}, {}))
     assert queue.line.next(1e9) is None
 
 

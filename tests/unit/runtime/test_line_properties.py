@@ -131,7 +131,7 @@ def test_a_hundred_thousand_tickets_come_leave_and_go_without_a_trace() -> None:
         line.end(first.ticket, 2.0)
         taken += 1
     assert taken == count / 2
-    assert (line.counts, line.seconds) == ([0, 0, 0], [0.0, 0.0, 0.0])
+    assert (line.counts, line.backlogs) == ([0, 0, 0], ({}, {}, {}))
     assert line._lanes == ({}, {}, {})
     assert not line._joining
     assert not line._parked
@@ -187,6 +187,9 @@ class Desk:
 
     def is_ready(self, model: str) -> bool:
         return model in self.ready
+
+    def load_seconds(self, model: str) -> float:
+        return 0.0 if model in self.ready else 1.0
 
     def hold(self, model: str) -> None:
         assert model in self.ready
@@ -331,7 +334,7 @@ def test_real_costs_that_are_no_numbers_spoil_no_estimate() -> None:
         desk.finish("first", wrong)
         desk.submit("third", key="l")
         desk.submit("fourth")
-        assert 0.0 <= desk.scheduler.estimated_wait(2) < 1e12
+        assert 0.0 <= desk.scheduler.estimated_wait("m", 2) < 1e12
         assert all(0.0 <= entry.estimated_wait < 1e12 for entry in desk.scheduler.entries())
         for name in ("second", "third", "fourth"):
             desk.finish(name)

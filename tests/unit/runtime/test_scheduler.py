@@ -134,11 +134,30 @@ async def test_an_estimate_counts_what_goes_first_and_the_cost() -> None:
     ]
     await settle()
     desk.clock.advance(1)  # Of the 2 s that the running one takes.
-    assert [desk.scheduler.estimated_wait(level) for level in (0, 1, 2)] == [5, 11, 211]
+    assert [desk.scheduler.estimated_wait("m", level) for level in (0, 1, 2)] == [5, 11, 211]
     shown = [(e.ticket.request_id, e.position, e.estimated_wait) for e in desk.scheduler.entries()]
     assert shown == [("running", 0, 0), ("b", 0, 1), ("a", 1, 5), ("later", 2, 11)]
     await finish_all(desk)
     await asyncio.gather(first, *tasks)
+
+
+async def test_an_estimate_learns_while_its_ticket_waits_and_counts_loads() -> None:
+    desk = Desk(ready={"m"})
+    desk.models.seconds = 3.0
+    tasks = [desk.submit(name) for name in ("first", "second", "third")]
+    tasks.append(desk.submit("cold", 1, "other"))
+    await settle()
+    assert desk.scheduler.entries()[2].estimated_wait == 2  # A guess: nothing has ended yet.
+    desk.clock.advance(10)
+    await desk.finish("first")
+    assert [e.estimated_wait for e in desk.scheduler.entries()] == [0, 10, 23]
+    assert desk.scheduler.estimated_wait("m", 1) == 33
+    await finish_all(desk)
+    desk.models.ready = {"other"}
+    desk.scheduler.loaded("other")
+    await settle()
+    await finish_all(desk)
+    await asyncio.gather(*tasks)
 
 
 async def test_urgent_work_has_room_when_the_rest_of_the_queue_is_full() -> None:

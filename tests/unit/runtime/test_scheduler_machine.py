@@ -121,6 +121,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     def is_ready(self, model: str) -> bool:
         return model in self.ready
 
+    def load_seconds(self, model: str) -> float:
+        return 0.0 if model in self.ready else 1.0
+
     def hold(self, model: str) -> None:
         assert model in self.ready, "a turn began without its model"
         self.holds[model] += 1
@@ -437,7 +440,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def estimates_are_numbers(self) -> None:
         for level in (0, 1, 2):
-            assert 0 <= self.scheduler.estimated_wait(level) < math.inf
+            assert 0 <= self.scheduler.estimated_wait("a", level) < math.inf
 
     @precondition(settled)
     @invariant()
@@ -466,7 +469,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         scheduler, line = self.scheduler, self.scheduler._line
         line.next(2.0**50)
         assert (scheduler.queued, scheduler.running, scheduler._places) == (0, 0, 0)
-        assert (line.counts, line.seconds) == ([0, 0, 0], [0.0, 0.0, 0.0])
+        assert (line.counts, line.backlogs) == ([0, 0, 0], ({}, {}, {}))
         assert line._lanes == ({}, {}, {})
         assert not line._joining
         assert not line._parked
