@@ -34,7 +34,7 @@ SHARES = {0: 0.2, 1: 0.3, 2: 0.5}
 #: Of the requests of a level, this share must keep the level's target.
 KEPT = 0.95
 #: Seconds of arrivals in the search for the highest load, and where percentiles are compared.
-SEARCH, COMPARISON = 45.0, 200.0
+SEARCH, COMPARISON = 45.0, 180.0
 #: Requests from which the capacity of first come, first served is measured.
 BACKLOG = 100
 #: Loads tried, in multiples of that capacity.
@@ -144,10 +144,10 @@ async def costs(client: Client) -> Costs:
 
 
 async def replay(
-    client: Client, measured: Costs, load: float, seconds: float, *, fifo: bool
+    client: Client, measured: Costs, load: float, seconds: float, *, fifo: bool, seed: int = 0
 ) -> list[Outcome]:
-    """Sends one trace, always the same for a load, and waits for every answer."""
-    chance = random.Random(f"{load} {seconds}")
+    """Sends one trace, always the same for a load and a seed, and waits for every answer."""
+    chance = random.Random(f"{load} {seconds} {seed}")
     rate = load * measured.capacity
     loop = asyncio.get_running_loop()
     began = loop.time() + 0.5
@@ -285,8 +285,8 @@ async def compare(url: str, keys: Sequence[str], measured: Costs) -> list[Figure
         client = Client(url, keys, http)
         theirs: list[Outcome] = []
         ours: list[Outcome] = []
-        for fifo in (True, False):
-            found = await replay(client, measured, 0.75, COMPARISON, fifo=fifo)
+        for seed, fifo in ((0, True), (0, False), (1, False), (1, True)):
+            found = await replay(client, measured, 0.75, COMPARISON, fifo=fifo, seed=seed)
             show("fifo" if fifo else "orfeon", 0.75, found, measured)
             (theirs if fifo else ours).extend(found)
         first_come = await goodput(client, measured, FIFO_LOADS, fifo=True)
