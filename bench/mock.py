@@ -78,16 +78,6 @@ class Models(models_pb2_grpc.ModelServiceServicer):
         model = models_pb2.Model(id=MODEL, capability="chat", tasks=["chat"], is_default=True)
         return models_pb2.ListModelsResponse(models=[model])
 
-    async def LoadModel(
-        self, request: models_pb2.LoadModelRequest, context: Any
-    ) -> models_pb2.LoadModelResponse:
-        raise NotImplementedError
-
-    async def UnloadModel(
-        self, request: models_pb2.UnloadModelRequest, context: Any
-    ) -> models_pb2.UnloadModelResponse:
-        raise NotImplementedError
-
 
 async def main() -> None:
     """Serves both until killed."""
@@ -98,7 +88,9 @@ async def main() -> None:
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     chat_pb2_grpc.add_ChatServiceServicer_to_server(Chat(), server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)
+    # What it does not define answers UNIMPLEMENTED, by gRPC's own base class.
+    models = Models()  # type: ignore[abstract]
+    models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
     config = uvicorn.Config(http, port=port, log_level="warning", access_log=False)

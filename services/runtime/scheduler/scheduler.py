@@ -92,11 +92,6 @@ class Scheduler:
         """Tickets that have their turn."""
         return len(self._turns)
 
-    @property
-    def slots(self) -> int:
-        """Places there are."""
-        return self._slots
-
     def entries(self) -> list[Entry]:
         """Everybody: first those at work, then those who wait, in their order. O(n log n)."""
         now = self._clock()
