@@ -24,6 +24,7 @@ from prometheus_client import start_http_server
 from orfeon import __version__
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
+from services.runtime.errors import ServiceUnavailable
 from services.runtime.host import Engine, M, ModelHost
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.models import ModelServicer
@@ -140,9 +141,14 @@ class Container(Generic[M, S]):
         log.info("listening", extra={"address": self._settings.address})
 
     async def load(self) -> None:
-        """Loads the default models and turns the health to SERVING."""
+        """Loads the default models and turns the health to SERVING, unless it is stopped first."""
         if self._settings.preload:
-            await self.host.preload()
+            try:
+                await self.host.preload()
+            except ServiceUnavailable:
+                if self._stopping:
+                    return
+                raise
         await self._set_ready(True)
         log.info("ready")
 
