@@ -1,6 +1,6 @@
 """What the queue itself costs: microseconds per ticket that comes and ticket that goes.
 
-The line alone, and the whole scheduler with its futures, turns and metrics, at several lengths.
+The line alone; and the whole scheduler on asyncio, beside the least that any queue there costs.
 """
 
 import asyncio
@@ -8,10 +8,12 @@ import itertools
 import random
 import statistics
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from bench.report import Figure, print_figures
-from services.runtime.scheduler import Policy, Scheduler, Ticket
+from services.runtime.scheduler import Observer, Outcome, Policy, Scheduler, Ticket
 from services.runtime.scheduler.lanes import Waiting
 from services.runtime.scheduler.line import Line
 from services.runtime.telemetry import ServiceMetrics
@@ -74,40 +76,104 @@ def line(length: int) -> float:
     return (time.perf_counter() - began) / OPERATIONS * 1e6
 
 
-async def scheduler(length: int) -> float:
-    """The same through the scheduler: a task for each ticket, its future, its turn, its metrics."""
+class _Bare:
+    """What no queue on asyncio can do without: a task and a future for each ticket, and a deque."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._busy = False
+
+    @asynccontextmanager
+    async def turn(self, ticket: Ticket) -> AsyncIterator[None]:
+        """Waits for the ticket's turn, strictly by arrival."""
+        if self._busy:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(future)
+            await future
+        self._busy = True
+        try:
+            yield
+        finally:
+            if self._waiting:
+                self._waiting.popleft().set_result(None)
+            else:
+                self._busy = False
+
+
+class _Unobserved:
+    """Hears nothing."""
+
+    def passed(self, ticket: Ticket, outcome: Outcome) -> None:
+        pass
+
+    def queued(self, ticket: Ticket) -> None:
+        pass
+
+    def left(self, ticket: Ticket, seconds: float, outcome: Outcome) -> None:
+        pass
+
+
+def _scheduler(observer: Observer) -> Scheduler:
+    return Scheduler(slots=1, models=_Memory(), observer=observer, policy=POLICY)
+
+
+async def through(queue: Scheduler | _Bare, length: int) -> float:
+    """Microseconds from one ticket's task to the end of another's, `length` others waiting."""
     chance = random.Random(length)
-    queue = Scheduler(
-        slots=1, models=_Memory(), observer=ServiceMetrics("bench", "0"), policy=POLICY
-    )
+    tickets = iter([_ticket(chance, 1) for _ in range(length + 1 + OPERATIONS)])
     release = asyncio.Semaphore(0)
 
     async def work() -> None:
-        async with queue.turn(_ticket(chance, 1)):
+        async with queue.turn(next(tickets)):
             await release.acquire()
 
-    tasks = {asyncio.create_task(work()) for _ in range(length + 1)}
+    # Nobody else keeps the tasks, so that those that have ended are no load on the collector.
+    create = asyncio.get_running_loop().create_task
+    for _ in range(length + 1):
+        create(work())
     await asyncio.sleep(0)
     began = time.perf_counter()
     for _ in range(OPERATIONS):
-        tasks.add(asyncio.create_task(work()))
+        create(work())
         release.release()
         await asyncio.sleep(0)
     took = (time.perf_counter() - began) / OPERATIONS * 1e6
-    for task in tasks:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*left, return_exceptions=True)
     return took
+
+
+def queues(length: int) -> tuple[float, float, float]:
+    """Microseconds of the bare queue, of the scheduler, and of the scheduler with its metrics."""
+    rounds = [
+        (
+            asyncio.run(through(_Bare(), length)),
+            asyncio.run(through(_scheduler(_Unobserved()), length)),
+            asyncio.run(through(_scheduler(ServiceMetrics("bench", "0")), length)),
+        )
+        for _ in range(ROUNDS)
+    ]
+    bare, unobserved, observed = (statistics.median(times) for times in zip(*rounds, strict=True))
+    return bare, unobserved, observed
 
 
 def main() -> None:
     """Measures and prints."""
     alone = {n: statistics.median(line(n) for _ in range(ROUNDS)) for n in LENGTHS}
-    whole = {n: asyncio.run(scheduler(n)) for n in LENGTHS}
+    whole = {n: queues(n) for n in LENGTHS}
     figures = [
         Figure(f"the order, {n:,} waiting", alone[n], "us", 20.0, at_least=False) for n in LENGTHS
     ]
-    figures += [Figure(f"the scheduler on asyncio, {n:,} waiting", whole[n], "us") for n in LENGTHS]
+    for n, (bare, unobserved, observed) in whole.items():
+        figures += [
+            Figure(f"a bare asyncio queue, {n:,} waiting", bare, "us"),
+            Figure(f"the scheduler, {n:,} waiting", unobserved, "us"),
+            Figure(f"the scheduler less the bare queue, {n:,} waiting", unobserved - bare, "us",
+                   20.0, at_least=False),
+            Figure(f"the scheduler with its metrics, {n:,} waiting", observed, "us"),
+        ]  # fmt: skip
     figures.append(
         Figure("the order, 100,000 : 100 waiting", alone[LENGTHS[-1]] / alone[LENGTHS[0]], "x",
                1.5, at_least=False)

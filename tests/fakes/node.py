@@ -1,6 +1,7 @@
 """A service of a node as the tests of its memory see it: loads and unloads that end when told."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +66,9 @@ class Process:
         self.unloading: list[asyncio.Future[None]] = []
         self.unloads = "at once"
         self.queued_tickets = 0
+        self.max_batch = policy.max_batch
+        self.turns: Counter[str] = Counter()
+        """Of each model since it was loaded last."""
         self.residency: Residency[Model] = Residency(
             load=self.load,
             unload=self.unload,
@@ -128,6 +132,7 @@ class Process:
 
     def loaded(self, name: str, seconds: float, size: int) -> None:
         assert size >= FOOTPRINTS[name].bytes
+        self.turns[name] = 0
 
     def load_failed(self, name: str) -> None:
         pass
@@ -137,5 +142,7 @@ class Process:
 
     def check_dispatch(self, ticket: Ticket) -> None:
         resident = self.residency._residents[ticket.model]
-        if ticket.priority and resident.wanted is not None:
-            assert resident.wanted.level, "level_0_waits_at_most_one_swap_and_what_is_in_use"
+        if ticket.priority and resident.wanted is not None and resident.wanted.level == 0:
+            used = self.turns[ticket.model] >= self.max_batch
+            assert not used, "level_0_waits_for_what_is_in_hand_and_one_change_of_models"
+        self.turns[ticket.model] += 1

@@ -359,9 +359,6 @@ class Residency(Generic[M]):
         resident.holds, resident.idle_since = len(direct), None if direct else now
         for each in direct:
             each.ready.set_result(None)
-        if resident.wanted is not None and resident.wanted.level == 0:
-            # Level 0 came while it was loaded, and waits for no turn that has not begun.
-            self._consider(resident)
         if resident.ready:
             self.listener.loaded(name)
         self._report(resident)

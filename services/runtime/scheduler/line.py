@@ -11,20 +11,22 @@ Within a level, and for level 1 within each half, keys take turns by start-time 
 (see `fairness`): a ticket's tag is what its key has been served before; the smallest tag goes
 first, ties by arrival. With one key, or without fairness, that is arrival.
 
-One exception keeps an overloaded queue from doing nothing but load models: a model that has just
+Two exceptions keep an overloaded queue from doing nothing but load models. A model that has just
 been loaded has a run of `max_run` turns, in which tickets for it that are not overdue may still go
-before overdue ones for others.
+before overdue ones for others. And no load is wasted: while a place stands empty because who is
+first in order waits for a model, level 0 included, the first for a model that has come into memory
+and not been used since may have it (`next_unused`).
 
 Bound. Let x be a ticket of level 1 or 2 that is overdue at d. After d only these go before x:
-tickets of level 0; tickets overdue before x; at most `max_run` others for each model load that is
-completed before x goes, and for each model whose run was unspent at d; tickets that share the turn
-of one that may go; and, with more than one place, while x's model is not in memory, tickets in the
-places that are not kept for it, which keep x waiting for no longer than its model does. Proof: (1)
-precedes (2); within (2) order is by the moment of becoming overdue, which is fixed at arrival;
-nothing else is taken before x but in a run, and a run has `max_run` turns and is opened by a load
-alone. With `max_run` 0, one place and no batches, nobody passes x on account of its level or of
-what is in memory. A key that has all the turns it may have (`max_per_key`) waits on account of
-itself, outside this bound.
+tickets of level 0; tickets overdue before x; at most `max_run`, or one, others for each model load
+that is completed before x goes, and for each model whose run was unspent at d; tickets that share
+the turn of one that may go; and, with more than one place, while x's model is not in memory,
+tickets in the places that are not kept for it, which keep x waiting for no longer than its model
+does. Proof: (1) precedes (2); within (2) order is by the moment of becoming overdue, which is fixed
+at arrival; nothing else is taken before x but in a run or as the first use of a load, and a run has
+`max_run` turns and is opened by a load alone, as is a first use. With `max_run` 0, one place and no
+batches, nobody else passes x on account of its level or of what is in memory. A key that has all
+the turns it may have (`max_per_key`) waits on account of itself, outside this bound.
 """
 
 import math
@@ -61,6 +63,7 @@ class Line:
         self._joining: deque[Waiting] = deque()
         self._fairness = tuple(Fairness() for _ in self._lanes)
         self._runs: dict[str, int] = {}
+        self._unused: dict[str, None] = {}
         self._turns: dict[str, int] = {}
         self._parked: dict[str, list[Waiting]] = {}
         #: Tickets waiting, and what they cost by model, by the level they asked for.
@@ -100,6 +103,7 @@ class Line:
     def begin(self, ticket: Ticket) -> None:
         """A ticket that did not wait has a turn. `end` must follow."""
         self._turns[ticket.key] = self._turns.get(ticket.key, 0) + 1
+        self._unused.pop(ticket.model, None)
         if ticket.priority:
             self._runs[ticket.model] = self._runs.get(ticket.model, 0) + 1
 
@@ -122,6 +126,7 @@ class Line:
     def loaded(self, model: str) -> None:
         """The model has come into memory: its run begins."""
         self._runs[model] = 0
+        self._unused[model] = None
 
     def next(self, now: float, without: Collection[str] = ()) -> Waiting | None:
         """Whose turn is next; None where nobody may have one. See the module for the order.
@@ -147,6 +152,17 @@ class Line:
             if (warm := self._best(ready)) is not None:
                 return warm
         return self._best(normal.values()) or self._best(background.values())
+
+    def next_unused(self, now: float) -> Waiting | None:
+        """The first for a model that is in memory and has not been used since it was loaded."""
+        for model in self._unused:
+            if self._is_ready(model) and (first := self.of_model(model, now)) is not None:
+                return first
+        return None
+
+    def is_unused(self, model: str, now: float) -> bool:
+        """Whether someone waits for the model, and nobody has used it since it was loaded."""
+        return model in self._unused and self.of_model(model, now) is not None
 
     def next_to_share(self, ticket: Ticket) -> Waiting | None:
         """The first in order that may share a turn with `ticket`: same model, same batch."""
@@ -259,13 +275,20 @@ class Line:
                 self._enter(waiting, 1)
 
     def _best(self, lanes: Iterable[Lane]) -> Waiting | None:
-        tops = [top for lane in lanes if (top := self._first(lane.first)) is not None]
-        return min(tops)[2] if tops else None
+        first = None
+        for lane in lanes:
+            top = self._first(lane.first)
+            if top is not None and (first is None or top < first):
+                first = top
+        return first[2] if first is not None else None
 
     def _overdue(self, lanes: Iterable[Lane], now: float) -> Waiting | None:
-        tops = [top for lane in lanes if (top := self._first(lane.first_overdue)) is not None]
-        first = min(tops) if tops else None
-        return first[2] if first is not None and first[0] <= now else None
+        first = None
+        for lane in lanes:
+            top = self._first(lane.first_overdue)
+            if top is not None and top[0] <= now and (first is None or top < first):
+                first = top
+        return first[2] if first is not None else None
 
     def _has_run(self, model: str) -> bool:
         may_run = self._policy.affinity and self._is_ready(model)

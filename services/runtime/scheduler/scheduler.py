@@ -156,10 +156,15 @@ class Scheduler:
 
     def goes_first(self, model: str, other: Urgency) -> bool:
         """Whether someone waits here for `model` who goes before `other`, which would evict it."""
-        if self._paused or len(self._lacking.keys() - {model}) >= self._slots:
+        if self._paused:
+            return False
+        now = self._clock()
+        if self._places < self._slots and self._line.is_unused(model, now):
+            return True  # No load is wasted.
+        if len(self._lacking.keys() - {model}) >= self._slots:
             # Every place is kept for other models: who waits for this one goes after them.
             return False
-        return self._line.goes_first(model, other, self._clock())
+        return self._line.goes_first(model, other, now)
 
     def loaded(self, model: str) -> None:
         """The model has come into memory."""
@@ -239,7 +244,9 @@ class Scheduler:
         )
         self._line.add(queued)
         self._observer.queued(ticket)
-        self.changed()
+        # With every place taken and the next ticket's model in memory, another changes nothing.
+        if self._places < self._slots or self._lacking or not self._models.is_ready(ticket.model):
+            self.changed()
         try:
             if ticket.deadline is None:
                 return await queued.turn
@@ -268,8 +275,12 @@ class Scheduler:
         lacking: dict[str, Urgency] = {}
         # A free place is kept for each model that is yet to come. With no place free, the model
         # of the next ticket can still be asked for.
-        while self._places + len(lacking) < max(self._slots, self._places + 1):
-            first = self._line.next(now, lacking)
+        while not lacking or self._places < self._slots:
+            kept = self._places + len(lacking) >= self._slots
+            if lacking and kept:
+                first = self._line.next_unused(now)
+            else:
+                first = self._line.next(now, lacking)
             if first is None:
                 break
             assert isinstance(first, _Queued)

@@ -375,12 +375,36 @@ def test_a_swap_is_not_barred_by_who_comes_later_in_the_line_for_the_model_to_go
     node.teardown()
 
 
-def test_level_0_that_comes_while_another_model_is_loaded_waits_for_none_of_its_turns() -> None:
+def test_level_0_that_comes_while_another_model_is_loaded_waits_for_one_of_its_turns() -> None:
     node = a_node(1, 1)
+    submit(node, "a", 1)
     submit(node, "a", 1)
     submit(node, "b", 0, to=1)
     node.load_ends(0, "comes")
-    assert not node.at_work()
+    assert [(each.process.name, each.model) for each in node.at_work()] == [("process-0", "a")]
+    node.finish(0, True)
+    assert [(process.name, model.name) for process, model in node.loads()] == [("process-1", "b")]
+    node.teardown()
+
+
+def test_no_load_is_wasted_on_level_0_of_the_same_service_that_came_meanwhile() -> None:
+    node = a_node(1)
+    submit(node, "a", 1)
+    submit(node, "a", 1)
+    submit(node, "b", 0)
+    node.load_ends(0, "comes")
+    assert [each.model for each in node.at_work()] == ["a"]
+    node.finish(0, True)
+    assert [model.name for _, model in node.loads()] == ["b"]
+    node.teardown()
+
+
+def test_a_load_that_nobody_waits_for_any_more_does_not_hold_up_level_0() -> None:
+    node = a_node(1, 1)
+    submit(node, "a", 1)
+    submit(node, "b", 0, to=1)
+    node.cancel(0, True)
+    node.load_ends(0, "comes")
     assert [(process.name, model.name) for process, model in node.loads()] == [("process-1", "b")]
     node.teardown()
 

@@ -71,6 +71,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.ready = {"a"}
         self.holds: Counter[str] = Counter()
         self.loads: Counter[str] = Counter()
+        self.unused: set[str] = set()
         self.wanted: Mapping[str, Urgency] = {}
         self.paused = self.backwards = self.steady = False
 
@@ -139,6 +140,8 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def passed(self, ticket: Ticket, outcome: Outcome) -> None:
         self.by_ticket[ticket].heard.append(outcome)
+        if outcome == "dispatched":
+            self.unused.discard(ticket.model)
         if outcome == "rejected_capacity":
             waiting = Counter(request.ticket.priority for request in self.in_line())
             shared = ticket.priority and waiting[1] + waiting[2] >= self.policy.max_queued
@@ -180,6 +183,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         for other in self.requests:
             if other.waiting and self.has_room(other.ticket.key) and not self.backwards:
                 self.check_pair(chosen, other, shares, now)
+        if not shares:
+            self.unused.discard(ticket.model)
 
     def check_pair(self, chosen: Request, other: Request, shares: bool, now: float) -> None:
         ready = other.ticket.model in self.ready
@@ -189,9 +194,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         if passes and not shares and (ready or self.slots == 1):
             load = (chosen.ticket.model, self.loads[chosen.ticket.model])
             other.passed_by[load] += 1
-            assert other.passed_by[load] <= self.policy.max_run, "no_starvation_past_the_bound"
-            assert self.policy.affinity, "no_starvation_past_the_bound: runs need affinity"
+            first = chosen.ticket.model in self.unused
+            bound = self.policy.max_run if self.policy.affinity else 0
+            assert first or other.passed_by[load] <= bound, "no_starvation_past_the_bound"
         if not ready:
+            kept = others == 0 and level and self.slots == 1 and not shares
+            assert not kept or chosen.ticket.model in self.unused, "one_turn_before_cold_level_0"
             return
         if not shares:
             assert not (others == 0 and level), "levels: level 0 goes first"
@@ -289,6 +297,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def comes(self, model: str, settled: bool) -> None:
         if model not in self.ready:
             self.ready.add(model)
+            self.unused.add(model)
             self.loads[model] += 1
             self.do(lambda: self.scheduler.loaded(model), settled=settled)
 
