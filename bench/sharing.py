@@ -34,12 +34,12 @@ SHARES = {0: 0.2, 1: 0.3, 2: 0.5}
 #: Of the requests of a level, this share must keep the level's target.
 KEPT = 0.95
 #: Seconds of arrivals in the search for the highest load, and where percentiles are compared.
-SEARCH, COMPARISON = 45.0, 180.0
+SEARCH, COMPARISON = 90.0, 420.0
 #: Requests from which the capacity of first come, first served is measured.
 BACKLOG = 100
 #: Loads tried, in multiples of that capacity.
-FIFO_LOADS = (0.25, 0.5, 0.75)
-OUR_LOADS = (0.75, 1.0, 1.5, 2.0, 2.5, 3.0)
+FIFO_LOADS = (0.25, 0.4, 0.5, 0.6, 0.75)
+OUR_LOADS = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
 #: Of our queue, in units of one service and one change of models: level 1 lets nobody pass after
 #: the first, level 2 after the second. Services and changes here are far shorter than the defaults
 #: are made for.

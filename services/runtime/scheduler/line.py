@@ -14,8 +14,8 @@ first, ties by arrival. With one key, or without fairness, that is arrival.
 Two exceptions keep an overloaded queue from doing nothing but load models. A model that has just
 been loaded has a run of `max_run` turns, in which tickets for it that are not overdue may still go
 before overdue ones for others. And no load is wasted: while a place stands empty because who is
-first in order waits for a model, level 0 included, the first for a model that has come into memory
-and not been used since may have it (`next_unused`).
+first in order waits for a model, level 0 included, the first of the others may have it if the model
+has come into memory and not been used since (`next_first_use`).
 
 Bound. Let x be a ticket of level 1 or 2 that is overdue at d. After d only these go before x:
 tickets of level 0; tickets overdue before x; at most `max_run`, or one, others for each model load
@@ -153,16 +153,13 @@ class Line:
                 return warm
         return self._best(normal.values()) or self._best(background.values())
 
-    def next_unused(self, now: float) -> Waiting | None:
-        """The first for a model that is in memory and has not been used since it was loaded."""
-        for model in self._unused:
-            if self._is_ready(model) and (first := self.of_model(model, now)) is not None:
-                return first
-        return None
-
-    def is_unused(self, model: str, now: float) -> bool:
-        """Whether someone waits for the model, and nobody has used it since it was loaded."""
-        return model in self._unused and self.of_model(model, now) is not None
+    def next_first_use(self, now: float) -> Waiting | None:
+        """The next whose model is in memory, if that has not been used since it was loaded."""
+        if not self._unused:
+            return None
+        cold = {model for lanes in self._lanes for model in lanes if not self._is_ready(model)}
+        first = self.next(now, cold)
+        return first if first is not None and first.ticket.model in self._unused else None
 
     def next_to_share(self, ticket: Ticket) -> Waiting | None:
         """The first in order that may share a turn with `ticket`: same model, same batch."""

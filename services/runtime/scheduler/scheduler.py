@@ -159,8 +159,10 @@ class Scheduler:
         if self._paused:
             return False
         now = self._clock()
-        if self._places < self._slots and self._line.is_unused(model, now):
-            return True  # No load is wasted.
+        if self._places < self._slots:
+            first = self._line.next_first_use(now)
+            if first is not None and first.ticket.model == model:
+                return True
         if len(self._lacking.keys() - {model}) >= self._slots:
             # Every place is kept for other models: who waits for this one goes after them.
             return False
@@ -278,7 +280,7 @@ class Scheduler:
         while not lacking or self._places < self._slots:
             kept = self._places + len(lacking) >= self._slots
             if lacking and kept:
-                first = self._line.next_unused(now)
+                first = self._line.next_first_use(now)
             else:
                 first = self._line.next(now, lacking)
             if first is None:

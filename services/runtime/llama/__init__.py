@@ -1,0 +1,1 @@
+"""Language models in GGUF: many sequences decode together, and an urgent one goes first."""
