@@ -84,7 +84,13 @@ class ServiceSettings(BaseSettings):
             max_queued=self.max_queued,
             max_queued_per_level=(urgent, normal, background),
             max_per_key=self.max_per_key,
+            urgent_slots=self.urgent_slots,
         )
+
+    @property
+    def urgent_slots(self) -> int:
+        """Places beyond the slots that level 0 alone may take."""
+        return 0
 
     @property
     def threads_per_slot(self) -> int:

@@ -222,7 +222,7 @@ class Scheduler:
         return (
             not self._line
             and not self._paused
-            and self._places < self._slots
+            and self._places < self._room(ticket)
             and self._models.is_ready(ticket.model)
             and self._line.has_room(ticket.key)
         )
@@ -247,7 +247,8 @@ class Scheduler:
         self._line.add(queued)
         self._observer.queued(ticket)
         # With every place taken and the next ticket's model in memory, another changes nothing.
-        if self._places < self._slots or self._lacking or not self._models.is_ready(ticket.model):
+        full = self._places >= self._room(ticket)
+        if not full or self._lacking or not self._models.is_ready(ticket.model):
             self.changed()
         try:
             if ticket.deadline is None:
@@ -293,13 +294,17 @@ class Scheduler:
                 first.turn.set_exception(_expired())
             elif not self._models.is_ready(first.ticket.model):
                 lacking[first.ticket.model] = self._line.urgency(first)
-            elif self._places < self._slots:
+            elif self._places < self._room(first.ticket):
                 self._give(first, now)
                 # Its key may have no room for those passed over any more.
                 lacking.clear()
             else:
                 break
         return lacking
+
+    def _room(self, ticket: Ticket) -> int:
+        """Places that there are for the ticket and others."""
+        return self._slots + (0 if ticket.priority else self._policy.urgent_slots)
 
     def _give(self, first: Waiting, now: float) -> None:
         """Gives a place to a ticket, and to those that may share it."""

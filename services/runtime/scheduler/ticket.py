@@ -59,6 +59,9 @@ class Policy:
     """Tickets of each level that may wait. Level 0 has its own room, whatever the others take."""
     max_per_key: int = 0
     """Turns one key may have at once; 0 sets no bound."""
+    urgent_slots: int = 0
+    """Places beyond the slots that level 0 alone may take: for engines that let it pass those at
+    work, step by step."""
     max_batch: int = 1
     """Tickets that may share one turn."""
 

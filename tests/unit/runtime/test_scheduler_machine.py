@@ -77,6 +77,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @initialize(
         slots=st.integers(1, 3),
+        urgent=st.sampled_from((0, 0, 1, 2)),
         max_batch=st.integers(1, 3),
         max_per_key=st.sampled_from((0, 0, 1, 2)),
         fair=st.booleans(),
@@ -91,6 +92,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def begin(
         self,
         slots: int,
+        urgent: int,
         max_batch: int,
         max_per_key: int,
         fair: bool,
@@ -101,6 +103,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         backwards: bool,
     ) -> None:
         self.slots = slots
+        self.most = slots + urgent
         self.backwards = backwards
         self.policy = Policy(
             max_wait=(math.inf, *patience),
@@ -110,6 +113,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             max_queued=bounds[0],
             max_queued_per_level=bounds[1],
             max_per_key=max_per_key,
+            urgent_slots=urgent,
             max_batch=max_batch,
         )
         self.scheduler = Watched(
@@ -180,6 +184,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert self.has_room(ticket.key), "max_per_key"
         assert ticket.model in self.ready, "levels: only models in memory have turns"
         shares = self.scheduler.leader is not ticket
+        beyond = self.scheduler._places > self.slots
+        assert shares or not (ticket.priority and beyond), "only level 0 passes the slots"
         for other in self.requests:
             if other.waiting and self.has_room(other.ticket.key) and not self.backwards:
                 self.check_pair(chosen, other, shares, now)
@@ -382,7 +388,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def slots_never_exceeded(self) -> None:
         places = {id(turn.place): turn.place for turn in self.scheduler._turns}
-        assert len(places) == self.scheduler._places <= self.slots
+        assert len(places) == self.scheduler._places <= self.most
         for place in places.values():
             assert 1 <= len(place.tickets) <= self.policy.max_batch
             assert len({(ticket.model, ticket.batch) for ticket in place.tickets}) == 1
@@ -411,6 +417,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             for request in self.in_line():
                 if self.has_room(request.ticket.key):
                     assert request.ticket.model in self.wanted
+        if self.scheduler._places < self.most and not self.wanted:
+            urgent = [each for each in self.in_line() if each.ticket.priority == 0]
+            assert not any(self.has_room(each.ticket.key) for each in urgent)
 
     @precondition(lambda self: self.steady and not self.paused)
     @invariant()
