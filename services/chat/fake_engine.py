@@ -5,8 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 from services.chat.engine import ChatModel, ChatRequest, Completed
-from services.chat.text import TextStream
 from services.runtime.errors import ContextLengthExceeded
+from services.runtime.llama.text import TextStream
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, Placement
 from services.runtime.worker import Cancellation

@@ -11,9 +11,9 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from llama_cpp.llama_grammar import JSON_GBNF, LlamaGrammar
 
 from services.chat.engine import ChatModel, ChatRequest, Completed, FinishReason, Sampling
-from services.chat.text import TextStream
 from services.runtime.errors import ContextLengthExceeded, InvalidRequest
 from services.runtime.footprint import allowed
+from services.runtime.llama.text import TextStream
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.worker import Cancellation

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chat.text import TextStream
+from services.runtime.llama.text import TextStream
 
 
 def test_a_character_split_over_tokens_comes_whole() -> None:
