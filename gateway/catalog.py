@@ -99,6 +99,7 @@ def public(model: models_pb2.Model) -> Model:
             "capability": model.capability,
             "tasks": list(model.tasks),
             "aliases": list(model.aliases),
+            "base": model.base or None,
             "default": model.is_default,
             "state": _STATES.get(model.state, "unknown"),
             "progress": round(model.progress, 3) if loading else None,

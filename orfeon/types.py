@@ -45,7 +45,8 @@ class Model:
 
     `state` is unloaded, waiting (for memory), loading, loaded, unloading, failed or unknown, and
     `progress` 0 to 1 while it is loading. In memory it takes `resident_bytes` on `device`, with
-    `gpu_layers` of its layers on a GPU (-1 is all), and `in_use` requests are working with it.
+    `gpu_layers` of its layers on a GPU (-1 is all), and `in_use` requests are working with it. A
+    profile shares the weights of its `base`, and is in memory as that one.
     Times are in Unix seconds: at `expires_at` it leaves memory if nobody asks for it before.
     """
 
@@ -70,6 +71,7 @@ class Model:
     in_use: int = 0
     expires_at: int | None = None
     pinned: bool = False
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,5 @@ def model(row: Mapping[str, Any]) -> Model:
         in_use=does.get("in_use", 0),
         expires_at=does.get("expires_at"),
         pinned=does.get("pinned", False),
+        base=does.get("base"),
     )

@@ -16,12 +16,15 @@ class Abilities(TypedDict):
     `waiting` is for memory that others must give up first. `progress` is 0 to 1 while it is
     loading, else null; `resident_bytes` is 0 and `device` null while it is not in memory;
     `gpu_layers` is -1 when all its layers are on a GPU; `in_use` counts the requests working with
-    it. Times are in Unix seconds: at `expires_at` it leaves memory if nobody asks for it before.
+    it. A profile names the model whose weights it shares as its `base`, and is in memory as that
+    one, which alone says how much that is. Times are in Unix seconds: at `expires_at` it leaves
+    memory if nobody asks for it before.
     """
 
     capability: str
     tasks: list[str]
     aliases: list[str]
+    base: str | None
     default: bool
     state: ModelState
     progress: float | None

@@ -23,7 +23,7 @@ def ps(
     """List the models in memory, on their way there or out of it."""
     with connected(home, base_url, api_key, timeout=30.0) as gateway:
         found = gateway.send(calls.models())
-    active = [model for model in found if model.state not in ("unloaded", "unknown")]
+    active = [m for m in found if m.state not in ("unloaded", "unknown") and m.base is None]
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(model) for model in active]))
     else:

@@ -122,8 +122,9 @@ class ModelHost(Generic[M]):
         `DeadlineExceeded`, `OutOfMemory`, `ModelLoadFailed`.
         """
         manifest = self.ready(name, task)
+        weights = self.registry.weights(manifest)
         ticket = Ticket(
-            manifest.name,
+            weights.name,
             context.priority,
             context.key_id,
             context.deadline,
@@ -131,11 +132,11 @@ class ModelHost(Generic[M]):
             context.request_id,
         )
         asked = time.monotonic()
-        await self._meet(manifest)
+        await self._meet(weights)
         async with self._scheduler.turn(ticket) as turn:
             began = time.monotonic()
             try:
-                yield Leased(manifest, self._residency.model(manifest.name), turn)
+                yield Leased(manifest, self._residency.model(weights.name), turn)
             finally:
                 log.info(
                     "turn ended",
@@ -154,7 +155,7 @@ class ModelHost(Generic[M]):
         Raises `ModelNotFound`, `ModelLoading` while the container is still starting.
         """
         manifest = self.registry.resolve(name, task)
-        if manifest.name in self._loading_defaults:
+        if self.registry.weights(manifest).name in self._loading_defaults:
             progress = self.facts(manifest).progress
             raise ModelLoading(
                 f"The model {manifest.name!r} is still being loaded, about {progress:.0%} done; "
@@ -166,8 +167,8 @@ class ModelHost(Generic[M]):
         return manifest
 
     def facts(self, manifest: Manifest) -> Facts:
-        """Where the model is in its life, and what it takes."""
-        return self._residency.facts(manifest.name)
+        """Where the model is in its life, and what it takes; a profile tells of its base."""
+        return self._residency.facts(self.registry.weights(manifest).name)
 
     def entries(self) -> list[Entry]:
         """Every request: those worked on, then those that wait in their order."""
@@ -178,7 +179,7 @@ class ModelHost(Generic[M]):
 
         Raises `ModelNotFound`, `OutOfMemory`, `ModelLoadFailed`.
         """
-        manifest = self.registry.get(name)
+        manifest = self.registry.weights(self.registry.get(name))
         await self._meet(manifest)
         now = time.monotonic()
         # As a request of level 1 that has the same patience: it comes, however busy others are.
@@ -192,14 +193,15 @@ class ModelHost(Generic[M]):
 
         Raises `ModelNotFound`.
         """
-        await self._residency.unload(self.registry.get(name).name)
+        await self._residency.unload(self.registry.weights(self.registry.get(name)).name)
 
     async def preload(self) -> None:
         """Loads every default model that there is free memory for; the rest come when asked for.
 
         Raises what the first failing load raised.
         """
-        defaults = [manifest.name for manifest in self.registry.defaults()]
+        weights = map(self.registry.weights, self.registry.defaults())
+        defaults = list(dict.fromkeys(manifest.name for manifest in weights))
         self._loading_defaults = set(defaults)
         for name in defaults:
             await self._meet(self.registry.get(name))
@@ -248,7 +250,7 @@ class ModelHost(Generic[M]):
     def _called(self, name: str) -> str:
         """The name of a model that was named by hand, perhaps by an alias."""
         try:
-            return self.registry.get(name).name
+            return self.registry.weights(self.registry.get(name)).name
         except ModelNotFound:
             log.warning("no such model, so it cannot be pinned", extra={"model": name})
             return name
@@ -270,8 +272,9 @@ class ModelHost(Generic[M]):
 
         def load() -> M:
             # The fake engine needs no weights, so nothing is fetched for it.
-            fake = self._only_engine == "fake"
-            folder = Path() if fake else self.registry.folder(manifest)
-            return engine.load(manifest, folder, placement)
+            if self._only_engine == "fake":
+                return engine.load(manifest, Path(), placement)
+            folder = self.registry.folder(manifest)
+            return engine.load(self.registry.usable(manifest), folder, placement)
 
         return await worker.apart(load)

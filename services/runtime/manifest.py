@@ -1,5 +1,6 @@
 """What a model folder says of its model: `model.yaml`, parsed and checked."""
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,6 +8,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
+
+
+#: The one file of a profile: a LoRA adapter for the weights of its base.
+ADAPTER = "adapter.gguf"
 
 
 class ManifestError(Exception):
@@ -72,11 +77,15 @@ class Manifest(_Strict):
     """Everything that `model.yaml` says. Adding a model means adding such a file, nothing else."""
 
     name: Name
-    capability: Literal["chat", "speech", "emotion"]
-    engine: str
-    """Which engine of the capability loads it, such as `llama-cpp`."""
+    capability: Literal["chat", "speech", "emotion", "lyrics"]
+    engine: str = ""
+    """Which engine of the capability loads it, such as `llama-cpp`. A profile has its base's."""
+    base: Name | None = None
+    """The model of the same capability whose weights it shares: it is a profile of that one, with
+    options of its own and perhaps the file `adapter.gguf`."""
     tasks: Annotated[list[str], Field(min_length=1)]
-    """What it can be asked: chat, speech, transcription, translation, classification."""
+    """What it can be asked: chat, speech, transcription, translation, classification, lyrics; text
+    alone, where it is there for its profiles."""
     default: bool = False
     """Answers requests for its tasks that name no model."""
     aliases: list[str] = []
@@ -87,16 +96,31 @@ class Manifest(_Strict):
     voices: list[str] = []
     labels: list[str] = []
     context_length: Annotated[int, Field(ge=0)] = 0
-    memory_bytes: Annotated[int, Field(gt=0)]
-    """Memory taken once loaded and used, measured; what the memory budget counts."""
+    memory_bytes: Annotated[int, Field(gt=0)] = 0
+    """Memory taken once loaded and used, measured; what the memory budget counts. A profile's is
+    what its adapter adds to the base."""
     layers: Annotated[int, Field(ge=0)] = 0
     """Layers that can lie on a GPU one by one; 0 keeps the model in one piece."""
     devices: list[Literal["cpu", "cuda"]] = []
     """Kinds of device that it may run on; empty for all that its engine can use."""
-    files: dict[str, ModelFile]
+    files: dict[str, ModelFile] = {}
     """Files by the name the engine looks for."""
     options: dict[str, Any] = {}
     """What the engine alone understands."""
+
+    @model_validator(mode="after")
+    def _what_profiles_leave_out(self) -> "Manifest":
+        if self.base is not None:
+            if self.engine or self.layers or self.files.keys() - {ADAPTER}:
+                raise ValueError(
+                    "a model with a base has that one's engine and layers, and no file but "
+                    f"{ADAPTER}"
+                )
+            return self
+        for field in ("engine", "memory_bytes", "files"):
+            if field not in self.model_fields_set:
+                raise ValueError(f"a model without a base needs {field}")
+        return self
 
     @model_validator(mode="after")
     def _sizes_of_what_is_split(self) -> "Manifest":
@@ -123,3 +147,36 @@ def read_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{path}: {field}: {first['msg']}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ManifestError(f"{path}: {error}") from error
+
+
+def profile_of(base: Manifest, profile: Manifest) -> Manifest:
+    """A profile with what it leaves to its base: engine, devices, context and, unless it has its
+    own, languages.
+    """
+    return profile.model_copy(
+        update={
+            "engine": base.engine,
+            "devices": base.devices,
+            "context_length": base.context_length,
+            "languages": profile.languages or base.languages,
+        }
+    )
+
+
+def carrying(base: Manifest, profile: Manifest, folder: Path) -> Manifest:
+    """A base with a profile's adapter, whose file lies in `folder`, and the memory that it adds."""
+    if not profile.files:
+        return base
+    adapters = base.options.get("adapters", {}) | {profile.name: str(folder / ADAPTER)}
+    return base.model_copy(
+        update={
+            "memory_bytes": base.memory_bytes + profile.memory_bytes,
+            "options": base.options | {"adapters": adapters},
+        }
+    )
+
+
+def without_adapters(base: Manifest, names: Set[str]) -> Manifest:
+    """A base without the adapters of these profiles."""
+    adapters = {n: file for n, file in base.options["adapters"].items() if n not in names}
+    return base.model_copy(update={"options": base.options | {"adapters": adapters}})

@@ -3,11 +3,18 @@
 import builtins
 import logging
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.runtime.errors import InvalidRequest, ModelNotFound
-from services.runtime.manifest import Manifest, ManifestError, read_manifest
+from services.runtime.errors import InvalidRequest, ModelNotFound, ServiceUnavailable
+from services.runtime.manifest import (
+    Manifest,
+    ManifestError,
+    carrying,
+    profile_of,
+    read_manifest,
+    without_adapters,
+)
 from services.runtime.sources import Sources
 from services.runtime.store import ModelStore, Progress, folder_name
 
@@ -65,6 +72,7 @@ class Registry:
             for name, entry in sorted(entries.items(), key=lambda item: not item[1].own)
             if capability in (None, entry.manifest.capability)
         }
+        self._join_profiles()
 
     def list(self) -> list[Manifest]:
         """Every model: the defaults first, then by name."""
@@ -105,39 +113,91 @@ class Registry:
             param="model",
         )
 
+    def weights(self, manifest: Manifest) -> Manifest:
+        """The model that is in memory for this one: itself or, for a profile, its base."""
+        return self._entries[manifest.base or manifest.name].manifest
+
+    def usable(self, manifest: Manifest) -> Manifest:
+        """A model without those adapters of its profiles that are not on this machine, or not what
+        they should be: they stop nobody else.
+        """
+        missing: set[str] = set()
+        for profile in self.list():
+            if profile.base == manifest.name and profile.files:
+                try:
+                    self._folder(profile)
+                except ServiceUnavailable as error:
+                    missing.add(profile.name)
+                    _log.warning("adapter left out", extra={"reason": error.message})
+        return manifest if not missing else without_adapters(manifest, missing)
+
     def created(self, manifest: Manifest) -> int:
         """When the model's `model.yaml` was last changed, Unix seconds."""
         return self._entries[manifest.name].created
 
     def is_pulled(self, manifest: Manifest) -> bool:
         """Whether `folder` would give the model without fetching anything."""
-        return self._store.obtainable(manifest, self._origin(manifest))
+        return all(
+            self._store.obtainable(part, self._origin(part)) for part in self._parts(manifest)
+        )
 
     def folder(self, manifest: Manifest) -> Path:
-        """The folder that holds every file of the model under its name, verified.
+        """The folder that holds every file of the model's weights under its name, verified.
 
         What lies on this machine is put in place by itself. Raises `ServiceUnavailable` if
         something has to be pulled first, or is not what it should be.
         """
-        if self._store.complete(manifest):
-            return self._store.path(manifest)
-        return self._store.materialise(manifest, self._origin(manifest), fetch=False)
+        return self._folder(self.weights(manifest))
 
     def pull(self, manifest: Manifest, progress: Progress | None = None) -> Path:
-        """Fetches what is missing and verifies it; returns the model's folder.
+        """Fetches what is missing, of a base too, and verifies it; returns the model's folder.
 
         Raises `ServiceUnavailable`.
         """
-        return self._store.materialise(
-            manifest, self._origin(manifest), fetch=True, progress=progress
-        )
+        *base, own = self._parts(manifest)
+        for part in base:
+            self._store.materialise(part, self._origin(part), fetch=True, progress=progress)
+        return self._store.materialise(own, self._origin(own), fetch=True, progress=progress)
 
     def remove(self, manifest: Manifest) -> int:
         """Removes the model's fetched files and links; returns the bytes freed.
 
-        Installed packages stay, and so do files that the user put there.
+        Installed packages stay, and so do files that the user put there, and a profile's base.
         """
         return self._store.remove(manifest)
+
+    def _join_profiles(self) -> None:
+        """Gives each profile what it has of its base, and the base what its profiles add to it."""
+        for name, entry in list(self._entries.items()):
+            if entry.manifest.base is None:
+                continue
+            base = self._entries.get(entry.manifest.base)
+            if base is None or base.manifest.base is not None:
+                del self._entries[name]
+                fault = ManifestError(
+                    f"{entry.folder / 'model.yaml'}: base: there is no model "
+                    f"{entry.manifest.base!r} that profiles can share"
+                )
+                if not entry.own:
+                    raise fault
+                _log.warning("model left out", extra={"reason": str(fault)})
+                self.broken.append(fault)
+                continue
+            self._entries[name] = replace(entry, manifest=profile_of(base.manifest, entry.manifest))
+            self._entries[base.manifest.name] = replace(
+                base,
+                manifest=carrying(base.manifest, entry.manifest, self._store.path(entry.manifest)),
+            )
+
+    def _parts(self, manifest: Manifest) -> builtins.list[Manifest]:
+        """The models whose files it needs, itself last."""
+        weights = self.weights(manifest)
+        return [manifest] if weights.name == manifest.name else [weights, manifest]
+
+    def _folder(self, manifest: Manifest) -> Path:
+        if self._store.complete(manifest):
+            return self._store.path(manifest)
+        return self._store.materialise(manifest, self._origin(manifest), fetch=False)
 
     def _origin(self, manifest: Manifest) -> Path:
         return self._entries[manifest.name].folder
@@ -165,7 +225,8 @@ def _entry(manifest: Manifest, path: Path, *, own: bool) -> _Entry:
 
 def _own_entry(path: Path, capability: str | None, engines: Container[str] | None) -> _Entry:
     manifest = read_manifest(path)
-    if engines is not None and manifest.capability == capability and manifest.engine not in engines:
+    own = manifest.capability == capability and manifest.base is None
+    if engines is not None and own and manifest.engine not in engines:
         raise ManifestError(f"{path}: engine: {capability} has no engine {manifest.engine!r}")
     # The folder is also where the model's files are put: were it another model's, they would mix.
     if path.parent.name != folder_name(manifest.name):

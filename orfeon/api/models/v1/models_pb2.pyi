@@ -204,10 +204,11 @@ class Model(google.protobuf.message.Message):
     IN_USE_FIELD_NUMBER: builtins.int
     EXPIRES_AT_FIELD_NUMBER: builtins.int
     PINNED_FIELD_NUMBER: builtins.int
+    BASE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """The name a request gives."""
     capability: builtins.str
-    """The capability that serves it: chat, speech, emotion, ..."""
+    """The capability that serves it: chat, speech, emotion, lyrics, ..."""
     created: builtins.int
     """When the model's folder was last changed, Unix seconds."""
     owned_by: builtins.str
@@ -236,13 +237,17 @@ class Model(google.protobuf.message.Message):
     """When it leaves memory if nobody asks for it until then, Unix seconds; 0 for no such time."""
     pinned: builtins.bool
     """Stays in memory whatever else needs the room."""
+    base: builtins.str
+    """Id of the model whose weights it shares, for a profile; it is in memory, and leaves it, as that
+    one, which alone says how much that is.
+    """
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Other names that mean this model, such as `whisper-1`."""
 
     @property
     def tasks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """What it can be asked: chat, transcription, translation, speech, classification, ..."""
+        """What it can be asked: chat, transcription, translation, speech, classification, lyrics, ..."""
 
     @property
     def languages(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -280,7 +285,8 @@ class Model(google.protobuf.message.Message):
         in_use: builtins.int = ...,
         expires_at: builtins.int = ...,
         pinned: builtins.bool = ...,
+        base: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "capability", b"capability", "context_length", b"context_length", "created", b"created", "device", b"device", "expires_at", b"expires_at", "gpu_layers", b"gpu_layers", "id", b"id", "in_use", b"in_use", "is_default", b"is_default", "labels", b"labels", "languages", b"languages", "licence", b"licence", "loaded_at", b"loaded_at", "owned_by", b"owned_by", "pinned", b"pinned", "progress", b"progress", "resident_bytes", b"resident_bytes", "state", b"state", "tasks", b"tasks", "voices", b"voices"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "base", b"base", "capability", b"capability", "context_length", b"context_length", "created", b"created", "device", b"device", "expires_at", b"expires_at", "gpu_layers", b"gpu_layers", "id", b"id", "in_use", b"in_use", "is_default", b"is_default", "labels", b"labels", "languages", b"languages", "licence", b"licence", "loaded_at", b"loaded_at", "owned_by", b"owned_by", "pinned", b"pinned", "progress", b"progress", "resident_bytes", b"resident_bytes", "state", b"state", "tasks", b"tasks", "voices", b"voices"]) -> None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
