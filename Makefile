@@ -65,8 +65,10 @@ $(VENV)/.dev: $(VENV)/.serve
 	$(PIP) --no-deps --upgrade --target $(VENV)/triton numpy==1.26.4
 	@touch $@
 
-# The peer proxy pins other versions of what we use, so it has an environment of its own.
+# Peers pin other versions of what we use, so they have environments of their own.
 $(VENV)/.bench: $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-litellm
 	$(VENV)-litellm/bin/pip --disable-pip-version-check install --quiet 'litellm[proxy]==1.106.2'
+	$(PYTHON) -m venv $(VENV)-llama
+	$(VENV)-llama/bin/pip --disable-pip-version-check install --quiet 'llama-cpp-python[server]==0.3.36' xllamacpp==2026.10.11549
 	@touch $@

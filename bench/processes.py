@@ -59,3 +59,11 @@ def resident_bytes(pid: int) -> int:
     """Resident memory of a process and its children."""
     root = psutil.Process(pid)
     return sum(process.memory_info().rss for process in [root, *root.children(recursive=True)])
+
+
+def process_of(serve: int, name: str) -> psutil.Process:
+    """The process of `python -m services.<name>`."""
+    for child in psutil.Process(serve).children(recursive=True):
+        if f"services.{name}" in child.cmdline():
+            return child
+    raise LookupError(name)

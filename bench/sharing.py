@@ -22,9 +22,8 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
-import psutil
 
-from bench.processes import free_port, started, wait_for
+from bench.processes import free_port, process_of, started, wait_for
 from bench.report import Figure, print_figures
 from gateway.keystore import KeyStore
 
@@ -251,14 +250,6 @@ async def recovery(url: str, keys: Sequence[str], serve: int, victim: str) -> fl
         if lost:
             raise RuntimeError(f"{lost} requests were lost with the {victim}")
         return seconds
-
-
-def process_of(serve: int, name: str) -> psutil.Process:
-    """The process of `python -m services.<name>`."""
-    for child in psutil.Process(serve).children(recursive=True):
-        if f"services.{name}" in child.cmdline():
-            return child
-    raise LookupError(name)
 
 
 def show(name: str, load: float, outcomes: Sequence[Outcome], measured: Costs) -> None:
