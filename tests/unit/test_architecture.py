@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = {"gateway", "services", "orfeon"}
 MODEL_LIBRARIES = {
     "audiocraft", "ctranslate2", "diffusers", "faster_whisper", "llama_cpp", "onnxruntime",
-    "piper", "torch", "transformers", "tritonclient",
+    "peft", "piper", "torch", "transformers", "tritonclient",
 }  # fmt: skip
 CAPABILITIES = {
     path.parent.name
@@ -65,12 +65,23 @@ def test_the_runtime_knows_neither_the_gateway_nor_the_client() -> None:
 
 
 @pytest.mark.parametrize("library", sorted(MODEL_LIBRARIES))
-def test_only_engine_modules_import_model_libraries(library: str) -> None:
+def test_only_engines_and_training_import_model_libraries(library: str) -> None:
     found = [
         line
         for folder in sorted(OWN)
         for line in offences(folder, library)
-        if not line.split()[0].endswith("_engine.py")
+        if not line.split()[0].endswith("_engine.py") and "/training/" not in line.split()[0]
+    ]
+    assert found == []
+
+
+def test_nothing_that_serves_imports_training() -> None:
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for folder in sorted(OWN)
+        for path in modules(folder)
+        for name in sorted(imports(path))
+        if ".training" in name and "training" not in path.parts
     ]
     assert found == []
 

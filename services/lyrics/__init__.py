@@ -1,0 +1,1 @@
+"""The lyrics container: songs, written line by line."""

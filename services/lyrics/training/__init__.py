@@ -1,0 +1,1 @@
+"""Trains language models on the lyrics of a genre: `orfeon train lyrics`."""
