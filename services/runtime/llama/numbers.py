@@ -36,7 +36,7 @@ def number(schema: Mapping[str, Any], kind: str) -> str:
     return choice(options)
 
 
-def _counts(schema: Schema, key: str) -> bool:
+def _counts(schema: Mapping[str, Any], key: str) -> bool:
     # Draft 4 has booleans for the exclusive limits; false there says nothing.
     return key in schema and schema[key] is not False
 
