@@ -1,10 +1,14 @@
 """Tiny models that see, of random weights: GGUF pairs in the layout of those that people use."""
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gguf
 import numpy as np
+from PIL import Image as Pillow
+
+from services.runtime.llama.generation import Image
 
 WIDTH, LAYERS, HEADS, FEED = 64, 2, 4, 96
 """Of the text model and of the picture encoder alike."""
@@ -58,6 +62,19 @@ def gemma(folder: Path) -> Path:
     vision.weight("mm.soft_emb_norm.weight", WIDTH)
     vision.save()
     return folder
+
+
+def picture(seed: int, size: tuple[int, int] = (120, 120)) -> Image:
+    """A PNG of noise; size in pixels, width first."""
+    noise = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    sink = io.BytesIO()
+    Pillow.fromarray(noise).save(sink, "PNG")
+    return Image(sink.getvalue())
+
+
+def token(text: str) -> int:
+    """The number of a token in the vocabulary of all these models."""
+    return [known for known, _ in _vocabulary()].index(text)
 
 
 class _Weights:

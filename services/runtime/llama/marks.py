@@ -1,0 +1,34 @@
+"""Marks stand in a prompt where pictures go: a prompt with pictures is still a row of numbers.
+
+A chunk is what the encoder reads at once: a picture, or a tile of one. It has a key, made from the
+picture's own bytes, and as many places in the prompt as its encoding has rows. Each place is a mark
+of its own, below zero, where no token is. Two prompts therefore agree exactly as far as their texts
+and their pictures do.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+_ROW_BITS = 20
+_KEY_BYTES = 16
+
+
+def key_of(picture: bytes, chunk: int) -> int:
+    """The key of one chunk of a picture: `picture` is the file, chunks count from 0."""
+    digest = hashlib.sha256(hashlib.sha256(picture).digest() + chunk.to_bytes(4)).digest()
+    return int.from_bytes(digest[:_KEY_BYTES])
+
+
+def marks(key: int, rows: int) -> Iterable[int]:
+    """The places of a chunk, in order."""
+    return (~(key << _ROW_BITS | row) for row in range(rows))
+
+
+def is_mark(place: int) -> bool:
+    """Whether a picture goes here, and no token."""
+    return place < 0
+
+
+def row_of(mark: int) -> tuple[int, int]:
+    """The chunk's key and the row of its encoding that goes here."""
+    return ~mark >> _ROW_BITS, ~mark & ((1 << _ROW_BITS) - 1)
