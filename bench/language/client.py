@@ -78,7 +78,9 @@ class Client:
 @asynccontextmanager
 async def clients(*systems: System) -> AsyncIterator[list[Client]]:
     """A client for each, without bounds of its own."""
+    # A connection a request: llama.cpp's server ends them after an answer.
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=900), connector=aiohttp.TCPConnector(limit=0)
+        timeout=aiohttp.ClientTimeout(total=900), connector=connector
     ) as session:
         yield [Client(system, session) for system in systems]

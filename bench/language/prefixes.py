@@ -11,7 +11,7 @@ ROUNDS = 4
 #: Questions that each of two users asks a round, in turns; the first of each is not counted.
 ASKED = 4
 #: Rules of about 33 tokens.
-SHORT, LONG = 15, 30
+SHORT, LONG = 15, 26
 PEER = "llama_cpp.server"
 
 
