@@ -14,8 +14,8 @@ from PIL import Image as Pillow
 
 from services.runtime.errors import InvalidRequest
 from services.runtime.llama.generation import Image
-from services.runtime.llama.marks import is_mark, row_of
-from services.runtime.llama.vision import Projector, Rows
+from services.runtime.llama.marks import Rows, is_mark, row_of
+from services.runtime.llama.vision import Projector
 from tests import seeing
 
 
@@ -37,8 +37,8 @@ def projector(folder: Path) -> Iterator[Projector]:
 
 
 def encoded(eyes: Projector, image: Image) -> dict[int, Rows]:
-    with eyes.opened(image) as picture:
-        return {key: picture.encode(key) for key in picture.keys}
+    picture = eyes.open(image)
+    return {key: picture.encode(key) for key in picture.keys}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,7 @@ def test_a_picture_becomes_rows_as_wide_as_the_text_model(
 ) -> None:
     with projector(make(tmp_path)) as eyes:
         found = encoded(eyes, seeing.picture(1))
-        with eyes.opened(seeing.picture(1)) as picture:
-            places = picture.places
+        places = eyes.open(seeing.picture(1)).places
         assert eyes.causal is causal
     assert [part.shape for part in found.values()] == [(rows, seeing.WIDTH)] * chunks
     assert all(np.isfinite(part).all() and part.std() > 0.01 for part in found.values())
@@ -60,8 +59,9 @@ def test_a_picture_becomes_rows_as_wide_as_the_text_model(
 
 
 def test_tiles_are_told_apart_by_tokens_of_the_model(tmp_path: Path) -> None:
-    with projector(seeing.smolvlm(tmp_path)) as eyes, eyes.opened(seeing.picture(1)) as picture:
-        tokens = [place for place in picture.places if not is_mark(place)]
+    with projector(seeing.smolvlm(tmp_path)) as eyes:
+        places = eyes.open(seeing.picture(1)).places
+    tokens = [place for place in places if not is_mark(place)]
     assert tokens.count(seeing.token("<fake_token_around_image>")) == 18
     assert tokens.count(seeing.token("<row_2_col_3>")) == 1
     assert tokens.count(seeing.token("<global-img>")) == 1
@@ -90,9 +90,8 @@ def test_a_broken_picture_is_refused(tmp_path: Path) -> None:
     with (
         projector(seeing.llava(tmp_path)) as eyes,
         pytest.raises(InvalidRequest, match="cannot be read"),
-        eyes.opened(Image(b"GIF89a")),
     ):
-        pass
+        eyes.open(Image(b"GIF89a"))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (2048, 1), (1, 2048)])

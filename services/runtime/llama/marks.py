@@ -9,6 +9,12 @@ and their pictures do.
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float32]
+"""The encoding of a chunk: shape (places, width of the text model)."""
+
 _ROW_BITS = 20
 _KEY_BYTES = 16
 

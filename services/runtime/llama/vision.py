@@ -2,8 +2,7 @@
 
 import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,11 @@ import numpy as np
 from llama_cpp import llama_cpp, mtmd_cpp
 from llama_cpp._ggml import libggml
 from llama_cpp._logger import llama_log_callback
-from numpy.typing import NDArray
 
 from services.runtime.errors import InvalidRequest
 from services.runtime.llama.generation import Image
-from services.runtime.llama.marks import key_of, marks
-from services.runtime.llama.picture import decode
-
-Rows = NDArray[np.float32]
-"""The encoding of a chunk: shape (tokens, width of the text model)."""
+from services.runtime.llama.marks import Rows, key_of, marks
+from services.runtime.llama.picture import Pixels, decode
 
 
 class Projector:
@@ -59,42 +54,26 @@ class Projector:
         mtmd_cpp.mtmd_free(self._context)
         self._context = None
 
-    @contextmanager
-    def opened(self, image: Image) -> Iterator["Opened"]:
+    def open(self, image: Image) -> "Opened":
         """A picture, decoded and cut up. Blocking. Raises `InvalidRequest`."""
         with self._one:  # A large picture unpacked takes memory, so one at a time.
-            pixels = decode(image)
-            chunks = mtmd_cpp.mtmd_input_chunks_init()
-            data = (ctypes.c_uint8 * len(pixels.data)).from_buffer_copy(pixels.data)
-            bitmap = mtmd_cpp.mtmd_bitmap_init(pixels.width, pixels.height, data)
-            marker = mtmd_cpp.mtmd_default_marker()
-            text = mtmd_cpp.mtmd_input_text(marker, len(marker), False, True)
-            bitmaps = (mtmd_cpp.mtmd_bitmap_p_ctypes * 1)(bitmap)
-            failed = mtmd_cpp.mtmd_tokenize(self._context, chunks, ctypes.byref(text), bitmaps, 1)
-            mtmd_cpp.mtmd_bitmap_free(bitmap)
-        try:
-            if failed:
-                raise InvalidRequest(
-                    f"The model can make nothing of a picture of {pixels.width} x "
-                    f"{pixels.height} pixels: send one of more usual proportions.",
-                    param="messages",
-                )
-            yield Opened(self._context, chunks, image, self._width)
-        finally:
-            mtmd_cpp.mtmd_input_chunks_free(chunks)
+            return Opened(self._context, self._width, image)
 
 
 class Opened:
-    """A picture in the form that the encoder takes. Good inside its block only."""
+    """A picture in the form that the encoder takes."""
 
-    def __init__(self, context: Any, chunks: Any, image: Image, width: int) -> None:
+    def __init__(self, context: Any, width: int, image: Image) -> None:
         self._context = context
         self._width = width
+        self._held = mtmd_cpp.mtmd_input_chunks_init()
+        weakref.finalize(self, mtmd_cpp.mtmd_input_chunks_free, self._held)
+        self._cut(decode(image))
         self.places: list[int] = []
         """What to put into the prompt: marks, and the model's own tokens around and between."""
         self._chunks: dict[int, Any] = {}
-        for at in range(mtmd_cpp.mtmd_input_chunks_size(chunks)):
-            chunk = mtmd_cpp.mtmd_input_chunks_get(chunks, at)
+        for at in range(mtmd_cpp.mtmd_input_chunks_size(self._held)):
+            chunk = mtmd_cpp.mtmd_input_chunks_get(self._held, at)
             if mtmd_cpp.mtmd_input_chunk_get_type(chunk) == mtmd_cpp.MTMD_INPUT_CHUNK_TYPE_TEXT:
                 count = ctypes.c_size_t()
                 tokens = mtmd_cpp.mtmd_input_chunk_get_tokens_text(chunk, ctypes.byref(count))
@@ -116,6 +95,22 @@ class Opened:
             raise RuntimeError("llama.cpp failed to encode a picture")
         shape = (mtmd_cpp.mtmd_input_chunk_get_n_tokens(chunk), self._width)
         return np.ctypeslib.as_array(mtmd_cpp.mtmd_get_output_embd(self._context), shape).copy()
+
+    def _cut(self, pixels: Pixels) -> None:
+        """Lets mtmd make its chunks: of the picture alone, people's text never goes through it."""
+        data = (ctypes.c_uint8 * len(pixels.data)).from_buffer_copy(pixels.data)
+        bitmap = mtmd_cpp.mtmd_bitmap_init(pixels.width, pixels.height, data)
+        marker = mtmd_cpp.mtmd_default_marker()
+        text = mtmd_cpp.mtmd_input_text(marker, len(marker), False, True)
+        bitmaps = (mtmd_cpp.mtmd_bitmap_p_ctypes * 1)(bitmap)
+        failed = mtmd_cpp.mtmd_tokenize(self._context, self._held, ctypes.byref(text), bitmaps, 1)
+        mtmd_cpp.mtmd_bitmap_free(bitmap)
+        if failed:
+            raise InvalidRequest(
+                f"The model can make nothing of a picture of {pixels.width} x {pixels.height} "
+                "pixels: send one of more usual proportions.",
+                param="messages",
+            )
 
 
 def _device(gpu: int) -> int | None:
