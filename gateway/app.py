@@ -19,6 +19,7 @@ from gateway.retry import Retries
 from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
 from gateway.routes.health import health_router
+from gateway.routes.lyrics import lyrics_router
 from gateway.routes.models import models_router
 from gateway.routes.queue import queue_router
 from gateway.routes.residency import residency_router
@@ -93,6 +94,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     app.add_middleware(Observed, metrics=metrics)
     for router in (
         chat_router(gatekeeper, upstreams, retries),
+        lyrics_router(gatekeeper, upstreams, retries),
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),
         classification_router(gatekeeper, upstreams, retries),

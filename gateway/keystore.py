@@ -22,8 +22,8 @@ SECRET_PREFIX = "sk-orf-"
 SHOWN_LETTERS = len(SECRET_PREFIX) + 4
 
 #: What a key can be allowed to use. `admin` allows everything.
-SCOPES = ("chat", "speech", "emotion", "models", "admin")
-DEFAULT_SCOPES = ("chat", "speech", "emotion", "models")
+SCOPES = ("chat", "lyrics", "speech", "emotion", "models", "admin")
+DEFAULT_SCOPES = ("chat", "lyrics", "speech", "emotion", "models")
 LEVELS = (0, 1, 2)
 
 _keys = sa.Table(

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from gateway.errors import ErrorEnvelope
 
 DESCRIPTION = """\
-Chat, speech and emotion in OpenAI's manner, on premises: point OpenAI's own client here.
+Chat, lyrics, speech and emotion in OpenAI's manner, on premises: point OpenAI's own client here.
 
 Every failure is answered in one envelope, `{"error": {message, type, param, code}}`. Every response
 carries `x-request-id`. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner.

@@ -11,6 +11,7 @@ from gateway.connection import Connection
 from gateway.settings import Capability
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
+from orfeon.api.lyrics.v1 import lyrics_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2_grpc
@@ -20,6 +21,7 @@ from services.runtime.status import error_of
 if TYPE_CHECKING:
     from orfeon.api.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from orfeon.api.emotion.v1.emotion_pb2_grpc import EmotionServiceAsyncStub
+    from orfeon.api.lyrics.v1.lyrics_pb2_grpc import LyricsServiceAsyncStub
     from orfeon.api.models.v1.models_pb2_grpc import ModelServiceAsyncStub
     from orfeon.api.queue.v1.queue_pb2_grpc import QueueServiceAsyncStub
     from orfeon.api.speech.v1.speech_pb2_grpc import SpeechServiceAsyncStub
@@ -55,6 +57,11 @@ class Upstreams:
     def chat(self) -> "ChatServiceAsyncStub":
         """The chat service. Raises `NotFound` where there is none, as do the others."""
         return chat_pb2_grpc.ChatServiceStub(self._channel("chat"))
+
+    @property
+    def lyrics(self) -> "LyricsServiceAsyncStub":
+        """The lyrics service."""
+        return lyrics_pb2_grpc.LyricsServiceStub(self._channel("lyrics"))
 
     @property
     def speech(self) -> "SpeechServiceAsyncStub":

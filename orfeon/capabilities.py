@@ -9,9 +9,9 @@ _SERVICES = Path(services.__file__).parent
 
 
 def known_capabilities() -> tuple[str, ...]:
-    """The capabilities there are: the folders below `services/` with an engine that can be run."""
-    engines = {path.parent.name for path in _SERVICES.glob("*/engine.py")}
-    return tuple(sorted(name for name in engines if (_SERVICES / name / "__main__.py").is_file()))
+    """The capabilities there are: the folders below `services/` with models that can be run."""
+    found = {path.parent.name for path in _SERVICES.glob("*/models")}
+    return tuple(sorted(name for name in found if (_SERVICES / name / "__main__.py").is_file()))
 
 
 def model_folders(capabilities: Sequence[str]) -> list[Path]:

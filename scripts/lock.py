@@ -18,6 +18,7 @@ CONTAINERS = {
     "runtime": Path("services/runtime"),
     "gateway": Path("gateway"),
     "chat": Path("services/chat"),
+    "lyrics": Path("services/lyrics"),
     "speech": Path("services/speech"),
     "emotion": Path("services/emotion"),
 }
