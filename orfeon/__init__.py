@@ -22,7 +22,17 @@ if TYPE_CHECKING:
         RateLimitError,
         ServiceUnavailableError,
     )
-    from orfeon.types import Classification, LabelScore, Model, QueueEntry, Voice
+    from orfeon.types import (
+        Classification,
+        LabelScore,
+        Lyrics,
+        LyricsLine,
+        LyricsSection,
+        LyricsWish,
+        Model,
+        QueueEntry,
+        Voice,
+    )
 
 __version__ = "0.1.0"
 
@@ -37,6 +47,10 @@ __all__ = [
     "ContentTooLargeError",
     "InternalServerError",
     "LabelScore",
+    "Lyrics",
+    "LyricsLine",
+    "LyricsSection",
+    "LyricsWish",
     "Model",
     "NotFoundError",
     "Orfeon",
@@ -51,8 +65,11 @@ __all__ = [
 
 _HOMES = {
     "orfeon.client": {"AsyncOrfeon", "Orfeon"},
-    "orfeon.types": {"Classification", "LabelScore", "Model", "QueueEntry", "Voice"},
-}
+    "orfeon.types": {
+        "Classification", "LabelScore", "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
+        "Model", "QueueEntry", "Voice",
+    },
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -99,6 +99,11 @@ def classify(file: File, model: str | None, priority: int | None) -> Call[types.
     )
 
 
+def lyrics(wish: types.LyricsWish) -> Call[types.Lyrics]:
+    """The lyrics of a song."""
+    return Call("POST", "lyrics", lambda response: types.lyrics(response.json()), json=wish)
+
+
 def voices() -> Call[list[types.Voice]]:
     """The voices for speech."""
     return Call("GET", "audio/voices", lambda response: types.voices(response.json()))

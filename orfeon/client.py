@@ -1,14 +1,14 @@
 """The client: `Orfeon`, and `AsyncOrfeon` with the same methods to await."""
 
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import httpx
 
 from orfeon import calls
 from orfeon.calls import File
 from orfeon.transport import AsyncTransport, Transport
-from orfeon.types import Classification, Model, QueueEntry, Voice
+from orfeon.types import Classification, Lyrics, LyricsWish, Model, QueueEntry, Voice
 
 
 class Orfeon:
@@ -42,6 +42,10 @@ class Orfeon:
         reads. Raises `OSError` if it cannot be read.
         """
         return self._transport.send(calls.classify(file, model, priority))
+
+    def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
+        """The lyrics of a song: see `LyricsWish` for what can be asked for."""
+        return self._transport.send(calls.lyrics(wish))
 
     def voices(self) -> list[Voice]:
         """The voices that speech can be asked for."""
@@ -107,6 +111,10 @@ class AsyncOrfeon:
     ) -> Classification:
         """See `Orfeon.classify`."""
         return await self._transport.send(calls.classify(file, model, priority))
+
+    async def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
+        """See `Orfeon.write_lyrics`."""
+        return await self._transport.send(calls.lyrics(wish))
 
     async def voices(self) -> list[Voice]:
         """See `Orfeon.voices`."""

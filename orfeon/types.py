@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,66 @@ class Classification:
     def best(self) -> LabelScore:
         """The most likely label."""
         return self.labels[0]
+
+
+class LyricsWish(TypedDict, total=False):
+    """A song to write. What is left out is the genre's choice, or nobody's.
+
+    `genre` is a model for the task `lyrics`; `style` an artist or a manner to write in; `mood` a
+    label of emotion; `sections` kinds such as verse and chorus, of `lines` lines each. The first
+    line is kept as it is. The same `seed` and wish give the same song; without, it is another.
+    """
+
+    genre: str
+    title: str
+    style: str
+    theme: str
+    mood: str
+    language: str
+    first_line: str
+    sections: list[str]
+    lines: int
+    seed: int
+    temperature: float
+    top_p: float
+    top_k: int
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class LyricsLine:
+    """A line of a song, and its syllables."""
+
+    text: str
+    syllables: int
+
+
+@dataclass(frozen=True, slots=True)
+class LyricsSection:
+    """A section of a song: intro, verse, pre-chorus, chorus, bridge or outro."""
+
+    kind: str
+    lines: tuple[LyricsLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lyrics:
+    """The lyrics of a song. The same `seed` and request give them again."""
+
+    genre: str
+    model: str
+    language: str
+    title: str | None
+    seed: int
+    sections: tuple[LyricsSection, ...]
+
+    @property
+    def text(self) -> str:
+        """All of it: sections with a heading each, an empty line between them."""
+        return "\n\n".join(
+            "\n".join([f"[{section.kind.capitalize()}]", *(line.text for line in section.lines)])
+            for section in self.sections
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +158,25 @@ def classification(body: Mapping[str, Any]) -> Classification:
     """Reads the answer of `/v1/audio/classifications`."""
     labels = (LabelScore(str(row["label"]), float(row["score"])) for row in body["labels"])
     return Classification(str(body["model"]), float(body["duration"]), tuple(labels))
+
+
+def lyrics(body: Mapping[str, Any]) -> Lyrics:
+    """Reads the answer of `/v1/lyrics`."""
+    sections = (
+        LyricsSection(
+            str(section["kind"]),
+            tuple(LyricsLine(str(row["text"]), int(row["syllables"])) for row in section["lines"]),
+        )
+        for section in body["sections"]
+    )
+    return Lyrics(
+        genre=body["genre"],
+        model=body["model"],
+        language=body["language"],
+        title=body["title"],
+        seed=body["seed"],
+        sections=tuple(sections),
+    )
 
 
 def voices(body: Mapping[str, Any]) -> list[Voice]:

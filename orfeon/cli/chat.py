@@ -1,6 +1,5 @@
 """`orfeon chat`: talk to a model."""
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import httpx
 import typer
 
 from orfeon.calls import Call
+from orfeon.cli.events import events, unknown
 from orfeon.cli.options import DEFAULT_HOME, ApiKey, BaseUrl, Home, ModelName, Priority, connected
 from orfeon.cli.output import complain, write
 from orfeon.errors import OrfeonError
@@ -87,20 +87,11 @@ def _answer(gateway: Transport, messages: list[Message], options: dict[str, Any]
 
 def deltas(response: httpx.Response) -> Iterator[str]:
     """The pieces of text in a stream of events. Raises `OrfeonError` for an error in it."""
-    for line in response.iter_lines():
-        data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
-        if data == "[DONE]":
-            return
-        if not data:
-            continue
+    for event in events(response):
         try:
-            event = json.loads(data)
-            if "error" in event:
-                raise OrfeonError(str(event["error"]["message"]))
             choices = event["choices"]
             piece = choices[0]["delta"].get("content") if choices else None
-        except (ValueError, TypeError, KeyError) as error:
-            raise OrfeonError("The server's answer is not one of Orfeón's gateway.") from error
+        except (LookupError, TypeError, AttributeError) as error:
+            raise unknown() from error
         if piece:
             yield str(piece)
-    raise OrfeonError("The answer broke off; ask again.")

@@ -7,7 +7,7 @@ import helm_python as helm
 import pytest
 import yaml
 
-from tests.contract.chart import CHART, render
+from tests.contract.chart import CAPABILITIES, CHART, render
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
         ({"capabilities": {"chat": {"slots": 2}}}, "raise replicas instead"),
         ({"gateway": {"replicas": 2}}, "needs gateway.database.secretName"),
         (
-            {"capabilities": {name: {"enabled": False} for name in ("chat", "speech", "emotion")}},
+            {"capabilities": {name: {"enabled": False} for name in CAPABILITIES}},
             "No capability is on",
         ),
         ({"capabilities": {"song": {}}}, "capabilities.song.image.repository is empty"),

@@ -22,7 +22,7 @@ from tests.fakes.upstreams import Script, serving
 
 def settings_for(home: Path, address: str | None = None, **more: Any) -> GatewaySettings:
     """Settings that send every capability to one address, and read no environment of note."""
-    upstreams = dict.fromkeys(("chat", "speech", "emotion"), address) if address else {}
+    upstreams = dict.fromkeys(("chat", "lyrics", "speech", "emotion"), address) if address else {}
     return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **more)
 
 

@@ -126,9 +126,9 @@ async def test_a_key_sees_its_own_requests_in_the_queue_and_an_admin_all(stage: 
     }
     # The one fake is every service.
     assert own["data"] == [
-        {**expected, "capability": name} for name in ("chat", "speech", "emotion")
+        {**expected, "capability": name} for name in ("chat", "lyrics", "speech", "emotion")
     ]
-    assert len(everything["data"]) == 6
+    assert len(everything["data"]) == 8
     first = everything["data"][0]
     assert (first["request_id"], first["key_id"], first["state"]) == ("req_1", "other", "running")
 

@@ -23,6 +23,8 @@ from services.chat.__main__ import CHAT
 from services.chat.settings import ChatSettings
 from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
+from services.lyrics.__main__ import LYRICS
+from services.lyrics.settings import LyricsSettings
 from services.runtime.server import Capability, Container
 from services.runtime.settings import ServiceSettings
 from services.speech.__main__ import SPEECH
@@ -51,6 +53,7 @@ CASES = [
         [{"messages": [{"role": "ROLE_USER", "content": [{"text": "hello"}]}]}],
         "You said: hello",
     ),
+    Case(LYRICS, LyricsSettings, "WriteLyrics", [{"sections": [2], "lines": 1}], "VERSE"),
     Case(SPEECH, SpeechSettings, "ListVoices", [{}], "joe"),
     Case(EMOTION, EmotionSettings, "Classify", [{"config": {}}, {"audio": CLIP}], "neutral"),
 ]
@@ -106,7 +109,7 @@ async def test_the_models_are_listed_with_their_state(case: Case, tmp_path: Path
     assert {model.capability for model in models} == {case.capability.name}
     assert models[0].is_default
     loaded = [model.state == models_pb2.MODEL_STATE_LOADED for model in models]
-    assert loaded == [model.is_default for model in models]
+    assert loaded == [model.is_default or bool(model.base) for model in models]
 
 
 async def test_a_client_with_no_code_of_ours_can_call(case: Case, tmp_path: Path) -> None:
@@ -138,6 +141,15 @@ def _call_by_reflection(case: Case, address: str) -> dict[str, Any]:
                 response_deserializer=response.FromString,
             )
             return MessageToDict(stream(messages(), timeout=10))
+        if method.server_streaming:
+            answers = channel.unary_stream(
+                path,
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            return {
+                "answers": [MessageToDict(one) for one in answers(next(messages()), timeout=10)]
+            }
         call = channel.unary_unary(
             path,
             request_serializer=request.SerializeToString,

@@ -47,7 +47,7 @@ def offences(folder: str, forbidden: str) -> list[str]:
 
 
 def test_there_are_capabilities_to_check() -> None:
-    assert {"chat", "speech", "emotion"} <= CAPABILITIES
+    assert {"chat", "lyrics", "speech", "emotion"} <= CAPABILITIES
 
 
 @pytest.mark.parametrize("capability", sorted(CAPABILITIES))

@@ -18,7 +18,7 @@ def environments(choices: Choices, **given: str) -> dict[str, dict[str, str]]:
 
 
 def test_every_folder_of_services_that_can_be_run_is_a_capability() -> None:
-    assert {"chat", "emotion", "speech"} <= set(known_capabilities())
+    assert {"chat", "emotion", "lyrics", "speech"} <= set(known_capabilities())
     assert not {"runtime", "arbiter"} & set(known_capabilities())
     assert all(folder.is_dir() for folder in model_folders(("chat",)))
 
