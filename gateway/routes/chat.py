@@ -1,51 +1,38 @@
-"""`/v1/chat/completions`."""
+"""`/v1/chat/completions`, and `/v1/vision`, which is the same with a picture."""
 
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
+from gateway.conversations import contract_of
 from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
+from gateway.generation import FINGERPRINT, new_id, reason_of, tokens_of, usage_of
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.retry import Retries
 from gateway.schemas.chat import (
+    AnswerMessage,
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRequest,
+    Choice,
+    ChunkChoice,
     Delta,
-    FinishReason,
-    Usage,
+    Logprobs,
 )
+from gateway.schemas.tools import ToolCallDelta
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2
-from services.runtime.errors import Internal
+from services.runtime.errors import Internal, InvalidRequest
 
-_ROLES = {
-    "system": chat_pb2.ROLE_SYSTEM,
-    "developer": chat_pb2.ROLE_SYSTEM,
-    "user": chat_pb2.ROLE_USER,
-    "assistant": chat_pb2.ROLE_ASSISTANT,
-}
-_FORMATS = {
-    "text": chat_pb2.RESPONSE_FORMAT_TEXT,
-    "json_object": chat_pb2.RESPONSE_FORMAT_JSON_OBJECT,
-}
-#: Sampling fields that have one name here and in the contract.
-_SAMPLING = (
-    "temperature", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty",
-    "seed",
-)  # fmt: skip
-_LEAST_TOP_P = 1e-6
-
-_EXAMPLES = {
+_EXAMPLES: dict[str, Any] = {
     "question": {
         "summary": "A question",
         "value": {
@@ -67,6 +54,52 @@ _EXAMPLES = {
             "priority": 0,
         },
     },
+    "tools": {
+        "summary": "A function that the model must ask for",
+        "value": {
+            "model": "smollm2-135m-instruct",
+            "messages": [{"role": "user", "content": "What is the weather in Porto?"}],
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "get_weather",
+                        "description": "The weather of a city.",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"city": {"type": "string", "maxLength": 40}},
+                            "required": ["city"],
+                        },
+                    },
+                }
+            ],
+            "tool_choice": "required",
+        },
+    },
+}
+_PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAA"
+    "ggCB2kUIOwAAAABJRU5ErkJggg=="
+)
+_VISION_EXAMPLES: dict[str, Any] = {
+    "picture": {
+        "summary": "A picture and a question about it",
+        "value": {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "What is this?"},
+                        {"type": "image_url", "image_url": {"url": _PICTURE}},
+                    ],
+                }
+            ]
+        },
+    }
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: EVENTS,
+    **failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504),
 }
 
 Pieces = AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]
@@ -77,29 +110,19 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) 
     guard = Guard(gatekeeper, "chat", "json")
     router = APIRouter(route_class=guard.route_class(), tags=["chat"])
 
-    @router.post(
-        "/v1/chat/completions",
-        summary="Answer a conversation",
-        response_model=ChatCompletion,
-        responses={200: EVENTS, **failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504)},
-    )
-    async def create_chat_completion(
-        request: Request,
-        body: Annotated[ChatCompletionRequest, Body(openapi_examples=_EXAMPLES)],
-    ) -> Response:
-        """Answers with text; with `stream`, as server-sent events that end with `[DONE]`."""
+    async def respond(request: Request, body: ChatCompletionRequest) -> Response:
         exchange = exchange_of(request.scope)
         context = gatekeeper.context(exchange, body.priority, body.service_tier)
-        asked = _contract(body)
+        asked = contract_of(body)
         if body.stream:
             streamed = chat_pb2.StreamChatCompletionRequest(completion=asked)
-            with_usage = bool(body.stream_options and body.stream_options.include_usage)
 
             def begin() -> AsyncGenerator[bytes, None]:
                 call = upstreams.chat.StreamChatCompletion(
                     streamed, metadata=context.metadata(), timeout=context.timeout()
                 )
-                return _chunks(answers(call), with_usage, gatekeeper, exchange)
+                chunks = Chunks(with_logprobs=bool(body.logprobs), with_usage=body.with_usage)
+                return chunks.of(answers(call), gatekeeper, exchange)
 
             return EventStream(retries.pieces("chat", context, begin))
 
@@ -107,7 +130,7 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) 
             call = upstreams.chat.ChatCompletion(
                 asked, metadata=context.metadata(), timeout=context.timeout()
             )
-            return _whole(await answer(call))
+            return _whole(await answer(call), with_logprobs=bool(body.logprobs))
 
         async with while_connected(request.receive):
             completion = await retries.whole("chat", context, ask)
@@ -117,92 +140,155 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) 
             completion, background=BackgroundTask(gatekeeper.charge, exchange, tokens)
         )
 
+    @router.post(
+        "/v1/chat/completions",
+        summary="Answer a conversation",
+        response_model=ChatCompletion,
+        responses=_ANSWERS,
+    )
+    async def create_chat_completion(
+        request: Request,
+        body: Annotated[ChatCompletionRequest, Body(openapi_examples=_EXAMPLES)],
+    ) -> Response:
+        """Answers with text or calls of tools; with `stream`, as server-sent events that end with
+        `[DONE]`."""
+        return await respond(request, body)
+
+    @router.post(
+        "/v1/vision",
+        summary="Answer a conversation about pictures",
+        response_model=ChatCompletion,
+        responses=_ANSWERS,
+    )
+    async def create_vision(
+        request: Request,
+        body: Annotated[ChatCompletionRequest, Body(openapi_examples=_VISION_EXAMPLES)],
+    ) -> Response:
+        """`/v1/chat/completions` under another name, for conversations with a picture in them."""
+        if not body.images:
+            raise InvalidRequest(
+                "Send a picture, as a part of type image_url in a message of the user.",
+                param="messages",
+            )
+        return await respond(request, body)
+
     return router
 
 
-def _contract(body: ChatCompletionRequest) -> chat_pb2.ChatCompletionRequest:
-    request = chat_pb2.ChatCompletionRequest(
-        model=body.model or "",
-        messages=[
-            chat_pb2.Message(
-                role=_ROLES[message.role],
-                content=[chat_pb2.ContentPart(text=part.text or "") for part in message.content],
-                name=message.name,
-            )
-            for message in body.messages
-        ],
-        max_tokens=body.max_completion_tokens or body.max_tokens,
-        stop=body.stop,
-        **{name: getattr(body, name) for name in _SAMPLING},
-    )
-    if body.top_p is not None:
-        # OpenAI allows 0, which keeps the likeliest token alone, as any tiny mass does.
-        request.top_p = max(body.top_p, _LEAST_TOP_P)
-    if body.response_format is not None:
-        request.response_format = _FORMATS[body.response_format.type]
-    return request
-
-
-def _whole(answered: chat_pb2.ChatCompletionResponse) -> ChatCompletion:
+def _whole(answered: chat_pb2.ChatCompletionResponse, *, with_logprobs: bool) -> ChatCompletion:
     return {
-        "id": _new_id(),
+        "id": new_id("chatcmpl"),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": answered.model,
+        "system_fingerprint": FINGERPRINT,
         "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": answered.text, "refusal": None},
-                "logprobs": None,
-                "finish_reason": _reason(answered.finished),
-            }
+            _choice(index, choice, with_logprobs) for index, choice in enumerate(answered.choices)
         ],
-        "usage": _usage(answered.finished),
+        "usage": usage_of(answered.usage),
     }
 
 
-async def _chunks(
-    pieces: Pieces, with_usage: bool, gatekeeper: Gatekeeper, exchange: Exchange
-) -> AsyncGenerator[bytes, None]:
-    chunk_id, created = _new_id(), int(time.time())
+def _choice(index: int, choice: chat_pb2.Choice, with_logprobs: bool) -> Choice:
+    message: AnswerMessage = {"role": "assistant", "content": choice.text, "refusal": None}
+    if choice.tool_calls:
+        message["content"] = choice.text or None
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in choice.tool_calls
+        ]
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": _logprobs(choice.tokens) if with_logprobs else None,
+        "finish_reason": reason_of(choice.reason),
+    }
 
-    def chunk(model: str, delta: Delta, reason: FinishReason | None = None) -> ChatCompletionChunk:
+
+class Chunks:
+    """The events of one streamed answer."""
+
+    def __init__(self, *, with_logprobs: bool, with_usage: bool) -> None:
+        self._with_logprobs = with_logprobs
+        self._with_usage = with_usage
+        self._id, self._created = new_id("chatcmpl"), int(time.time())
+        self._begun: set[int] = set()
+
+    async def of(
+        self, pieces: Pieces, gatekeeper: Gatekeeper, exchange: Exchange
+    ) -> AsyncGenerator[bytes, None]:
+        """Chunks, as they come; the tokens are charged before the last. Raises `Internal`."""
+        last: chat_pb2.StreamChatCompletionResponse | None = None
+        async with aclosing(pieces):
+            async for piece in pieces:
+                last = piece
+                for choice in self._choices(piece):
+                    yield event(self._chunk(piece.model, [choice]))
+        if last is None or not last.HasField("usage"):
+            raise Internal("The service ended its answer too soon.")
+        usage = usage_of(last.usage)
+        await gatekeeper.charge(exchange, usage["total_tokens"])
+        if self._with_usage:
+            yield event({**self._chunk(last.model, []), "usage": usage})
+
+    def _chunk(self, model: str, choices: list[ChunkChoice]) -> ChatCompletionChunk:
         return {
-            "id": chunk_id,
+            "id": self._id,
             "object": "chat.completion.chunk",
-            "created": created,
+            "created": self._created,
             "model": model,
-            "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}],
+            "system_fingerprint": FINGERPRINT,
+            "choices": choices,
         }
 
-    last: chat_pb2.StreamChatCompletionResponse | None = None
-    async with aclosing(pieces):
-        async for piece in pieces:
-            if last is None:
-                yield event(chunk(piece.model, {"role": "assistant", "content": ""}))
-            last = piece
-            if piece.delta:
-                yield event(chunk(piece.model, {"content": piece.delta}))
-    if last is None or not last.HasField("finished"):
-        raise Internal("The service ended its answer too soon.")
-    usage = _usage(last.finished)
-    await gatekeeper.charge(exchange, usage["total_tokens"])
-    yield event(chunk(last.model, {}, _reason(last.finished)))
-    if with_usage:
-        yield event({**chunk(last.model, {}), "choices": [], "usage": usage})
+    def _choices(self, piece: chat_pb2.StreamChatCompletionResponse) -> list[ChunkChoice]:
+        """What the piece says, after the role where it is the first of its choice."""
+        if piece.HasField("usage"):
+            return []
+        index = piece.delta.choice if piece.HasField("delta") else piece.finished.choice
+        said: list[ChunkChoice] = []
+        if index not in self._begun:
+            self._begun.add(index)
+            silent = piece.delta.tool_calls and not piece.delta.text
+            role: Delta = {"role": "assistant", "content": None if silent else ""}
+            said.append(_chunk_choice(index, role))
+        if piece.HasField("finished"):
+            ended = _chunk_choice(index, {})
+            ended["finish_reason"] = reason_of(piece.finished.reason)
+            return [*said, ended]
+        came = _chunk_choice(index, _delta(piece.delta))
+        if self._with_logprobs:
+            came["logprobs"] = _logprobs(piece.delta.tokens)
+        return [*said, came]
 
 
-def _new_id() -> str:
-    return f"chatcmpl-{uuid.uuid4().hex}"
+def _chunk_choice(index: int, delta: Delta) -> ChunkChoice:
+    return {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
 
 
-def _reason(finished: chat_pb2.Finished) -> FinishReason:
-    return "length" if finished.reason == chat_pb2.FINISH_REASON_LENGTH else "stop"
+def _delta(came: chat_pb2.Delta) -> Delta:
+    delta: Delta = {}
+    if came.text or not came.tool_calls:
+        delta["content"] = came.text
+    if came.tool_calls:
+        delta["tool_calls"] = [_call(call) for call in came.tool_calls]
+    return delta
 
 
-def _usage(finished: chat_pb2.Finished) -> Usage:
+def _call(call: chat_pb2.ToolCallDelta) -> ToolCallDelta:
+    if not call.id:
+        return {"index": call.index, "function": {"arguments": call.arguments}}
     return {
-        "prompt_tokens": finished.prompt_tokens,
-        "completion_tokens": finished.completion_tokens,
-        "total_tokens": finished.prompt_tokens + finished.completion_tokens,
+        "index": call.index,
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
     }
+
+
+def _logprobs(tokens: Any) -> Logprobs:
+    return {"content": tokens_of(tokens), "refusal": None}

@@ -1,37 +1,66 @@
 """Chat completions, as OpenAI writes them."""
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import TypedDict
 
-from gateway.schemas.fields import JsonRequest, ModelName, Priority, ServiceTier, Text
+from gateway.schemas.fields import JsonRequest, Text
+from gateway.schemas.generation import (
+    CompletionsRequest,
+    FinishReason,
+    MaxTokens,
+    TokenLogprob,
+    Usage,
+    refused,
+)
+from gateway.schemas.images import ImageUrl
+from gateway.schemas.tools import (
+    MAX_TOOLS,
+    AnswerToolCall,
+    FunctionTool,
+    JsonSchema,
+    MessageToolCall,
+    NamedToolChoice,
+    ToolCallDelta,
+    ToolMode,
+)
+
+#: Pictures in one conversation.
+MAX_IMAGES = 16
+
+
+class Picture(JsonRequest):
+    """A picture, sent with the request. `detail` is ignored: the model has one way of seeing."""
+
+    url: ImageUrl
+    detail: Literal["auto", "low", "high"] | None = None
 
 
 class ContentPart(JsonRequest):
-    """One part of what is said. Text is the one kind there is."""
+    """One part of what is said: text, or a picture."""
 
     type: Text
     text: Text | None = None
+    refusal: Text | None = None
+    image_url: Picture | None = None
 
     @model_validator(mode="after")
-    def _is_text(self) -> "ContentPart":
-        if self.type != "text":
-            raise ValueError(f"This model reads text only; remove the part {self.type[:40]!r}.")
-        if self.text is None:
-            raise ValueError("A part of type text needs the field text.")
+    def _is_known(self) -> "ContentPart":
+        if self.type not in ("text", "refusal", "image_url"):
+            raise ValueError(
+                f"Content is text or image_url; remove the part of type {self.type[:40]!r}."
+            )
+        if getattr(self, self.type) is None:
+            raise ValueError(f"A part of type {self.type} needs the field {self.type}.")
         return self
 
 
-def _as_parts(content: object) -> object:
+def as_parts(content: object) -> object:
+    """Plain text, as the one part it is."""
     if content is None:
         return []
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _as_list(stop: object) -> object:
-    return [stop] if isinstance(stop, str) else stop or []
 
 
 class ChatMessage(JsonRequest):
@@ -40,139 +69,121 @@ class ChatMessage(JsonRequest):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
         list[ContentPart],
-        BeforeValidator(_as_parts, json_schema_input_type=str | list[ContentPart] | None),
+        BeforeValidator(as_parts, json_schema_input_type=str | list[ContentPart] | None),
     ] = Field(default_factory=list)
     name: Text = ""
-    tool_calls: list[Any] | None = None
+    tool_calls: Annotated[list[MessageToolCall], Field(max_length=MAX_TOOLS)] | None = None
+    tool_call_id: Annotated[Text, Field(max_length=256)] | None = None
 
     @model_validator(mode="after")
-    def _is_talk(self) -> "ChatMessage":
-        if self.role in ("tool", "function") or self.tool_calls:
-            raise ValueError("Tools are not supported; remove the messages that hold their calls.")
+    def _is_whole(self) -> "ChatMessage":
+        if self.role == "function":
+            raise ValueError("The role function is of the past; use tool, with a tool_call_id.")
+        if self.role == "tool" and not self.tool_call_id:
+            raise ValueError("A message of role tool needs the tool_call_id that it answers.")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("Only the assistant calls tools; remove tool_calls.")
         if not self.content and self.role != "assistant":
             raise ValueError(f"A message of role {self.role} needs content.")
+        if self.role != "user" and any(part.type == "image_url" for part in self.content):
+            raise ValueError("Only the user shows pictures; remove the image_url.")
         return self
+
+
+class SchemaFormat(JsonRequest):
+    """A JSON schema that the answer will be valid by, `strict` or not."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    json_schema: Annotated[JsonSchema, Field(alias="schema")]
+    description: Text | None = None
+    strict: bool | None = None
 
 
 class ResponseFormat(JsonRequest):
     """Shape of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
+    json_schema: SchemaFormat | None = None
 
     @model_validator(mode="after")
-    def _is_supported(self) -> "ResponseFormat":
-        if self.type == "json_schema":
-            raise ValueError("json_schema is not supported; use json_object.")
+    def _has_its_schema(self) -> "ResponseFormat":
+        if self.type == "json_schema" and self.json_schema is None:
+            raise ValueError("A response_format of type json_schema needs the field json_schema.")
         return self
 
 
-class StreamOptions(JsonRequest):
-    """How to stream."""
-
-    include_usage: bool | None = None
-
-
-def _refused(sentence: str, *harmless: object) -> Callable[[Any], Any]:
-    """Refuses every value but those that ask for nothing."""
-
-    def check(value: Any) -> Any:
-        if value is None or value in harmless:
-            return value
-        raise ValueError(sentence)
-
-    return check
-
-
-_Tools = AfterValidator(_refused("Tools are not supported; leave this field out.", [], "none"))
-_Logprobs = AfterValidator(_refused("Log probabilities are not supported.", False, 0))
-
-
-class ChatCompletionRequest(JsonRequest):
+class ChatCompletionRequest(CompletionsRequest):
     """A conversation to answer, and how."""
 
-    model: ModelName | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=10_000)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    max_completion_tokens: MaxTokens | None = None
     max_tokens: Annotated[
-        int | None,
-        Field(ge=1, le=2**31 - 1, description="The old name of `max_completion_tokens`."),
+        MaxTokens | None, Field(description="The old name of `max_completion_tokens`.")
     ] = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: Annotated[
-        list[Annotated[Text, Field(min_length=1)]],
-        Field(max_length=4),
-        BeforeValidator(_as_list, json_schema_input_type=str | list[str] | None),
-    ] = Field(default_factory=list)
     response_format: ResponseFormat | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    priority: Priority = None
-    service_tier: ServiceTier = None
-    n: Annotated[
-        int | None, AfterValidator(_refused("Only one choice can be asked for: n must be 1.", 1))
+    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolMode | NamedToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    functions: Annotated[
+        Any, AfterValidator(refused("functions is of the past; send tools instead.", []))
     ] = None
-    tools: Annotated[Any, _Tools] = None
-    tool_choice: Annotated[Any, AfterValidator(_refused(
-        "Tools are not supported; leave this field out.", "none", "auto"))] = None  # fmt: skip
-    functions: Annotated[Any, _Tools] = None
-    logprobs: Annotated[Any, _Logprobs] = None
-    top_logprobs: Annotated[Any, _Logprobs] = None
-    logit_bias: Annotated[
-        Any, AfterValidator(_refused("A bias of tokens is not supported.", {}))
+    function_call: Annotated[
+        Any,
+        AfterValidator(refused("function_call is of the past; use tool_choice.", "none", "auto")),
     ] = None
     modalities: Annotated[
-        Any, AfterValidator(_refused("The answer can only be text.", [], ["text"]))
+        Any, AfterValidator(refused("The answer can only be text.", [], ["text"]))
     ] = None
 
     @model_validator(mode="after")
-    def _streams_what_it_options(self) -> "ChatCompletionRequest":
-        if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options is only allowed when stream is true.")
+    def _shows_a_few(self) -> "ChatCompletionRequest":
+        if self.images > MAX_IMAGES:
+            raise ValueError(f"At most {MAX_IMAGES} pictures; {self.images} were sent.")
         return self
 
+    @property
+    def images(self) -> int:
+        """How many pictures there are."""
+        return sum(
+            part.type == "image_url" for message in self.messages for part in message.content
+        )
 
-FinishReason = Literal["stop", "length"]
 
+class Logprobs(TypedDict):
+    """The tokens of an answer."""
 
-class AnswerMessage(TypedDict):
-    """What the model says."""
-
-    role: Literal["assistant"]
-    content: str
+    content: list[TokenLogprob]
     refusal: None
 
 
+class AnswerMessage(TypedDict):
+    """What the model says. `content` is null where it only calls tools."""
+
+    role: Literal["assistant"]
+    content: str | None
+    refusal: None
+    tool_calls: NotRequired[list[AnswerToolCall]]
+
+
 class Choice(TypedDict):
-    """One answer. There is always one."""
+    """One answer."""
 
     index: int
     message: AnswerMessage
-    logprobs: None
+    logprobs: Logprobs | None
     finish_reason: FinishReason
 
 
-class Usage(TypedDict):
-    """What the answer took."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
 class ChatCompletion(TypedDict):
-    """A whole answer."""
+    """Whole answers."""
 
     id: str
     object: Literal["chat.completion"]
     created: int
     model: str
+    system_fingerprint: str
     choices: list[Choice]
     usage: Usage
 
@@ -181,7 +192,8 @@ class Delta(TypedDict):
     """What came to the answer."""
 
     role: NotRequired[Literal["assistant"]]
-    content: NotRequired[str]
+    content: NotRequired[str | None]
+    tool_calls: NotRequired[list[ToolCallDelta]]
 
 
 class ChunkChoice(TypedDict):
@@ -189,7 +201,7 @@ class ChunkChoice(TypedDict):
 
     index: int
     delta: Delta
-    logprobs: None
+    logprobs: Logprobs | None
     finish_reason: FinishReason | None
 
 
@@ -200,5 +212,6 @@ class ChatCompletionChunk(TypedDict):
     object: Literal["chat.completion.chunk"]
     created: int
     model: str
+    system_fingerprint: str
     choices: list[ChunkChoice]
     usage: NotRequired[Usage]

@@ -5,35 +5,38 @@ from pathlib import Path
 import grpc
 
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
-from services.chat.engine import ChatModel
-from services.chat.fake_engine import FakeChatEngine
 from services.chat.servicer import ChatServicer
 from services.chat.settings import ChatSettings
 from services.runtime.host import Engine, ModelHost
+from services.runtime.llama.fake_engine import FakeLanguageEngine
+from services.runtime.llama.generation import LanguageModel
 from services.runtime.server import Capability, run
 
 
-def llama(settings: ChatSettings) -> Engine[ChatModel]:
+def llama(settings: ChatSettings) -> Engine[LanguageModel]:
     """The engine for GGUF models."""
-    from services.chat.llama_engine import LlamaEngine
+    from services.runtime.llama.llama_engine import LlamaEngine
 
     return LlamaEngine(
         device=settings.device,
-        threads=settings.threads_per_slot,
+        threads=settings.threads,
         context_length=settings.context_length,
+        places=settings.slots,
     )
 
 
-def register(server: grpc.aio.Server, host: ModelHost[ChatModel], _settings: ChatSettings) -> None:
+def register(
+    server: grpc.aio.Server, host: ModelHost[LanguageModel], _settings: ChatSettings
+) -> None:
     """Adds the servicer."""
     chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(host), server)
 
 
-CHAT: Capability[ChatModel, ChatSettings] = Capability(
+CHAT: Capability[LanguageModel, ChatSettings] = Capability(
     name="chat",
     service=chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name,
     models=Path(__file__).parent / "models",
-    engines={"llama-cpp": llama, "fake": lambda _settings: FakeChatEngine()},
+    engines={"llama-cpp": llama, "fake": lambda _settings: FakeLanguageEngine()},
     register=register,
 )
 

@@ -1,47 +1,37 @@
-"""The chat contract: messages of the protocol <-> values of the engine."""
+"""The chat contract, with the models of a host."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import grpc
 
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
-from services.chat.engine import ChatModel, ChatRequest, Completed, Message, Role, Sampling
+from services.chat.answers import Answering, Event, gathered
+from services.chat.requests import (
+    MAX_INPUTS,
+    MAX_PROMPTS,
+    conversation_of,
+    cost_of,
+    generation_of,
+)
 from services.runtime import worker
-from services.runtime.context import context_of
-from services.runtime.errors import Cancelled, InvalidRequest
+from services.runtime.context import RequestContext, context_of
+from services.runtime.errors import InvalidRequest
 from services.runtime.host import ModelHost
-from services.runtime.worker import Cancellation
+from services.runtime.llama.generation import LanguageModel, Prompt
 
-_ROLES: dict[int, Role] = {
-    chat_pb2.ROLE_SYSTEM: "system",
-    chat_pb2.ROLE_USER: "user",
-    chat_pb2.ROLE_ASSISTANT: "assistant",
-}
-_REASONS = {
-    "stop": chat_pb2.FINISH_REASON_STOP,
-    "length": chat_pb2.FINISH_REASON_LENGTH,
-}
-#: Field -> lowest and highest value.
-_RANGES = {
-    "max_tokens": (1, 1 << 20),
-    "temperature": (0.0, 2.0),
-    "top_p": (0.0, 1.0),
-    "top_k": (0, 1 << 20),
-    "min_p": (0.0, 1.0),
-    "presence_penalty": (-2.0, 2.0),
-    "frequency_penalty": (-2.0, 2.0),
-    "repeat_penalty": (0.0, 10.0),
-}
-MAX_STOPS = 4
-#: For estimates alone: of English text, and tokens of an answer without a limit.
-CHARACTERS_PER_TOKEN = 4
-TYPICAL_ANSWER = 256
+#: Of a model, and what it can be asked for.
+CHAT, EMBEDDING = "chat", "embedding"
+
+Answered = tuple[str, Event]
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
-    """Answers conversations with the models of a host."""
+    """Answers with the models of a host."""
 
-    def __init__(self, host: ModelHost[ChatModel]) -> None:
+    def __init__(self, host: ModelHost[LanguageModel]) -> None:
         self._host = host
 
     async def ChatCompletion(
@@ -52,19 +42,13 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         ],
     ) -> chat_pb2.ChatCompletionResponse:
         """Gives the whole answer."""
-        asked = request_of(request)
-        async with self._host.lease(
-            context_of(context), request.model, task="chat", cost=cost_of(asked)
-        ) as leased:
-            *text, end = await worker.run(
-                lambda cancelled: list(leased.model.generate(asked, cancelled))
-            )
-            if not isinstance(end, Completed):
-                raise Cancelled("The request was cancelled.")
-            leased.spent(end.prompt_tokens + end.completion_tokens)
-            return chat_pb2.ChatCompletionResponse(
-                model=leased.manifest.name, text="".join(map(str, text)), finished=_finished(end)
-            )
+        answered = [one async for one in self._answer(request, context_of(context))]
+        model, usage = answered[-1]
+        return chat_pb2.ChatCompletionResponse(
+            model=model,
+            choices=gathered((event for _, event in answered), request.options.choices or 1),
+            usage=_usage(usage),
+        )
 
     async def StreamChatCompletion(
         self,
@@ -74,71 +58,121 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         ],
     ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
         """Streams the answer."""
-        asked, wanted = request_of(request.completion), request.completion.model
-        async with self._host.lease(
-            context_of(context), wanted, task="chat", cost=cost_of(asked)
-        ) as leased:
-            name = leased.manifest.name
+        async for model, event in self._answer(request.completion, context_of(context)):
+            yield chat_pb2.StreamChatCompletionResponse(model=model, **_named(event))
 
-            def generate(cancelled: Cancellation) -> Iterator[str | Completed]:
-                return leased.model.generate(asked, cancelled)
-
-            async with worker.stream(generate) as pieces:
-                async for piece in pieces:
-                    if isinstance(piece, Completed):
-                        leased.spent(piece.prompt_tokens + piece.completion_tokens)
-                    yield _piece(name, piece)
-
-
-def cost_of(request: ChatRequest) -> float:
-    """Tokens that a request will take, as far as can be said before it is read."""
-    characters = sum(len(message.text) for message in request.messages)
-    return characters / CHARACTERS_PER_TOKEN + (request.max_tokens or TYPICAL_ANSWER)
-
-
-def request_of(request: chat_pb2.ChatCompletionRequest) -> ChatRequest:
-    """The values of a request. Raises `InvalidRequest` naming the field at fault."""
-    if not request.messages:
-        raise InvalidRequest("Send at least one message.", param="messages")
-    for field, (low, high) in _RANGES.items():
-        # `not (a <= x <= b)` rather than `x < a or x > b`: NaN fails every comparison.
-        if request.HasField(field) and not (low <= getattr(request, field) <= high):  # type: ignore[arg-type]
-            raise InvalidRequest(f"{field} must be between {low} and {high}.", param=field)
-    if len(request.stop) > MAX_STOPS:
-        raise InvalidRequest(f"At most {MAX_STOPS} stop strings.", param="stop")
-    return ChatRequest(
-        messages=tuple(_message(message, at) for at, message in enumerate(request.messages)),
-        sampling=Sampling(
-            **{
-                field: getattr(request, field)
-                for field in Sampling.__dataclass_fields__
-                if request.HasField(field)  # type: ignore[arg-type]
-            }
-        ),
-        max_tokens=request.max_tokens if request.HasField("max_tokens") else None,
-        stop=tuple(request.stop),
-        json_object=request.response_format == chat_pb2.RESPONSE_FORMAT_JSON_OBJECT,
-    )
-
-
-def _message(message: chat_pb2.Message, at: int) -> Message:
-    role = _ROLES.get(message.role)
-    if role is None:
-        raise InvalidRequest(
-            "role must be system, user or assistant.", param=f"messages[{at}].role"
+    async def Completion(
+        self,
+        request: chat_pb2.CompletionRequest,
+        context: grpc.aio.ServicerContext[chat_pb2.CompletionRequest, chat_pb2.CompletionResponse],
+    ) -> chat_pb2.CompletionResponse:
+        """Gives whole continuations."""
+        answered = [one async for one in self._continue(request, context_of(context))]
+        model, usage = answered[-1]
+        choices = len(request.prompts) * (request.options.choices or 1)
+        return chat_pb2.CompletionResponse(
+            model=model,
+            choices=gathered((event for _, event in answered), choices),
+            usage=_usage(usage),
         )
-    return Message(role, "".join(part.text for part in message.content))
+
+    async def StreamCompletion(
+        self,
+        request: chat_pb2.StreamCompletionRequest,
+        context: grpc.aio.ServicerContext[
+            chat_pb2.StreamCompletionRequest, chat_pb2.StreamCompletionResponse
+        ],
+    ) -> AsyncIterator[chat_pb2.StreamCompletionResponse]:
+        """Streams continuations."""
+        async for model, event in self._continue(request.completion, context_of(context)):
+            yield chat_pb2.StreamCompletionResponse(model=model, **_named(event))
+
+    async def Embed(
+        self,
+        request: chat_pb2.EmbedRequest,
+        context: grpc.aio.ServicerContext[chat_pb2.EmbedRequest, chat_pb2.EmbedResponse],
+    ) -> chat_pb2.EmbedResponse:
+        """Gives a vector for each text."""
+        _check_inputs(request.inputs, MAX_INPUTS, "input")
+        cost = cost_of(one.text for one in request.inputs)
+        async with self._host.lease(
+            context_of(context), request.model, task=EMBEDDING, cost=cost
+        ) as leased:
+            prompts = await worker.run(lambda _: _prompts(leased.model, request.inputs))
+            vectors = await leased.model.embed(prompts, leased.turn.ticket.priority)
+            read = sum(len(prompt.tokens) for prompt in prompts)
+            leased.spent(read)
+            return chat_pb2.EmbedResponse(
+                model=leased.manifest.name,
+                embeddings=[chat_pb2.Embedding(values=vector) for vector in vectors],
+                prompt_tokens=read,
+            )
+
+    async def _answer(
+        self, request: chat_pb2.ChatCompletionRequest, context: RequestContext
+    ) -> AsyncIterator[Answered]:
+        """Events, each with the name of the model; the last is the usage."""
+        if request.tools or request.HasField("response_format"):
+            # A large schema takes longer than the loop may stand.
+            asked = await asyncio.to_thread(conversation_of, request)
+        else:
+            asked = conversation_of(request)
+        async with self._host.lease(context, request.model, task=CHAT, cost=asked.cost) as leased:
+            name = leased.manifest.name
+            prompt = await worker.run(
+                lambda _: leased.model.conversation(asked.messages, asked.tools)
+            )
+            answering = Answering(leased.model, leased.turn.ticket.priority, asked.calls)
+            async for event in answering.events(replace(asked.generation, prompt=prompt)):
+                yield name, event
+            leased.spent(_tokens(answering.usage))
+            yield name, answering.usage
+
+    async def _continue(
+        self, request: chat_pb2.CompletionRequest, context: RequestContext
+    ) -> AsyncIterator[Answered]:
+        """Events, each with the name of the model; the last is the usage."""
+        _check_inputs(request.prompts, MAX_PROMPTS, "prompt")
+        generation = generation_of(request.options)
+        cost = cost_of((one.text for one in request.prompts), *[generation] * len(request.prompts))
+        async with self._host.lease(context, request.model, task=CHAT, cost=cost) as leased:
+            name = leased.manifest.name
+            prompts = await worker.run(lambda _: _prompts(leased.model, request.prompts))
+            answering = Answering(leased.model, leased.turn.ticket.priority)
+            for at, prompt in enumerate(prompts):
+                first = at * generation.choices
+                async for event in answering.events(replace(generation, prompt=prompt), first):
+                    yield name, event
+            leased.spent(_tokens(answering.usage))
+            yield name, answering.usage
 
 
-def _piece(model: str, piece: str | Completed) -> chat_pb2.StreamChatCompletionResponse:
-    if isinstance(piece, str):
-        return chat_pb2.StreamChatCompletionResponse(model=model, delta=piece)
-    return chat_pb2.StreamChatCompletionResponse(model=model, finished=_finished(piece))
+def _check_inputs(inputs: Sequence[chat_pb2.TextInput], most: int, param: str) -> None:
+    if not 0 < len(inputs) <= most:
+        raise InvalidRequest(f"Send 1 to {most:,} texts; {len(inputs):,} were sent.", param=param)
+    for at, one in enumerate(inputs):
+        if not one.text and not one.tokens.ids:
+            raise InvalidRequest("The text is empty.", param=f"{param}[{at}]")
 
 
-def _finished(end: Completed) -> chat_pb2.Finished:
-    return chat_pb2.Finished(
-        reason=_REASONS[end.reason],
-        prompt_tokens=end.prompt_tokens,
-        completion_tokens=end.completion_tokens,
-    )
+def _prompts(model: LanguageModel, inputs: Sequence[chat_pb2.TextInput]) -> list[Prompt]:
+    """Blocking. Raises `ContextLengthExceeded`."""
+    return [
+        Prompt(tuple(one.tokens.ids)) if one.HasField("tokens") else model.text(one.text)
+        for one in inputs
+    ]
+
+
+def _named(event: Event) -> dict[str, Any]:
+    """The field of a response that the event is."""
+    fields = {chat_pb2.Delta: "delta", chat_pb2.Finished: "finished", chat_pb2.Usage: "usage"}
+    return {fields[type(event)]: event}
+
+
+def _usage(event: Event) -> chat_pb2.Usage:
+    assert isinstance(event, chat_pb2.Usage), "the usage comes last"
+    return event
+
+
+def _tokens(usage: chat_pb2.Usage) -> int:
+    return usage.prompt_tokens + usage.completion_tokens

@@ -84,8 +84,8 @@ class Manifest(_Strict):
     """The model of the same capability whose weights it shares: it is a profile of that one, with
     options of its own and perhaps the file `adapter.gguf`."""
     tasks: Annotated[list[str], Field(min_length=1)]
-    """What it can be asked: chat, speech, transcription, translation, classification, lyrics; text
-    alone, where it is there for its profiles."""
+    """What it can be asked: chat, embedding, speech, transcription, translation, classification,
+    lyrics; text alone, where it is there for its profiles."""
     default: bool = False
     """Answers requests for its tasks that name no model."""
     aliases: list[str] = []

@@ -18,9 +18,11 @@ from grpc_health.v1.health import aio as aio_health
 
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
+from services.chat.answers import gathered
 from services.runtime.context import RequestContext, context_of
 from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
@@ -59,7 +61,8 @@ class Script:
     """What every fake does, and what it saw.
 
     `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
-    until the caller leaves, which sets `cancelled`. `queue` is what the queue shows.
+    until the caller leaves, which sets `cancelled`. `calls` is the tool that answers call, if any.
+    `queue` is what the queue shows.
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", ", ", "wörld"])
@@ -67,6 +70,7 @@ class Script:
     error_after: int = 0
     hold: bool = False
     finishes: bool = True
+    calls: str = ""
     queue: list[queue_pb2.QueueEntry] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
@@ -98,7 +102,7 @@ class Script:
 
 
 class FakeChat(chat_pb2_grpc.ChatServiceServicer):
-    """Says the script's pieces."""
+    """Says the script's pieces, as the text of every choice or as the arguments of a call."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -106,34 +110,120 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     async def ChatCompletion(
         self, request: chat_pb2.ChatCompletionRequest, context: Any
     ) -> chat_pb2.ChatCompletionResponse:
-        text = [piece async for piece in self._pieces(request, context)]
+        events = [event async for event in self._events(request, context)]
         return chat_pb2.ChatCompletionResponse(
-            model="fake-chat", text="".join(text), finished=self._finished()
+            model="fake-chat",
+            choices=gathered(events, request.options.choices or 1),
+            usage=self._usage(),
         )
 
     async def StreamChatCompletion(
         self, request: chat_pb2.StreamChatCompletionRequest, context: Any
     ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
-        async for piece in self._pieces(request.completion, context):
-            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", delta=piece)
+        async for event in self._events(request.completion, context):
+            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", **_named(event))
         if self.script.finishes:
-            finished = self._finished()
-            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", finished=finished)
+            yield chat_pb2.StreamChatCompletionResponse(model="fake-chat", usage=self._usage())
 
-    async def _pieces(
-        self, request: chat_pb2.ChatCompletionRequest, context: Any
-    ) -> AsyncIterator[str]:
+    async def Completion(
+        self, request: chat_pb2.CompletionRequest, context: Any
+    ) -> chat_pb2.CompletionResponse:
+        events = [event async for event in self._events(request, context)]
+        return chat_pb2.CompletionResponse(
+            model="fake-chat", choices=gathered(events, _choices(request)), usage=self._usage()
+        )
+
+    async def StreamCompletion(
+        self, request: chat_pb2.StreamCompletionRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.StreamCompletionResponse]:
+        async for event in self._events(request.completion, context):
+            yield chat_pb2.StreamCompletionResponse(model="fake-chat", **_named(event))
+        if self.script.finishes:
+            yield chat_pb2.StreamCompletionResponse(model="fake-chat", usage=self._usage())
+
+    async def Embed(self, request: chat_pb2.EmbedRequest, context: Any) -> chat_pb2.EmbedResponse:
+        async for _ in self.script.play(request, context):
+            pass
+        vector = chat_pb2.Embedding(values=[0.6, 0.0, 0.8])
+        return chat_pb2.EmbedResponse(
+            model="fake-chat", embeddings=[vector] * len(request.inputs), prompt_tokens=7
+        )
+
+    async def _events(
+        self, request: chat_pb2.ChatCompletionRequest | chat_pb2.CompletionRequest, context: Any
+    ) -> AsyncIterator[chat_pb2.Delta | chat_pb2.Finished]:
         if request.model not in ("", "fake-chat", "gpt-fake"):
             raise ModelNotFound("There is no such model here.", param="model")
+        first = True
         async for piece in self.script.play(request, context):
-            yield piece
+            for choice in range(_choices(request)):
+                yield self._delta(piece, choice, request.options, first)
+            first = False
+        reason = chat_pb2.FINISH_REASON_STOP
+        if self.script.calls:
+            reason = chat_pb2.FINISH_REASON_TOOL_CALLS
+        for choice in range(_choices(request) if self.script.finishes else 0):
+            yield chat_pb2.Finished(choice=choice, reason=reason)
 
-    def _finished(self) -> chat_pb2.Finished:
-        return chat_pb2.Finished(
-            reason=chat_pb2.FINISH_REASON_STOP,
-            prompt_tokens=7,
-            completion_tokens=len(self.script.pieces),
+    def _delta(
+        self, piece: str, choice: int, options: chat_pb2.GenerationOptions, first: bool
+    ) -> chat_pb2.Delta:
+        delta = chat_pb2.Delta(choice=choice)
+        if self.script.calls:
+            call = delta.tool_calls.add(arguments=piece)
+            if first:
+                call.id, call.name = "call_1", self.script.calls
+        else:
+            delta.text = piece
+        if options.HasField("logprobs"):
+            likely = chat_pb2.LikelyToken(token=b" other", logprob=-2)
+            token = chat_pb2.Token(token=piece.encode(), logprob=-0.5)
+            token.likeliest.extend([likely] * options.logprobs)
+            delta.tokens.append(token)
+        return delta
+
+    def _usage(self) -> chat_pb2.Usage:
+        return chat_pb2.Usage(
+            prompt_tokens=7, cached_tokens=2, completion_tokens=len(self.script.pieces)
         )
+
+
+def _choices(request: chat_pb2.ChatCompletionRequest | chat_pb2.CompletionRequest) -> int:
+    prompts = len(request.prompts) if isinstance(request, chat_pb2.CompletionRequest) else 1
+    return prompts * (request.options.choices or 1)
+
+
+def _named(event: chat_pb2.Delta | chat_pb2.Finished) -> dict[str, Any]:
+    return {"delta" if isinstance(event, chat_pb2.Delta) else "finished": event}
+
+
+class FakeLyrics(lyrics_pb2_grpc.LyricsServiceServicer):
+    """Writes the script's pieces as the lines of one verse."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    async def WriteLyrics(
+        self, request: lyrics_pb2.WriteLyricsRequest, context: Any
+    ) -> AsyncIterator[lyrics_pb2.WriteLyricsResponse]:
+        started = lyrics_pb2.Started(
+            genre=request.genre or "rock",
+            model="fake-chat",
+            language=request.language or "en",
+            seed=request.seed if request.HasField("seed") else 11,
+        )
+        if self.script.error is None or self.script.error_after:
+            yield lyrics_pb2.WriteLyricsResponse(started=started)
+        async for piece in self.script.play(request, context):
+            line = lyrics_pb2.Line(
+                section=0, kind=lyrics_pb2.SECTION_KIND_VERSE, text=piece, syllables=2
+            )
+            yield lyrics_pb2.WriteLyricsResponse(line=line)
+        if self.script.finishes:
+            finished = lyrics_pb2.Finished(
+                prompt_tokens=7, completion_tokens=len(self.script.pieces)
+            )
+            yield lyrics_pb2.WriteLyricsResponse(finished=finished)
 
 
 class FakeSpeech(speech_pb2_grpc.SpeechServiceServicer):
@@ -256,6 +346,7 @@ async def serving(
     """Serves every fake on one address; what it yields stops the server at once."""
     server = grpc.aio.server(interceptors=[CallInterceptor(ServiceMetrics("fake", "0"))])
     chat_pb2_grpc.add_ChatServiceServicer_to_server(FakeChat(script), server)
+    lyrics_pb2_grpc.add_LyricsServiceServicer_to_server(FakeLyrics(script), server)
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(FakeSpeech(script), server)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(FakeEmotion(script), server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(FakeModels(script), server)

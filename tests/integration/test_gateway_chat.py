@@ -38,6 +38,9 @@ async def test_a_whole_answer(stage: Stage) -> None:
     assert answer.model == "fake-chat"
     assert answer.usage is not None
     assert answer.usage.total_tokens == 10
+    assert answer.usage.prompt_tokens_details is not None
+    assert answer.usage.prompt_tokens_details.cached_tokens == 2
+    assert answer.system_fingerprint
     assert raw.headers["x-request-id"] == "mine-1"
     assert raw.headers["x-request-priority"] == "1"
     assert int(raw.headers["openai-processing-ms"]) >= 0
@@ -50,11 +53,13 @@ async def test_a_whole_answer(stage: Stage) -> None:
         "Be brief.",
         "Why?",
     ]
-    assert (sent.max_tokens, sent.temperature, sent.seed) == (9, 0, 3)
-    assert 0 < sent.top_p < 0.001
-    assert not sent.HasField("presence_penalty")
-    assert list(sent.stop) == ["END"]
-    assert sent.response_format == chat_pb2.RESPONSE_FORMAT_JSON_OBJECT
+    options = sent.options
+    assert (options.max_tokens, options.temperature, options.seed) == (9, 0, 3)
+    assert 0 < options.top_p < 0.001
+    assert not options.HasField("presence_penalty")
+    assert not options.HasField("choices")
+    assert list(options.stop) == ["END"]
+    assert sent.response_format.type == chat_pb2.RESPONSE_FORMAT_TYPE_JSON_OBJECT
     context = stage.script.contexts[0]
     assert context.request_id == "mine-1"
     assert context.key_id.startswith("key_")

@@ -4,6 +4,12 @@ import codecs
 from collections.abc import Sequence
 
 
+def beginning(text: str, string: str) -> int:
+    """How many characters at the end of `text` begin `string`, without being all of it."""
+    longest = min(len(string) - 1, len(text))
+    return next((n for n in range(longest, 0, -1) if text.endswith(string[:n])), 0)
+
+
 class TextStream:
     """Joins the bytes of tokens into text that may be shown.
 
@@ -36,12 +42,7 @@ class TextStream:
             self.stopped = True
             text, self._held = self._held[: min(ends)], ""
             return text
-        keep = max((self._overlap(string) for string in self._stop), default=0)
+        keep = max((beginning(self._held, string) for string in self._stop), default=0)
         cut = len(self._held) - keep
         text, self._held = self._held[:cut], self._held[cut:]
         return text
-
-    def _overlap(self, string: str) -> int:
-        """How many characters at the end of the held text begin `string`."""
-        longest = min(len(string) - 1, len(self._held))
-        return next((n for n in range(longest, 0, -1) if self._held.endswith(string[:n])), 0)

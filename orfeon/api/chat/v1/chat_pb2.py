@@ -24,33 +24,79 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorfeon/api/chat/v1/chat.proto\x12\x12orfeon.api.chat.v1\"\x82\x04\n\x15\x43hatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x08messages\x18\x02 \x03(\x0b\x32\x1b.orfeon.api.chat.v1.Message\x12\x17\n\nmax_tokens\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x04 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x05 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05top_k\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x07 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x08 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\t \x01(\x02H\x06\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\n \x01(\x02H\x07\x88\x01\x01\x12\x11\n\x04seed\x18\x0b \x01(\x03H\x08\x88\x01\x01\x12\x0c\n\x04stop\x18\x0c \x03(\t\x12;\n\x0fresponse_format\x18\r \x01(\x0e\x32\".orfeon.api.chat.v1.ResponseFormatB\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seed\"q\n\x07Message\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.orfeon.api.chat.v1.Role\x12\x30\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x1f.orfeon.api.chat.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\"%\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x42\x06\n\x04part\"e\n\x16\x43hatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12.\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.Finished\"\\\n\x1bStreamChatCompletionRequest\x12=\n\ncompletion\x18\x01 \x01(\x0b\x32).orfeon.api.chat.v1.ChatCompletionRequest\"y\n\x1cStreamChatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x05\x64\x65lta\x18\x02 \x01(\tH\x00\x12\x30\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"n\n\x08\x46inished\x12\x30\n\x06reason\x18\x01 \x01(\x0e\x32 .orfeon.api.chat.v1.FinishReason\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05*l\n\x0eResponseFormat\x12\x1f\n\x1bRESPONSE_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14RESPONSE_FORMAT_TEXT\x10\x01\x12\x1f\n\x1bRESPONSE_FORMAT_JSON_OBJECT\x10\x02*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xf3\x01\n\x0b\x43hatService\x12g\n\x0e\x43hatCompletion\x12).orfeon.api.chat.v1.ChatCompletionRequest\x1a*.orfeon.api.chat.v1.ChatCompletionResponse\x12{\n\x14StreamChatCompletion\x12/.orfeon.api.chat.v1.StreamChatCompletionRequest\x1a\x30.orfeon.api.chat.v1.StreamChatCompletionResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dorfeon/api/chat/v1/chat.proto\x12\x12orfeon.api.chat.v1\"\xe2\x02\n\x15\x43hatCompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x08messages\x18\x02 \x03(\x0b\x32\x1b.orfeon.api.chat.v1.Message\x12\x36\n\x07options\x18\x03 \x01(\x0b\x32%.orfeon.api.chat.v1.GenerationOptions\x12\'\n\x05tools\x18\x04 \x03(\x0b\x32\x18.orfeon.api.chat.v1.Tool\x12\x33\n\x0btool_choice\x18\x05 \x01(\x0b\x32\x1e.orfeon.api.chat.v1.ToolChoice\x12 \n\x13parallel_tool_calls\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12;\n\x0fresponse_format\x18\x07 \x01(\x0b\x32\".orfeon.api.chat.v1.ResponseFormatB\x16\n\x14_parallel_tool_calls\"\xd6\x04\n\x11GenerationOptions\x12\x17\n\nmax_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x0btemperature\x18\x02 \x01(\x02H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x12\n\x05top_k\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x05 \x01(\x02H\x04\x88\x01\x01\x12\x1d\n\x10presence_penalty\x18\x06 \x01(\x02H\x05\x88\x01\x01\x12\x1e\n\x11\x66requency_penalty\x18\x07 \x01(\x02H\x06\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x08 \x01(\x02H\x07\x88\x01\x01\x12\x11\n\x04seed\x18\t \x01(\x03H\x08\x88\x01\x01\x12\x0c\n\x04stop\x18\n \x03(\t\x12H\n\nlogit_bias\x18\x0b \x03(\x0b\x32\x34.orfeon.api.chat.v1.GenerationOptions.LogitBiasEntry\x12\x15\n\x08logprobs\x18\x0c \x01(\x05H\t\x88\x01\x01\x12\x14\n\x07\x63hoices\x18\r \x01(\x05H\n\x88\x01\x01\x12\x0f\n\x07\x61\x64\x61pter\x18\x0e \x01(\t\x1a\x30\n\x0eLogitBiasEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\r\n\x0b_max_tokensB\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x08\n\x06_top_kB\x08\n\x06_min_pB\x13\n\x11_presence_penaltyB\x14\n\x12_frequency_penaltyB\x11\n\x0f_repeat_penaltyB\x07\n\x05_seedB\x0b\n\t_logprobsB\n\n\x08_choices\"=\n\x04Tool\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"L\n\nToolChoice\x12\x30\n\x04mode\x18\x01 \x01(\x0e\x32\".orfeon.api.chat.v1.ToolChoiceMode\x12\x0c\n\x04name\x18\x02 \x01(\t\"V\n\x0eResponseFormat\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32&.orfeon.api.chat.v1.ResponseFormatType\x12\x0e\n\x06schema\x18\x02 \x01(\t\"\xb9\x01\n\x07Message\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.orfeon.api.chat.v1.Role\x12\x30\n\x07\x63ontent\x18\x02 \x03(\x0b\x32\x1f.orfeon.api.chat.v1.ContentPart\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x30\n\ntool_calls\x18\x04 \x03(\x0b\x32\x1c.orfeon.api.chat.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x05 \x01(\t\"6\n\x0b\x43ontentPart\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"~\n\x16\x43hatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x07\x63hoices\x18\x02 \x03(\x0b\x32\x1a.orfeon.api.chat.v1.Choice\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x19.orfeon.api.chat.v1.Usage\"\xa5\x01\n\x06\x43hoice\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x30\n\ntool_calls\x18\x02 \x03(\x0b\x32\x1c.orfeon.api.chat.v1.ToolCall\x12)\n\x06tokens\x18\x03 \x03(\x0b\x32\x19.orfeon.api.chat.v1.Token\x12\x30\n\x06reason\x18\x04 \x01(\x0e\x32 .orfeon.api.chat.v1.FinishReason\"[\n\x05Token\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\x12\x32\n\tlikeliest\x18\x03 \x03(\x0b\x32\x1f.orfeon.api.chat.v1.LikelyToken\"-\n\x0bLikelyToken\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x0f\n\x07logprob\x18\x02 \x01(\x02\"P\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\x05\x12\x15\n\rcached_tokens\x18\x02 \x01(\x05\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x05\"\\\n\x1bStreamChatCompletionRequest\x12=\n\ncompletion\x18\x01 \x01(\x0b\x32).orfeon.api.chat.v1.ChatCompletionRequest\"\xc0\x01\n\x1cStreamChatCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x19.orfeon.api.chat.v1.DeltaH\x00\x12\x30\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.FinishedH\x00\x12*\n\x05usage\x18\x04 \x01(\x0b\x32\x19.orfeon.api.chat.v1.UsageH\x00\x42\x07\n\x05\x65vent\"\x87\x01\n\x05\x44\x65lta\x12\x0e\n\x06\x63hoice\x18\x01 \x01(\x05\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x35\n\ntool_calls\x18\x03 \x03(\x0b\x32!.orfeon.api.chat.v1.ToolCallDelta\x12)\n\x06tokens\x18\x04 \x03(\x0b\x32\x19.orfeon.api.chat.v1.Token\"K\n\rToolCallDelta\x12\r\n\x05index\x18\x01 \x01(\x05\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\targuments\x18\x04 \x01(\t\"L\n\x08\x46inished\x12\x0e\n\x06\x63hoice\x18\x01 \x01(\x05\x12\x30\n\x06reason\x18\x02 \x01(\x0e\x32 .orfeon.api.chat.v1.FinishReason\"\x8a\x01\n\x11\x43ompletionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12.\n\x07prompts\x18\x02 \x03(\x0b\x32\x1d.orfeon.api.chat.v1.TextInput\x12\x36\n\x07options\x18\x03 \x01(\x0b\x32%.orfeon.api.chat.v1.GenerationOptions\"R\n\tTextInput\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12,\n\x06tokens\x18\x02 \x01(\x0b\x32\x1a.orfeon.api.chat.v1.TokensH\x00\x42\x07\n\x05input\"\x15\n\x06Tokens\x12\x0b\n\x03ids\x18\x01 \x03(\x05\"z\n\x12\x43ompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12+\n\x07\x63hoices\x18\x02 \x03(\x0b\x32\x1a.orfeon.api.chat.v1.Choice\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x19.orfeon.api.chat.v1.Usage\"T\n\x17StreamCompletionRequest\x12\x39\n\ncompletion\x18\x01 \x01(\x0b\x32%.orfeon.api.chat.v1.CompletionRequest\"\xbc\x01\n\x18StreamCompletionResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x19.orfeon.api.chat.v1.DeltaH\x00\x12\x30\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1c.orfeon.api.chat.v1.FinishedH\x00\x12*\n\x05usage\x18\x04 \x01(\x0b\x32\x19.orfeon.api.chat.v1.UsageH\x00\x42\x07\n\x05\x65vent\"L\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12-\n\x06inputs\x18\x02 \x03(\x0b\x32\x1d.orfeon.api.chat.v1.TextInput\"h\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\nembeddings\x18\x02 \x03(\x0b\x32\x1d.orfeon.api.chat.v1.Embedding\x12\x15\n\rprompt_tokens\x18\x03 \x01(\x05\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03*\xa5\x01\n\x12ResponseFormatType\x12$\n RESPONSE_FORMAT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19RESPONSE_FORMAT_TYPE_TEXT\x10\x01\x12$\n RESPONSE_FORMAT_TYPE_JSON_OBJECT\x10\x02\x12$\n RESPONSE_FORMAT_TYPE_JSON_SCHEMA\x10\x03*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03\x12\r\n\tROLE_TOOL\x10\x04*}\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x32\x8f\x04\n\x0b\x43hatService\x12g\n\x0e\x43hatCompletion\x12).orfeon.api.chat.v1.ChatCompletionRequest\x1a*.orfeon.api.chat.v1.ChatCompletionResponse\x12{\n\x14StreamChatCompletion\x12/.orfeon.api.chat.v1.StreamChatCompletionRequest\x1a\x30.orfeon.api.chat.v1.StreamChatCompletionResponse0\x01\x12[\n\nCompletion\x12%.orfeon.api.chat.v1.CompletionRequest\x1a&.orfeon.api.chat.v1.CompletionResponse\x12o\n\x10StreamCompletion\x12+.orfeon.api.chat.v1.StreamCompletionRequest\x1a,.orfeon.api.chat.v1.StreamCompletionResponse0\x01\x12L\n\x05\x45mbed\x12 .orfeon.api.chat.v1.EmbedRequest\x1a!.orfeon.api.chat.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orfeon.api.chat.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESPONSEFORMAT']._serialized_start=1156
-  _globals['_RESPONSEFORMAT']._serialized_end=1264
-  _globals['_ROLE']._serialized_start=1266
-  _globals['_ROLE']._serialized_end=1346
-  _globals['_FINISHREASON']._serialized_start=1348
-  _globals['_FINISHREASON']._serialized_end=1443
+  _globals['_GENERATIONOPTIONS_LOGITBIASENTRY']._loaded_options = None
+  _globals['_GENERATIONOPTIONS_LOGITBIASENTRY']._serialized_options = b'8\001'
+  _globals['_TOOLCHOICEMODE']._serialized_start=3504
+  _globals['_TOOLCHOICEMODE']._serialized_end=3639
+  _globals['_RESPONSEFORMATTYPE']._serialized_start=3642
+  _globals['_RESPONSEFORMATTYPE']._serialized_end=3807
+  _globals['_ROLE']._serialized_start=3809
+  _globals['_ROLE']._serialized_end=3904
+  _globals['_FINISHREASON']._serialized_start=3906
+  _globals['_FINISHREASON']._serialized_end=4031
   _globals['_CHATCOMPLETIONREQUEST']._serialized_start=54
-  _globals['_CHATCOMPLETIONREQUEST']._serialized_end=568
-  _globals['_MESSAGE']._serialized_start=570
-  _globals['_MESSAGE']._serialized_end=683
-  _globals['_CONTENTPART']._serialized_start=685
-  _globals['_CONTENTPART']._serialized_end=722
-  _globals['_CHATCOMPLETIONRESPONSE']._serialized_start=724
-  _globals['_CHATCOMPLETIONRESPONSE']._serialized_end=825
-  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_start=827
-  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_end=919
-  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_start=921
-  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_end=1042
-  _globals['_FINISHED']._serialized_start=1044
-  _globals['_FINISHED']._serialized_end=1154
-  _globals['_CHATSERVICE']._serialized_start=1446
-  _globals['_CHATSERVICE']._serialized_end=1689
+  _globals['_CHATCOMPLETIONREQUEST']._serialized_end=408
+  _globals['_GENERATIONOPTIONS']._serialized_start=411
+  _globals['_GENERATIONOPTIONS']._serialized_end=1009
+  _globals['_GENERATIONOPTIONS_LOGITBIASENTRY']._serialized_start=804
+  _globals['_GENERATIONOPTIONS_LOGITBIASENTRY']._serialized_end=852
+  _globals['_TOOL']._serialized_start=1011
+  _globals['_TOOL']._serialized_end=1072
+  _globals['_TOOLCHOICE']._serialized_start=1074
+  _globals['_TOOLCHOICE']._serialized_end=1150
+  _globals['_RESPONSEFORMAT']._serialized_start=1152
+  _globals['_RESPONSEFORMAT']._serialized_end=1238
+  _globals['_MESSAGE']._serialized_start=1241
+  _globals['_MESSAGE']._serialized_end=1426
+  _globals['_CONTENTPART']._serialized_start=1428
+  _globals['_CONTENTPART']._serialized_end=1482
+  _globals['_TOOLCALL']._serialized_start=1484
+  _globals['_TOOLCALL']._serialized_end=1539
+  _globals['_CHATCOMPLETIONRESPONSE']._serialized_start=1541
+  _globals['_CHATCOMPLETIONRESPONSE']._serialized_end=1667
+  _globals['_CHOICE']._serialized_start=1670
+  _globals['_CHOICE']._serialized_end=1835
+  _globals['_TOKEN']._serialized_start=1837
+  _globals['_TOKEN']._serialized_end=1928
+  _globals['_LIKELYTOKEN']._serialized_start=1930
+  _globals['_LIKELYTOKEN']._serialized_end=1975
+  _globals['_USAGE']._serialized_start=1977
+  _globals['_USAGE']._serialized_end=2057
+  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_start=2059
+  _globals['_STREAMCHATCOMPLETIONREQUEST']._serialized_end=2151
+  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_start=2154
+  _globals['_STREAMCHATCOMPLETIONRESPONSE']._serialized_end=2346
+  _globals['_DELTA']._serialized_start=2349
+  _globals['_DELTA']._serialized_end=2484
+  _globals['_TOOLCALLDELTA']._serialized_start=2486
+  _globals['_TOOLCALLDELTA']._serialized_end=2561
+  _globals['_FINISHED']._serialized_start=2563
+  _globals['_FINISHED']._serialized_end=2639
+  _globals['_COMPLETIONREQUEST']._serialized_start=2642
+  _globals['_COMPLETIONREQUEST']._serialized_end=2780
+  _globals['_TEXTINPUT']._serialized_start=2782
+  _globals['_TEXTINPUT']._serialized_end=2864
+  _globals['_TOKENS']._serialized_start=2866
+  _globals['_TOKENS']._serialized_end=2887
+  _globals['_COMPLETIONRESPONSE']._serialized_start=2889
+  _globals['_COMPLETIONRESPONSE']._serialized_end=3011
+  _globals['_STREAMCOMPLETIONREQUEST']._serialized_start=3013
+  _globals['_STREAMCOMPLETIONREQUEST']._serialized_end=3097
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_start=3100
+  _globals['_STREAMCOMPLETIONRESPONSE']._serialized_end=3288
+  _globals['_EMBEDREQUEST']._serialized_start=3290
+  _globals['_EMBEDREQUEST']._serialized_end=3366
+  _globals['_EMBEDRESPONSE']._serialized_start=3368
+  _globals['_EMBEDRESPONSE']._serialized_end=3472
+  _globals['_EMBEDDING']._serialized_start=3474
+  _globals['_EMBEDDING']._serialized_end=3501
+  _globals['_CHATSERVICE']._serialized_start=4034
+  _globals['_CHATSERVICE']._serialized_end=4561
 # @@protoc_insertion_point(module_scope)

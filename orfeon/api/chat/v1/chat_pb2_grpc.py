@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ChatServiceStub(object):
-    """Answers conversations.
+    """Answers conversations, continues texts and embeds them. Cancelling a call stops the work, here
+    and below.
     """
 
     def __init__(self, channel):
@@ -45,23 +46,59 @@ class ChatServiceStub(object):
                 request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.SerializeToString,
                 response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.FromString,
                 _registered_method=True)
+        self.Completion = channel.unary_unary(
+                '/orfeon.api.chat.v1.ChatService/Completion',
+                request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionResponse.FromString,
+                _registered_method=True)
+        self.StreamCompletion = channel.unary_stream(
+                '/orfeon.api.chat.v1.ChatService/StreamCompletion',
+                request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionResponse.FromString,
+                _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/orfeon.api.chat.v1.ChatService/Embed',
+                request_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer(object):
-    """Answers conversations.
+    """Answers conversations, continues texts and embeds them. Cancelling a call stops the work, here
+    and below.
     """
 
     def ChatCompletion(self, request, context):
-        """Answers one conversation, when the answer is complete. Cancelling the call stops the
-        generation, here and below.
+        """Answers one conversation, when the answer is complete.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamChatCompletion(self, request, context):
-        """Answers one conversation, piece by piece. Text comes in `delta`s, which joined are the answer;
-        the last message is `finished`.
+        """Answers one conversation, piece by piece: every choice's `delta`s, then its `finished`; what
+        all of it took, in `usage`, comes last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Completion(self, request, context):
+        """Continues texts, when all continuations are complete.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamCompletion(self, request, context):
+        """Continues texts, piece by piece, in the order of `StreamChatCompletion`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Gives a vector for each text.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +117,21 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.FromString,
                     response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.SerializeToString,
             ),
+            'Completion': grpc.unary_unary_rpc_method_handler(
+                    servicer.Completion,
+                    request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionResponse.SerializeToString,
+            ),
+            'StreamCompletion': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamCompletion,
+                    request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'orfeon.api.chat.v1.ChatService', rpc_method_handlers)
@@ -89,7 +141,8 @@ def add_ChatServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChatService(object):
-    """Answers conversations.
+    """Answers conversations, continues texts and embeds them. Cancelling a call stops the work, here
+    and below.
     """
 
     @staticmethod
@@ -136,6 +189,87 @@ class ChatService(object):
             '/orfeon.api.chat.v1.ChatService/StreamChatCompletion',
             orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionRequest.SerializeToString,
             orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamChatCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Completion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orfeon.api.chat.v1.ChatService/Completion',
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionRequest.SerializeToString,
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.CompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCompletion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/orfeon.api.chat.v1.ChatService/StreamCompletion',
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionRequest.SerializeToString,
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.StreamCompletionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/orfeon.api.chat.v1.ChatService/Embed',
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedRequest.SerializeToString,
+            orfeon_dot_api_dot_chat_dot_v1_dot_chat__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,97 @@
+"""Between generated text as OpenAI writes it and as the chat contract does, for every route."""
+
+import json
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.schemas.generation import (
+    CompletionsRequest,
+    FinishReason,
+    LikelyToken,
+    SamplingRequest,
+    TokenLogprob,
+    Usage,
+)
+from orfeon import __version__
+from orfeon.api.chat.v1 import chat_pb2
+
+#: Changes when answers to one seed may.
+FINGERPRINT = f"fp_orfeon_{__version__}"
+
+#: Sampling fields that have one name here and in the contract.
+_SAMPLING = (
+    "temperature", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty",
+    "seed",
+)  # fmt: skip
+_LEAST_TOP_P = 1e-6
+
+_REASONS: dict[int, FinishReason] = {
+    chat_pb2.FINISH_REASON_LENGTH: "length",
+    chat_pb2.FINISH_REASON_TOOL_CALLS: "tool_calls",
+}
+
+
+def new_id(prefix: str) -> str:
+    """An id that nothing else has."""
+    return f"{prefix}-{uuid.uuid4().hex}"
+
+
+def sampling_of(body: SamplingRequest) -> chat_pb2.GenerationOptions:
+    """How tokens are chosen."""
+    options = chat_pb2.GenerationOptions(
+        adapter=body.adapter or "", **{name: getattr(body, name) for name in _SAMPLING}
+    )
+    if body.top_p is not None:
+        # OpenAI allows 0, which keeps the likeliest token alone, as any tiny mass does.
+        options.top_p = max(body.top_p, _LEAST_TOP_P)
+    return options
+
+
+def options_of(body: CompletionsRequest) -> chat_pb2.GenerationOptions:
+    """How to generate, less how much and what to tell of tokens."""
+    options = sampling_of(body)
+    options.stop.extend(body.stop)
+    options.logit_bias.update(body.logit_bias or {})
+    if body.n is not None:
+        options.choices = body.n
+    return options
+
+
+def schema_text(schema: Any) -> str:
+    """A JSON schema as the contract has it."""
+    return json.dumps(schema)
+
+
+def reason_of(reason: int) -> FinishReason:
+    """Why an answer ended."""
+    return _REASONS.get(reason, "stop")
+
+
+def usage_of(usage: chat_pb2.Usage) -> Usage:
+    """What an answer took."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }
+
+
+def tokens_of(tokens: Iterable[chat_pb2.Token]) -> list[TokenLogprob]:
+    """The tokens of an answer, and the likeliest at each place."""
+    return [
+        {
+            **_likely(token),
+            "top_logprobs": [_likely(other) for other in token.likeliest],
+        }
+        for token in tokens
+    ]
+
+
+def _likely(token: chat_pb2.Token | chat_pb2.LikelyToken) -> LikelyToken:
+    return {
+        "token": token.token.decode("utf-8", "replace"),
+        "logprob": token.logprob,
+        "bytes": list(token.token),
+    }
