@@ -1,0 +1,153 @@
+"""A context of llama.cpp: reads tokens of many sequences at once and says what may follow each."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llama_cpp import llama_cpp
+from numpy.typing import NDArray
+
+from services.runtime.llama.weights import Weights
+
+#: Tokens in one step for each of which an output can be had. Each costs memory: a row of logits.
+MOST_OUTPUTS = 64
+MOST_TOKENS = 512
+#: How many sequences llama.cpp can tell apart.
+MOST_SEQUENCES = 256
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Tokens of one sequence in a step; the first comes after `past` others.
+
+    `outputs`: how many of its last tokens are to be told what follows them.
+    """
+
+    sequence: int
+    past: int
+    tokens: Sequence[int]
+    outputs: int
+
+
+class DecodeFailed(Exception):
+    """llama.cpp could not read a batch; `code` is what it returned."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"llama_decode returned {code}")
+        self.code = code
+
+
+class Decoder:
+    """Belongs to one thread."""
+
+    def __init__(
+        self, weights: Weights, *, cells: int, sequences: int, threads: int, on_gpu: bool
+    ) -> None:
+        """A context of `cells` tokens for all sequences together. Raises `MemoryError`."""
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = MOST_TOKENS
+        params.n_outputs_max = MOST_OUTPUTS
+        params.n_seq_max = sequences
+        params.n_threads = params.n_threads_batch = threads
+        # Sequences share cells, so a step costs by the longest one and not by their number; flash
+        # attention skips the cells of others, which otherwise cost as much as one's own.
+        params.kv_unified = True
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        # Else a sequence could not be cut back to what it has in common with the next.
+        params.swa_full = True
+        # Else a long prompt takes room on a GPU that was not granted.
+        params.offload_kqv = params.op_offload = on_gpu
+        params.no_perf = True
+        self._context: Any = llama_cpp.llama_init_from_model(weights.model, params)
+        if not self._context:
+            raise MemoryError(f"llama.cpp has no room for a context of {cells} tokens")
+        self._memory: Any = llama_cpp.llama_get_memory(self._context)
+        self._batch = llama_cpp.llama_batch_init(MOST_TOKENS, 0, 1)
+        for at in range(MOST_TOKENS):
+            self._batch.n_seq_id[at] = 1
+        self.cells: int = llama_cpp.llama_n_ctx(self._context)
+        """What was asked for, or a little more."""
+        self._weights = weights
+        self._adapter = ""
+        self._identity = np.arange(weights.size, dtype=np.int32)
+        self._candidates = np.zeros(weights.size, _CANDIDATE)
+
+    @property
+    def context(self) -> Any:
+        """A `llama_context_p`."""
+        return self._context
+
+    def read(self, shares: Sequence[Share], adapter: str = "", *, embed: bool = False) -> None:
+        """Reads a batch under an adapter. Raises `DecodeFailed`.
+
+        Outputs are numbered from 0 in the order of the tokens in the batch, those without an output
+        included. With `embed` they are embeddings.
+        """
+        self._use(adapter)
+        llama_cpp.llama_set_embeddings(self._context, embed)
+        batch = self._batch
+        token, position, sequence, output = batch.token, batch.pos, batch.seq_id, batch.logits
+        at = 0
+        for share in shares:
+            first_output = share.past + len(share.tokens) - share.outputs
+            for place, read in enumerate(share.tokens, share.past):
+                token[at] = read
+                position[at] = place
+                sequence[at][0] = share.sequence
+                output[at] = place >= first_output
+                at += 1
+        batch.n_tokens = at
+        if code := llama_cpp.llama_decode(self._context, batch):
+            raise DecodeFailed(code)
+        llama_cpp.llama_synchronize(self._context)
+
+    def logits(self, at: int) -> NDArray[np.float32]:
+        """What may follow token `at` of the batch: shape (vocabulary,), until the next step."""
+        row = llama_cpp.llama_get_logits_ith(self._context, at)
+        return np.ctypeslib.as_array(row, (self._weights.size,))
+
+    def embedding(self, at: int) -> NDArray[np.float32]:
+        """The model's last layer at token `at` of the batch: shape (width,), a copy."""
+        row = llama_cpp.llama_get_embeddings_ith(self._context, at)
+        return np.ctypeslib.as_array(row, (self._weights.width,)).copy()
+
+    def candidates(self, at: int) -> Any:
+        """All tokens with their logits, as samplers take them; until the next call."""
+        table = self._candidates
+        table["id"] = self._identity
+        table["logit"] = self.logits(at)
+        data = table.ctypes.data_as(llama_cpp.llama_token_data_p)
+        return llama_cpp.llama_token_data_array(data, self._weights.size, -1, False)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """See `cache.Memory`."""
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def trim(self, sequence: int, length: int) -> None:
+        """See `cache.Memory`."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def clear(self) -> None:
+        """Forgets all sequences."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        """Frees the context; the weights stay."""
+        llama_cpp.llama_batch_free(self._batch)
+        llama_cpp.llama_free(self._context)
+        self._context = None
+
+    def _use(self, adapter: str) -> None:
+        if adapter == self._adapter:
+            return
+        wanted = [self._weights.adapter(adapter)] if adapter else []
+        pointers = (llama_cpp.llama_adapter_lora_p_ctypes * len(wanted))(*wanted)
+        scales = (ctypes.c_float * len(wanted))(*(1.0 for _ in wanted))
+        if llama_cpp.llama_set_adapters_lora(self._context, pointers, len(wanted), scales):
+            raise DecodeFailed(-1)
+        self._adapter = adapter

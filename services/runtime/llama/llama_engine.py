@@ -1,0 +1,253 @@
+"""GGUF models through llama.cpp, many sequences at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from llama_cpp import llama_cpp
+
+from services.runtime.errors import (
+    ContextLengthExceeded,
+    InvalidRequest,
+    ModelLoadFailed,
+)
+from services.runtime.footprint import allowed
+from services.runtime.llama.cache import Cache
+from services.runtime.llama.decoder import MOST_OUTPUTS, MOST_SEQUENCES, Decoder
+from services.runtime.llama.generation import (
+    Finished,
+    Generation,
+    LanguageModel,
+    Message,
+    Piece,
+    Prompt,
+    Tool,
+)
+from services.runtime.llama.loop import DecodeLoop
+from services.runtime.llama.mailbox import Mailbox
+from services.runtime.llama.prompt import Prompter
+from services.runtime.llama.sampler import Sampler, settled
+from services.runtime.llama.sequence import Answer, Embedding, Told, Vocabulary
+from services.runtime.llama.weights import Weights, start_library
+from services.runtime.manifest import Manifest
+from services.runtime.residency.placement import CUDA, Placement
+
+WEIGHTS = "model.gguf"
+#: Contexts that all sequences have together, unless it is said otherwise.
+CONTEXTS = 2
+#: Sequences for each place: one at work, one that it made pause, and what two have left behind.
+SEQUENCES_PER_PLACE = 4
+
+
+class LlamaEngine:
+    """Loads `model.gguf`. `device` is the container's setting, `places` how many answers are
+    written together, `threads` are for all of them; `cells` is the room for tokens of all
+    sequences, 0 for twice the context.
+    """
+
+    def __init__(
+        self, *, device: str, threads: int, context_length: int, places: int, cells: int = 0
+    ) -> None:
+        start_library()
+        self.kinds = allowed(device, cuda=llama_cpp.llama_supports_gpu_offload())
+        self._threads = threads
+        self._context_length = context_length
+        self._places = min(places, MOST_OUTPUTS)
+        self._cells = cells
+
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> LanguageModel:
+        """Reads the model; its context is the shortest of its own, the manifest's and the
+        container's. Raises `ModelLoadFailed`.
+        """
+        weights = Weights(folder / WEIGHTS, placement)
+        try:
+            weights.load_adapters(
+                {name: folder / file for name, file in manifest.options.get("adapters", {}).items()}
+            )
+            limits = (self._context_length, manifest.context_length, weights.trained_context)
+            context = min(limit for limit in limits if limit)
+            sequences = min(self._places * SEQUENCES_PER_PLACE, MOST_SEQUENCES)
+            decoder = Decoder(
+                weights,
+                cells=max(context, self._cells or CONTEXTS * context),
+                sequences=sequences,
+                threads=self._threads,
+                on_gpu=placement.kind == CUDA,
+            )
+        except MemoryError as error:
+            weights.close()
+            raise ModelLoadFailed(f"{error}: set a shorter context.") from error
+        except BaseException:
+            weights.close()
+            raise
+        cache = Cache(
+            decoder, sequences=sequences, cells=decoder.cells, reuse=not weights.recurrent
+        )
+        return LlamaModel(
+            weights,
+            decoder,
+            DecodeLoop(decoder, cache, places=self._places),
+            context,
+            manifest.options.get("sampling", {}),
+        )
+
+
+class LlamaModel:
+    """A GGUF model with its one context."""
+
+    def __init__(
+        self, weights: Weights, decoder: Decoder, loop: DecodeLoop, context: int,
+        defaults: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self._weights = weights
+        self._decoder = decoder
+        self._loop = loop
+        self._context = context
+        self._defaults = defaults
+        self._prompter = Prompter(weights, context)
+        self._vocabulary = Vocabulary(weights.piece, weights.ends)
+
+    @property
+    def context_length(self) -> int:
+        """See `LanguageModel`."""
+        return self._context
+
+    @property
+    def sees(self) -> bool:
+        """See `LanguageModel`."""
+        return False
+
+    def conversation(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Prompt:
+        """See `LanguageModel`."""
+        return self._prompter.conversation(messages, tools)
+
+    def text(self, text: str) -> Prompt:
+        """See `LanguageModel`."""
+        return self._prompter.text(text)
+
+    @asynccontextmanager
+    async def generate(
+        self, generation: Generation, level: int
+    ) -> AsyncIterator[AsyncIterator[Piece | Finished]]:
+        """See `LanguageModel`."""
+        limit = self._limit(generation)
+        self._check(generation)
+        mailbox: Mailbox[Told] = Mailbox()
+
+        def made() -> list[Answer]:
+            return self._answers(generation, level, limit, mailbox)
+
+        # A grammar can take a while to be read.
+        answers = await asyncio.to_thread(made) if generation.grammar else made()
+        first, *first.followers = answers
+        self._loop.submit([first])
+        try:
+            yield _told(mailbox, len(answers))
+        finally:
+            self._loop.cancel(answers)
+
+    async def embed(self, prompts: Sequence[Prompt], level: int) -> list[list[float]]:
+        """See `LanguageModel`."""
+        for prompt in prompts:
+            self._check_prompt(prompt, answer=0)
+        # A box for each, since they need not end in their order.
+        boxes: list[Mailbox[Told]] = [Mailbox() for _ in prompts]
+        work = [
+            Embedding(prompt.tokens, level, box) for prompt, box in zip(prompts, boxes, strict=True)
+        ]
+        self._loop.submit(work)
+        try:
+            return [vector for box in boxes if isinstance(vector := await box.get(), list)]
+        finally:
+            self._loop.cancel(work)
+
+    def close(self) -> None:
+        """Ends what is still being generated, and frees weights and context."""
+        self._loop.close()
+        self._decoder.close()
+        self._weights.close()
+
+    def _answers(
+        self, generation: Generation, level: int, limit: int, mailbox: Mailbox[Told]
+    ) -> list[Answer]:
+        sampling = settled(generation.sampling, self._defaults)
+        return [
+            Answer(
+                generation.prompt.tokens,
+                level,
+                generation.adapter,
+                mailbox,
+                Sampler(
+                    self._weights,
+                    sampling,
+                    choice=choice,
+                    grammar=generation.grammar,
+                    trigger=generation.trigger,
+                    most=limit,
+                ),
+                self._vocabulary,
+                limit=limit,
+                stop=generation.stop,
+                logprobs=generation.logprobs,
+                choice=choice,
+            )
+            for choice in range(generation.choices)
+        ]
+
+    def _limit(self, generation: Generation) -> int:
+        """Tokens that may be generated."""
+        prompt, wanted = len(generation.prompt.tokens), generation.max_tokens
+        self._check_prompt(generation.prompt, answer=1)
+        room = self._context - prompt
+        if wanted is not None and wanted > room:
+            raise ContextLengthExceeded(
+                f"This model's context holds {self._context} tokens. The prompt takes {prompt} and "
+                f"{wanted} were asked for: ask for {wanted - room} fewer, at most {room}.",
+                param="max_tokens",
+            )
+        return room if wanted is None else wanted
+
+    def _check_prompt(self, prompt: Prompt, *, answer: int) -> None:
+        tokens = prompt.tokens
+        if not tokens:
+            raise InvalidRequest("The prompt is empty: send some text.", param="prompt")
+        if min(tokens) < 0 or max(tokens) >= self._weights.size:
+            raise InvalidRequest(
+                f"The prompt has a token that this model does not know: they go from 0 to "
+                f"{self._weights.size - 1}.",
+                param="prompt",
+            )
+        if (excess := len(tokens) + answer - self._context) > 0:
+            raise ContextLengthExceeded(
+                f"This model's context holds {self._context} tokens. The prompt takes "
+                f"{len(tokens)}{' and an answer at least 1' if answer else ''}: shorten it by "
+                f"{excess} tokens.",
+                param="prompt",
+            )
+
+    def _check(self, generation: Generation) -> None:
+        if generation.adapter and generation.adapter not in self._weights.adapters:
+            known = ", ".join(sorted(self._weights.adapters)) or "none"
+            raise InvalidRequest(
+                f"This model has no adapter {generation.adapter!r}; it has: {known}.",
+                param="adapter",
+            )
+        for token, _ in generation.sampling.logit_bias:
+            if not 0 <= token < self._weights.size:
+                raise InvalidRequest(
+                    f"logit_bias names the token {token}; this model's go from 0 to "
+                    f"{self._weights.size - 1}.",
+                    param="logit_bias",
+                )
+
+
+async def _told(mailbox: Mailbox[Told], choices: int) -> AsyncIterator[Piece | Finished]:
+    """What comes until every choice has ended."""
+    while choices:
+        told = await mailbox.get()
+        if isinstance(told, Finished):
+            choices -= 1
+        if not isinstance(told, list):
+            yield told
