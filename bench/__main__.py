@@ -1,18 +1,22 @@
-"""`make bench`: everything, or parts: `python -m bench gateway|product|sharing|overhead`."""
+"""`make bench`: everything, or parts, `python -m bench PART...`."""
 
 import sys
 from pathlib import Path
 
 from bench import gateway, overhead, product, sharing
+from bench.language import suite
 
-PEER = Path(sys.prefix + "-litellm") / "bin" / "litellm"
+LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
+LLAMA = Path(sys.prefix + "-llama") / "bin" / "python"
 
 if __name__ == "__main__":
-    parts = sys.argv[1:] or ["gateway", "product", "sharing", "overhead"]
+    parts = sys.argv[1:] or ["product", "gateway", "language", "sharing", "overhead"]
     if "product" in parts:
         product.main()
     if "gateway" in parts:
-        gateway.main(PEER)
+        gateway.main(LITELLM)
+    if "language" in parts:
+        suite.main(LLAMA)
     if "sharing" in parts:
         sharing.main()
     if "overhead" in parts:

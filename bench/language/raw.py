@@ -1,9 +1,11 @@
 """The loop that no engine beats: every sequence in one `llama_decode`, greedy, and nothing else."""
 
 import ctypes
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import llama_cpp
@@ -18,7 +20,7 @@ _SILENT = llama_cpp.llama_log_callback(lambda _level, _text, _data: None)
 class Run:
     """What was generated after each prompt.
 
-    `seconds` are of all, `step` of one decoding step of all sequences on average.
+    `seconds` are of all, `step` of one decoding step of all sequences, the median.
     """
 
     answers: list[str]
@@ -52,18 +54,18 @@ class RawLoop:
         llama_cpp.llama_memory_clear(self._memory, False)
         began = time.perf_counter()
         answers = [[token] for token in self._read(texts)]
-        reading = time.perf_counter()
+        moments = [time.perf_counter()]
         for step in range(count - 1):
             for at, answer in enumerate(answers):
                 self._put(at, at, answer[-1], len(texts[at]) + step, wanted=True)
             self._decode(len(answers))
             for at, answer in enumerate(answers):
                 answer.append(self._sample(at))
-        ended = time.perf_counter()
+            moments.append(time.perf_counter())
         return Run(
             [self._text(answer) for answer in answers],
-            ended - began,
-            (ended - reading) / max(1, count - 1),
+            moments[-1] - began,
+            statistics.median(after - before for before, after in pairwise(moments)),
         )
 
     def close(self) -> None:
