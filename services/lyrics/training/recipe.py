@@ -19,6 +19,8 @@ class Recipe:
     """
 
     method: Method
+    data: str
+    """The table of songs."""
     base: str
     genre: str
     language: str
@@ -34,6 +36,8 @@ class Recipe:
     """Held-out passages that an evaluation reads, spread evenly; 0 reads all."""
     rank: int = 8
     alpha: int = 16
+    prompt: str = ""
+    """What the writer is told to be; empty takes that of the genre."""
     seed: int = 1
     bf16: bool = False
     """Whether products are computed in bfloat16, which needs hardware that has it."""
@@ -65,17 +69,17 @@ class Recipe:
             ) from error
 
 
-def full(base: str, genre: str, language: str) -> Recipe:
+def full(data: str, base: str, genre: str, language: str) -> Recipe:
     """All weights, with the settings that rock, pop and rap were first trained with."""
     return Recipe(
-        "full", base, genre, language,
+        "full", data, base, genre, language,
         steps=1000, learning_rate=3e-5, batch=4, accumulation=4, eval_every=500, length=512,
     )  # fmt: skip
 
 
-def lora(base: str, genre: str, language: str) -> Recipe:
+def lora(data: str, base: str, genre: str, language: str) -> Recipe:
     """An adapter of a few megabytes beside weights that stay as they are."""
     return Recipe(
-        "lora", base, genre, language,
+        "lora", data, base, genre, language,
         steps=300, learning_rate=5e-4, batch=4, accumulation=1, eval_every=100, length=256,
     )  # fmt: skip
