@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from services.runtime.llama.generation import Image
@@ -85,9 +86,11 @@ class _Weights:
         self.writer = gguf.GGUFWriter(path, architecture)
         self._random = np.random.default_rng(seed)
 
-    def weight(self, name: str, *shape: int, scale: float | None = None) -> None:
+    def weight(
+        self, name: str, *shape: int, scale: float | NDArray[np.float64] | None = None
+    ) -> None:
         """A tensor that keeps what passes it at about its size."""
-        scale = scale or shape[-1] ** -0.5
+        scale = shape[-1] ** -0.5 if scale is None else scale
         values = self._random.normal(0, scale, shape)
         self.writer.add_tensor(name, values.astype(np.float32))
 
@@ -139,7 +142,9 @@ def _text(path: Path, template: str) -> None:
     writer.add_add_space_prefix(False)
     writer.add_chat_template(template)
     file.weight("token_embd.weight", len(tokens), WIDTH, scale=1.0)
-    file.weight("output.weight", len(tokens), WIDTH, scale=0.5)
+    # So that what it says is letters: bytes and marks of roles come seldom.
+    loud = [0.5 if kind == gguf.TokenType.NORMAL else 0.05 for kind in kinds]
+    file.weight("output.weight", len(tokens), WIDTH, scale=np.array(loud)[:, None])
     file.norm("output_norm", bias=False)
     for layer in range(LAYERS):
         block = f"blk.{layer}"

@@ -12,7 +12,7 @@ import pytest
 from llama_cpp import llama_cpp
 from PIL import Image as Pillow
 
-from services.runtime.errors import InvalidRequest
+from services.runtime.errors import InvalidRequest, ModelLoadFailed, ServiceUnavailable
 from services.runtime.llama.generation import Image
 from services.runtime.llama.marks import Rows, is_mark, row_of
 from services.runtime.llama.vision import Projector
@@ -31,7 +31,7 @@ def text_model(folder: Path) -> Iterator[Any]:
 @contextmanager
 def projector(folder: Path) -> Iterator[Projector]:
     with text_model(folder) as model:
-        made = Projector(folder / "mmproj.gguf", model, threads=1, gpu=None)
+        made = Projector(folder / "mmproj.gguf", model, threads=1, gpu=None, most=512)
         yield made
         made.close()
 
@@ -50,7 +50,7 @@ def test_a_picture_becomes_rows_as_wide_as_the_text_model(
 ) -> None:
     with projector(make(tmp_path)) as eyes:
         found = encoded(eyes, seeing.picture(1))
-        places = eyes.open(seeing.picture(1)).places
+        places = eyes.open(seeing.picture(1)).tokens
         assert eyes.causal is causal
     assert [part.shape for part in found.values()] == [(rows, seeing.WIDTH)] * chunks
     assert all(np.isfinite(part).all() and part.std() > 0.01 for part in found.values())
@@ -60,7 +60,7 @@ def test_a_picture_becomes_rows_as_wide_as_the_text_model(
 
 def test_tiles_are_told_apart_by_tokens_of_the_model(tmp_path: Path) -> None:
     with projector(seeing.smolvlm(tmp_path)) as eyes:
-        places = eyes.open(seeing.picture(1)).places
+        places = eyes.open(seeing.picture(1)).tokens
     tokens = [place for place in places if not is_mark(place)]
     assert tokens.count(seeing.token("<fake_token_around_image>")) == 18
     assert tokens.count(seeing.token("<row_2_col_3>")) == 1
@@ -113,6 +113,24 @@ def test_a_file_that_is_no_projector_is_refused(tmp_path: Path) -> None:
     shutil.copy(folder / "model.gguf", folder / "mmproj.gguf")
     with (
         text_model(folder) as model,
-        pytest.raises(ValueError, match=r"mmproj\.gguf is no projector"),
+        pytest.raises(ModelLoadFailed, match=r"mmproj\.gguf of this model is no projector"),
     ):
-        Projector(folder / "mmproj.gguf", model, threads=1, gpu=None)
+        Projector(folder / "mmproj.gguf", model, threads=1, gpu=None, most=512)
+
+
+def test_a_picture_that_cannot_be_read_at_once_is_refused(tmp_path: Path) -> None:
+    folder = seeing.gemma(tmp_path)
+    with text_model(folder) as model:
+        eyes = Projector(folder / "mmproj.gguf", model, threads=1, gpu=None, most=15)
+        with pytest.raises(InvalidRequest, match=r"takes 16 tokens.*15 can be"):
+            eyes.open(seeing.picture(1))
+        eyes.close()
+
+
+def test_nothing_is_encoded_after_the_end(tmp_path: Path) -> None:
+    with projector(seeing.llava(tmp_path)) as eyes:
+        opened = eyes.open(seeing.picture(1))
+    with pytest.raises(ServiceUnavailable):
+        opened.encode(opened.keys[0])
+    with pytest.raises(ServiceUnavailable):
+        eyes.open(seeing.picture(1))

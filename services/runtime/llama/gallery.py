@@ -23,7 +23,7 @@ class Opened(Protocol):
     """A picture, decoded and cut up."""
 
     @property
-    def places(self) -> Sequence[int]:
+    def tokens(self) -> Sequence[int]:
         """What to put into the prompt: marks, and tokens of the model around them."""
 
     def encode(self, key: int) -> Rows:
@@ -38,29 +38,29 @@ class Eyes(Protocol):
 
 
 class Gallery:
-    """Knows of each picture its places in a prompt, and keeps the encodings of the latest."""
+    """Knows of each picture its tokens in a prompt, and keeps the encodings of the latest."""
 
     def __init__(self, eyes: Eyes, most_bytes: int = MOST_BYTES) -> None:
         self._eyes = eyes
         self._most_bytes = most_bytes
-        self._places: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
-        self._placing = threading.Lock()
+        self._tokens: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
+        self._counting = threading.Lock()
         self._rows: OrderedDict[int, Rows] = OrderedDict()
         self._turns = _Turns()
 
-    def places(self, image: Image) -> tuple[int, ...]:
+    def tokens(self, image: Image) -> tuple[int, ...]:
         """What stands for the picture in a prompt. Blocking. Raises `InvalidRequest`."""
         digest = hashlib.sha256(image.data).digest()
-        with self._placing:
-            if (known := self._places.get(digest)) is not None:
-                self._places.move_to_end(digest)
+        with self._counting:
+            if (known := self._tokens.get(digest)) is not None:
+                self._tokens.move_to_end(digest)
                 return known
-        places = tuple(self._eyes.open(image).places)
-        with self._placing:
-            self._places[digest] = places
-            while len(self._places) > MOST_PICTURES:
-                self._places.popitem(last=False)
-        return places
+        tokens = tuple(self._eyes.open(image).tokens)
+        with self._counting:
+            self._tokens[digest] = tokens
+            while len(self._tokens) > MOST_PICTURES:
+                self._tokens.popitem(last=False)
+        return tokens
 
     async def rows(self, images: Sequence[Image], level: int) -> dict[int, Rows]:
         """The encodings of all chunks of the pictures, by key; those kept are not made again.
@@ -70,8 +70,8 @@ class Gallery:
         """
         found: dict[int, Rows] = {}
         for image in images:
-            places = await asyncio.to_thread(self.places, image)
-            keys = dict.fromkeys(row_of(place)[0] for place in places if is_mark(place))
+            tokens = await asyncio.to_thread(self.tokens, image)
+            keys = dict.fromkeys(row_of(token)[0] for token in tokens if is_mark(token))
             found |= await self._encoded(image, keys, level)
         return found
 

@@ -1,9 +1,8 @@
 """Marks stand in a prompt where pictures go: a prompt with pictures is still a row of numbers.
 
 A chunk is what the encoder reads at once: a picture, or a tile of one. It has a key, made from the
-picture's own bytes, and as many places in the prompt as its encoding has rows. Each place is a mark
-of its own, below zero, where no token is. Two prompts therefore agree exactly as far as their texts
-and their pictures do.
+picture's own bytes, and its encoding has rows. For each row there is a mark of its own, below zero,
+where no token is. Two prompts therefore agree exactly as far as their texts and their pictures do.
 """
 
 import hashlib
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]
-"""The encoding of a chunk: shape (places, width of the text model)."""
+"""The encoding of a chunk: shape (marks, width of the text model)."""
 
 _ROW_BITS = 20
 _KEY_BYTES = 16
@@ -26,13 +25,13 @@ def key_of(picture: bytes, chunk: int) -> int:
 
 
 def marks(key: int, rows: int) -> Iterable[int]:
-    """The places of a chunk, in order."""
+    """What stands in a prompt for a chunk."""
     return (~(key << _ROW_BITS | row) for row in range(rows))
 
 
-def is_mark(place: int) -> bool:
+def is_mark(token: int) -> bool:
     """Whether a picture goes here, and no token."""
-    return place < 0
+    return token < 0
 
 
 def row_of(mark: int) -> tuple[int, int]:

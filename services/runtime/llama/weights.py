@@ -17,14 +17,15 @@ _WARNING, _ERROR = 3, 4
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _say(level: int, text: bytes, _data: object) -> None:
+def say(level: int, text: bytes, _data: object) -> None:
+    """Where llama.cpp's libraries say what they do: of warnings and errors our log hears."""
     if level in (_WARNING, _ERROR):
         log.log(logging.DEBUG, text.decode("utf-8", "replace").strip())
 
 
 def start_library() -> None:
     """Prepares llama.cpp and sends what it says to our log. May be called again."""
-    llama_cpp.llama_log_set(_say, ctypes.c_void_p(None))
+    llama_cpp.llama_log_set(say, ctypes.c_void_p(None))
     llama_cpp.llama_backend_init()
 
 

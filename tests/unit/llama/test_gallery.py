@@ -36,7 +36,7 @@ class Picture:
         self._keys = [key_of(data, at) for at in range(TILES)]
 
     @property
-    def places(self) -> Sequence[int]:
+    def tokens(self) -> Sequence[int]:
         return [place for key in self._keys for place in (TOKEN, *marks(key, ROWS))]
 
     def encode(self, key: int) -> Rows:
@@ -62,7 +62,7 @@ def image(name: str) -> Image:
 
 async def test_every_mark_has_its_row(gallery: Gallery) -> None:
     rows = await gallery.rows([image("a"), image("b")], 1)
-    places = gallery.places(image("a")) + gallery.places(image("b"))
+    places = gallery.tokens(image("a")) + gallery.tokens(image("b"))
     assert places.count(TOKEN) == 2 * TILES
     for place in filter(is_mark, places):
         key, row = row_of(place)
@@ -72,7 +72,7 @@ async def test_every_mark_has_its_row(gallery: Gallery) -> None:
 
 async def test_a_picture_is_encoded_once(gallery: Gallery, eyes: Eyes) -> None:
     for _ in range(3):
-        gallery.places(image("a"))
+        gallery.tokens(image("a"))
         await gallery.rows([image("a"), image("a")], 1)
     assert eyes.log == [(b"a", 0), (b"a", 1), (b"a", 2)]
     assert eyes.decoded == [b"a"] * 2  # Once for its places, once for its pixels.
@@ -137,7 +137,7 @@ async def test_an_encoder_that_fails_keeps_nobody_out(gallery: Gallery, eyes: Ey
 
 
 class Broken:
-    places = tuple(marks(key_of(b"a", 0), ROWS))
+    tokens = tuple(marks(key_of(b"a", 0), ROWS))
 
     def encode(self, key: int) -> Rows:
         raise RuntimeError
