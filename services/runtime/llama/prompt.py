@@ -9,7 +9,9 @@ from typing import Any
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from services.runtime.errors import ContextLengthExceeded, InvalidRequest
+from services.runtime.llama.gallery import Gallery
 from services.runtime.llama.generation import Image, Message, Prompt, Tool
+from services.runtime.llama.marks import is_mark
 from services.runtime.llama.weights import Weights
 
 #: What models write around a call, and what their templates mention if they know tools this way.
@@ -20,12 +22,18 @@ _KNOWN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 class Prompter:
     """Makes prompts for one model. May be used in several threads."""
 
-    def __init__(self, weights: Weights, context: int) -> None:
+    def __init__(
+        self, weights: Weights, context: int, *, template: str = "", gallery: Gallery | None = None
+    ) -> None:
+        """`template` is Jinja, instead of the model's own; without a gallery nothing is seen."""
         self._weights = weights
         self._context = context
-        template = weights.chat_template
-        self._knows_tools = "tools" in template and CALL in template
-        self._template = template
+        self._gallery = gallery
+        self._template = template or weights.chat_template
+        self._knows_tools = "tools" in self._template and CALL in self._template
+        # Templates of models that see often take what is said as a list of parts, and some of them
+        # nothing else.
+        self._in_parts = not self._shows(in_parts=False) and self._shows(in_parts=True)
 
     def text(self, text: str) -> Prompt:
         """Plain text. Raises `ContextLengthExceeded`."""
@@ -45,7 +53,7 @@ class Prompter:
                 "/v1/completions, or another model.",
                 param="model",
             )
-        if any(isinstance(part, Image) for message in messages for part in message.content):
+        if self._gallery is None and any(map(_pictures, messages)):
             raise InvalidRequest(
                 "This model cannot see: leave the pictures out, or choose a model that can.",
                 param="messages",
@@ -58,15 +66,52 @@ class Prompter:
             messages = _told_of_tools(messages, described)
             described = []
         apart = _Apart()
-        rendered = self._render(apart, list(map(_spoken, messages)), described)
+        spoken = list(map(_spoken, messages))
+        rendered = self._render(apart, spoken, described, in_parts=self._in_parts)
+        return self._prompt(apart.split(rendered))
+
+    def _prompt(self, pieces: Sequence[tuple[str | Image, bool]]) -> Prompt:
         tokens: list[int] = []
-        for text, special in apart.split(rendered):
-            tokens += self._weights.tokenize(text, special=special)
-        return Prompt(tuple(tokens))
+        images = []
+        for piece, special in pieces:
+            if isinstance(piece, str):
+                tokens += self._weights.tokenize(piece, special=special)
+                continue
+            assert self._gallery is not None
+            tokens += self._gallery.tokens(piece)
+            images.append(piece)
+            if len(tokens) >= self._context:  # Else the next would be unpacked for nothing.
+                raise ContextLengthExceeded(
+                    f"This model's context holds {self._context} tokens, and the first "
+                    f"{len(images)} of the pictures take them all: send fewer.",
+                    param="messages",
+                )
+        if tokens and is_mark(tokens[-1]):
+            raise InvalidRequest(
+                "This model can say nothing right after a picture: put text behind it.",
+                param="messages",
+            )
+        return Prompt(tuple(tokens), tuple(images))
+
+    def _shows(self, *, in_parts: bool) -> bool:
+        """Whether the template shows what a user says, given whole or in parts."""
+        apart = _Apart()
+        question = {"role": "user", "content": "?"}
+        try:
+            rendered = self._render(apart, [question], [], in_parts=in_parts)
+        except InvalidRequest:
+            return False
+        return ("?", False) in apart.split(rendered)
 
     def _render(
-        self, apart: "_Apart", messages: list[dict[str, Any]], tools: list[dict[str, Any]]
-    ) -> str:
+        self, apart: "_Apart", messages: list[dict[str, Any]], tools: list[dict[str, Any]],
+        *, in_parts: bool,
+    ) -> str:  # fmt: skip
+        if in_parts:
+            messages = [
+                message | {"content": [{"type": "text", "text": message["content"]}]}
+                for message in messages
+            ]
         formatter = Jinja2ChatFormatter(
             template=self._template, eos_token=self._weights.end, bos_token=self._weights.begin
         )
@@ -91,6 +136,10 @@ class Prompter:
             )
 
 
+class _Content(tuple[str | Image, ...]):
+    """What a message with pictures says, which templates are shown as one text."""
+
+
 class _Apart:
     """Texts of people, for each of which a mark stands in what the template renders."""
 
@@ -98,13 +147,15 @@ class _Apart:
         # Nobody can write a mark, since nobody knows the number.
         self._mark = f"\ue000{secrets.token_hex(8)}-"
         self._marks = re.compile(f"{self._mark}(\\d+)\ue001")
-        self._texts: list[str] = []
+        self._texts: list[str | Image] = []
 
     def hide(self, value: Any) -> Any:
         """The value with a mark for every text in it, and for every key that is no plain word."""
-        if isinstance(value, str):
+        if isinstance(value, str | Image):
             self._texts.append(value)
             return f"{self._mark}{len(self._texts) - 1}\ue001"
+        if isinstance(value, _Content):
+            return "".join(map(self.hide, value))
         if isinstance(value, Mapping):
             return {
                 key if _KNOWN_KEY.fullmatch(key) else self.hide(key): inner
@@ -122,7 +173,7 @@ class _Apart:
         hidden: str = self.hide(json.dumps(self._shown(value), **layout))
         return hidden
 
-    def split(self, rendered: str) -> list[tuple[str, bool]]:
+    def split(self, rendered: str) -> list[tuple[str | Image, bool]]:
         """What was rendered, in pieces; whether each may hold control tokens."""
         pieces = self._marks.split(rendered)
         return [
@@ -131,14 +182,22 @@ class _Apart:
             if piece
         ]
 
+    def _text(self, at: int) -> str:
+        text = self._texts[at]
+        return text if isinstance(text, str) else ""
+
     def _shown(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._marks.sub(lambda found: self._texts[int(found[1])], value)
+            return self._marks.sub(lambda found: self._text(int(found[1])), value)
         if isinstance(value, Mapping):
             return {self._shown(key): self._shown(inner) for key, inner in value.items()}
         if isinstance(value, Sequence):
             return [self._shown(inner) for inner in value]
         return value
+
+
+def _pictures(message: Message) -> bool:
+    return any(isinstance(part, Image) for part in message.content)
 
 
 def _size(message: Message) -> int:
@@ -160,7 +219,8 @@ def _described(tool: Tool) -> dict[str, Any]:
 
 def _spoken(message: Message) -> dict[str, Any]:
     """A message as templates take it."""
-    spoken: dict[str, Any] = {"role": message.role, "content": message.text}
+    content = _Content(message.content) if _pictures(message) else message.text
+    spoken: dict[str, Any] = {"role": message.role, "content": content}
     if message.name:
         spoken["name"] = message.name
     if message.tool_calls:
@@ -202,7 +262,7 @@ def _told_of_tools(
             f'{{"name": "the name", "arguments": {{}}}}\n{END_OF_CALL}'
         )
         if told and told[0].role == "system":
-            told[0] = Message("system", (told[0].text + "\n\n" + text,))
+            told[0] = Message("system", (*told[0].content, "\n\n" + text))
         else:
             told.insert(0, Message("system", (text,)))
     return told
@@ -210,7 +270,7 @@ def _told_of_tools(
 
 def _as_text(message: Message) -> Message:
     if message.role == "tool":
-        return Message("user", (f"<tool_response>\n{message.text}\n</tool_response>",))
+        return Message("user", ("<tool_response>\n", *message.content, "\n</tool_response>"))
     if not message.tool_calls:
         return message
     calls = [
