@@ -6,7 +6,8 @@ where no token is. Two prompts therefore agree exactly as far as their texts and
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,3 +38,39 @@ def is_mark(token: int) -> bool:
 def row_of(mark: int) -> tuple[int, int]:
     """The chunk's key and the row of its encoding that goes here."""
     return ~mark >> _ROW_BITS, ~mark & ((1 << _ROW_BITS) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The encodings of the pictures in a prompt, by the keys of their chunks."""
+
+    rows: Mapping[int, Rows] = field(default_factory=dict)
+    causal: bool = True
+    """Whether a picture is read mark by mark; else a chunk at once."""
+
+    def knows(self, tokens: Sequence[int]) -> bool:
+        """Whether there is a row for every mark."""
+        marked = (row_of(token) for token in tokens if is_mark(token))
+        return all(key in self.rows and row < len(self.rows[key]) for key, row in marked)
+
+    def stretch(self, tokens: Sequence[int], past: int, count: int, room: int) -> int:
+        """How many can be read at once after the first `past`: tokens, or marks of one chunk.
+
+        About `count`, at most `room`: 0 where what must be read at once has no room.
+        """
+        count = min(count, room, len(tokens) - past)
+        if not self.rows:
+            return count
+        if is_mark(tokens[past]):
+            key, row = row_of(tokens[past])
+            left = len(self.rows[key]) - row
+            return min(count, left) if self.causal else left if left <= room else 0
+        marked = (at for at in range(count) if is_mark(tokens[past + at]))
+        return next(marked, count)
+
+    def encoding(self, tokens: Sequence[int]) -> Rows | None:
+        """The rows for marks of one chunk; None for tokens."""
+        if not self.rows or not is_mark(tokens[0]):
+            return None
+        key, row = row_of(tokens[0])
+        return self.rows[key][row : row + len(tokens)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.runtime.llama.cache import Held
 from services.runtime.llama.generation import Chosen, Finished, FinishReason, Piece
 from services.runtime.llama.mailbox import Mailbox
+from services.runtime.llama.marks import Seen
 from services.runtime.llama.text import TextStream
 
 Told = Piece | Finished | list[float]
@@ -50,6 +51,7 @@ class Work:
         self.level = level
         self.group = group
         self.mailbox = mailbox
+        self.seen = Seen()
         self.held: Held | None = None
         self.number = 0
         """In order of arrival; the loop gives it."""
@@ -91,10 +93,11 @@ class Answer(Work):
     def __init__(
         self, tokens: Sequence[int], level: int, adapter: str, mailbox: Mailbox[Told],
         chooser: Chooser, vocabulary: Vocabulary, *, limit: int, stop: Sequence[str] = (),
-        logprobs: int | None = None, choice: int = 0,
+        logprobs: int | None = None, choice: int = 0, seen: Seen | None = None,
     ) -> None:  # fmt: skip
-        """`limit` is the most tokens to generate, at least 1."""
+        """`limit` is the most tokens to generate, at least 1; `seen` has a row for every mark."""
         super().__init__(tokens, level, Group(adapter), mailbox)
+        self.seen = seen or self.seen
         self.chooser = chooser
         self.logprobs = logprobs
         self.cached: int | None = None
