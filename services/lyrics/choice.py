@@ -36,10 +36,8 @@ class Place:
 
     def partner(self) -> str:
         """The line that this one should rhyme with; empty for none."""
-        distance = {"aabb": 1, "abab": 2, "none": 0}[self.genre.rhyme]
-        if not distance or self.at % (2 * distance) < distance:
-            return ""
-        return self.written[-distance].text
+        distance = self.genre.rhyming(self.at)
+        return self.written[-distance].text if distance else ""
 
 
 def is_new(text: str, place: Place) -> bool:

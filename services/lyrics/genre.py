@@ -48,6 +48,14 @@ class Genre(BaseModel):
     """Lines written side by side, of which the best is kept."""
     sampling: GenreSampling = GenreSampling()
 
+    def rhyming(self, at: int) -> int:
+        """How many lines before line `at` of a section is the one that it should rhyme with.
+
+        0 where there is none.
+        """
+        distance = {"aabb": 1, "abab": 2, "none": 0}[self.rhyme]
+        return distance if distance and at % (2 * distance) >= distance else 0
+
 
 def genre_of(manifest: Manifest) -> Genre:
     """Reads a genre. Raises `ModelLoadFailed` naming the option at fault."""

@@ -65,7 +65,7 @@ class LyricsServicer(lyrics_pb2_grpc.LyricsServiceServicer):
                 wish,
                 seed=seed,
                 level=leased.turn.ticket.priority,
-                adapter=manifest.name if manifest.files and manifest.base else "",
+                adapter=manifest.adapter,
                 sampling={n: getattr(request, n) for n in _RANGES if request.HasField(n)},  # type: ignore[arg-type]
             )
             started = lyrics_pb2.Started(

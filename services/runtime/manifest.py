@@ -108,6 +108,11 @@ class Manifest(_Strict):
     options: dict[str, Any] = {}
     """What the engine alone understands."""
 
+    @property
+    def adapter(self) -> str:
+        """The name of a profile's adapter among those of its base; empty where it has none."""
+        return self.name if self.base and self.files else ""
+
     @model_validator(mode="after")
     def _what_profiles_leave_out(self) -> "Manifest":
         if self.base is not None:
