@@ -2,43 +2,19 @@
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llama_cpp import llama_cpp
 from numpy.typing import NDArray
 
+from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS, DecodeFailed, Share
 from services.runtime.llama.weights import Weights
 
-#: Tokens in one step for each of which an output can be had. Each costs memory: a row of logits.
-MOST_OUTPUTS = 64
-MOST_TOKENS = 512
 #: How many sequences llama.cpp can tell apart.
 MOST_SEQUENCES = 256
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Tokens of one sequence in a step; the first comes after `past` others.
-
-    `outputs`: how many of its last tokens are to be told what follows them.
-    """
-
-    sequence: int
-    past: int
-    tokens: Sequence[int]
-    outputs: int
-
-
-class DecodeFailed(Exception):
-    """llama.cpp could not read a batch; `code` is what it returned."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"llama_decode returned {code}")
-        self.code = code
 
 
 class Decoder:
@@ -57,7 +33,7 @@ class Decoder:
         # Sequences share cells, so a step costs by the longest one and not by their number; flash
         # attention skips the cells of others, which otherwise cost as much as one's own.
         params.kv_unified = True
-        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
         # Else a sequence could not be cut back to what it has in common with the next.
         params.swa_full = True
         # Else a long prompt takes room on a GPU that was not granted.
@@ -83,11 +59,7 @@ class Decoder:
         return self._context
 
     def read(self, shares: Sequence[Share], adapter: str = "", *, embed: bool = False) -> None:
-        """Reads a batch under an adapter. Raises `DecodeFailed`.
-
-        Outputs are numbered from 0 in the order of the tokens in the batch, those without an output
-        included. With `embed` they are embeddings.
-        """
+        """See `batch.Reader`."""
         self._use(adapter)
         llama_cpp.llama_set_embeddings(self._context, embed)
         batch = self._batch
@@ -107,12 +79,12 @@ class Decoder:
         llama_cpp.llama_synchronize(self._context)
 
     def logits(self, at: int) -> NDArray[np.float32]:
-        """What may follow token `at` of the batch: shape (vocabulary,), until the next step."""
+        """See `batch.Reader`."""
         row = llama_cpp.llama_get_logits_ith(self._context, at)
         return np.ctypeslib.as_array(row, (self._weights.size,))
 
     def embedding(self, at: int) -> NDArray[np.float32]:
-        """The model's last layer at token `at` of the batch: shape (width,), a copy."""
+        """See `batch.Reader`."""
         row = llama_cpp.llama_get_embeddings_ith(self._context, at)
         return np.ctypeslib.as_array(row, (self._weights.width,)).copy()
 
@@ -133,7 +105,7 @@ class Decoder:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
 
     def clear(self) -> None:
-        """Forgets all sequences."""
+        """See `batch.Reader`."""
         llama_cpp.llama_memory_clear(self._memory, True)
 
     def close(self) -> None:

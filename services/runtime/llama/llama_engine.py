@@ -14,8 +14,9 @@ from services.runtime.errors import (
     ModelLoadFailed,
 )
 from services.runtime.footprint import allowed
+from services.runtime.llama.batch import MOST_OUTPUTS
 from services.runtime.llama.cache import Cache
-from services.runtime.llama.decoder import MOST_OUTPUTS, MOST_SEQUENCES, Decoder
+from services.runtime.llama.decoder import MOST_SEQUENCES, Decoder
 from services.runtime.llama.generation import (
     Finished,
     Generation,
@@ -33,6 +34,7 @@ from services.runtime.llama.sequence import Answer, Embedding, Told, Vocabulary
 from services.runtime.llama.weights import Weights, start_library
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
+from services.runtime.threads import per_slot
 
 WEIGHTS = "model.gguf"
 #: Contexts that all sequences have together, unless it is said otherwise.
@@ -43,19 +45,21 @@ SEQUENCES_PER_PLACE = 4
 
 class LlamaEngine:
     """Loads `model.gguf`. `device` is the container's setting, `places` how many answers are
-    written together, `threads` are for all of them; `cells` is the room for tokens of all
-    sequences, 0 for twice the context.
+    written together, `threads` are for all of them, 0 for every core; `cells` is the room for
+    tokens of all sequences, 0 for twice the context. Without `reuse` every prompt is read whole.
     """
 
     def __init__(
-        self, *, device: str, threads: int, context_length: int, places: int, cells: int = 0
-    ) -> None:
+        self, *, device: str, threads: int, context_length: int, places: int, cells: int = 0,
+        reuse: bool = True,
+    ) -> None:  # fmt: skip
         start_library()
         self.kinds = allowed(device, cuda=llama_cpp.llama_supports_gpu_offload())
-        self._threads = threads
+        self._threads = per_slot(threads, 1)
         self._context_length = context_length
         self._places = min(places, MOST_OUTPUTS)
         self._cells = cells
+        self._reuse = reuse
 
     def load(self, manifest: Manifest, folder: Path, placement: Placement) -> LanguageModel:
         """Reads the model; its context is the shortest of its own, the manifest's and the
@@ -82,9 +86,8 @@ class LlamaEngine:
         except BaseException:
             weights.close()
             raise
-        cache = Cache(
-            decoder, sequences=sequences, cells=decoder.cells, reuse=not weights.recurrent
-        )
+        reuse = self._reuse and not weights.recurrent
+        cache = Cache(decoder, sequences=sequences, cells=decoder.cells, reuse=reuse)
         return LlamaModel(
             weights,
             decoder,

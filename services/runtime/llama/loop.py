@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 
 from services.runtime.errors import Internal, OrfeonError, ServiceUnavailable
+from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS, Reader, Share
 from services.runtime.llama.cache import Cache
-from services.runtime.llama.decoder import MOST_OUTPUTS, MOST_TOKENS, Decoder, Share
 from services.runtime.llama.generation import Chosen
 from services.runtime.llama.likelihood import chosen_of
 from services.runtime.llama.mailbox import Post
@@ -34,7 +34,7 @@ class DecodeLoop:
     anew, and goes on as if nothing had been.
     """
 
-    def __init__(self, decoder: Decoder, cache: Cache, *, places: int) -> None:
+    def __init__(self, decoder: Reader, cache: Cache, *, places: int) -> None:
         self._decoder = decoder
         self._cache = cache
         self._places = places

@@ -1,0 +1,52 @@
+"""What is read in one step, and what the loop needs of whoever reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_TOKENS = 512
+#: Tokens in one step for each of which an output can be had. Each costs memory: a row of logits.
+MOST_OUTPUTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Tokens of one sequence in a step; the first comes after `past` others.
+
+    `outputs`: how many of its last tokens are to be told what follows them.
+    """
+
+    sequence: int
+    past: int
+    tokens: Sequence[int]
+    outputs: int
+
+
+class DecodeFailed(Exception):
+    """A batch could not be read; `code` is what llama.cpp returned."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"llama_decode returned {code}")
+        self.code = code
+
+
+class Reader(Protocol):
+    """A context; `Decoder` is one of llama.cpp."""
+
+    def read(self, shares: Sequence[Share], adapter: str = "", *, embed: bool = False) -> None:
+        """Reads a batch under an adapter. Raises `DecodeFailed`.
+
+        Its tokens are numbered from 0, through all shares. With `embed` the outputs are embeddings.
+        """
+
+    def logits(self, at: int) -> NDArray[np.float32]:
+        """What may follow token `at` of the batch: shape (vocabulary,), until the next step."""
+
+    def embedding(self, at: int) -> NDArray[np.float32]:
+        """The model's last layer at token `at` of the batch: shape (width,), a copy."""
+
+    def clear(self) -> None:
+        """Forgets all sequences."""

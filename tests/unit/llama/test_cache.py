@@ -1,0 +1,133 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.runtime.llama.batch import Share
+from services.runtime.llama.cache import Cache, Held
+from tests.unit.llama.reading import FakeReader
+
+
+class Reading:
+    """A cache, and a memory that it must agree with."""
+
+    def __init__(self, *, sequences: int = 4, cells: int = 100, reuse: bool = True) -> None:
+        self.memory = FakeReader(cells)
+        self.cache = Cache(self.memory, sequences=sequences, cells=cells, reuse=reuse)
+
+    def take(self, tokens: list[int], adapter: str = "") -> Held | None:
+        return self.cache.take(tokens, adapter)
+
+    def read(self, tokens: list[int], adapter: str = "") -> Held:
+        """Takes a sequence and reads what it lacks."""
+        held = self.take(tokens, adapter)
+        assert held is not None
+        known = len(held.tokens)
+        self.memory.read([Share(held.sequence, known, tokens[known:], 1)])
+        self.cache.extend(held, tokens[known:])
+        return held
+
+
+def test_what_is_known_is_shared_but_for_the_last_token() -> None:
+    reading = Reading()
+    reading.read([1, 2, 3, 4])
+    second = reading.take([1, 2, 3, 4])
+    assert second is not None
+    assert second.tokens == [1, 2, 3]
+    assert reading.cache.free == reading.cache.cells - 4
+
+
+def test_a_conversation_goes_on_in_its_own_sequence() -> None:
+    reading = Reading()
+    first = reading.read([1, 2, 3])
+    reading.cache.release(first)
+    assert reading.take([1, 2, 3, 4, 5]) is first
+    assert first.tokens == [1, 2, 3]
+
+
+def test_what_others_begin_alike_stays_for_the_next() -> None:
+    reading = Reading()
+    first = reading.read([1, 2, 3])
+    reading.cache.release(first)
+    second = reading.take([1, 2, 9, 9])
+    assert second is not first
+    assert second is not None
+    assert (second.tokens, first.tokens) == ([1, 2], [1, 2, 3])
+
+
+def test_nothing_is_shared_across_adapters() -> None:
+    reading = Reading()
+    reading.read([1, 2, 3])
+    other = reading.take([1, 2, 3], "rock")
+    assert other is not None
+    assert other.tokens == []
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    reading = Reading(sequences=3)
+    for number in (1, 2, 3):
+        reading.cache.release(reading.read([number, 7]))
+    reading.cache.release(reading.read([1, 7, 8]))
+    reading.read([9, 9])
+    assert [held.tokens for held in (reading.take([n, 7, 5]) for n in (1,)) if held] == [[1, 7]]
+    third = reading.take([2, 7, 5])
+    assert third is None or third.tokens == []
+
+
+def test_when_all_are_busy_there_is_none() -> None:
+    reading = Reading(sequences=2)
+    reading.read([1, 2])
+    reading.read([3, 4])
+    assert reading.take([1, 2]) is None
+    assert not reading.cache.drop_idle()
+
+
+def test_without_reuse_nothing_is_kept() -> None:
+    reading = Reading(reuse=False)
+    reading.cache.release(reading.read([1, 2, 3]))
+    assert reading.memory.used == 0
+    again = reading.take([1, 2, 3])
+    assert again is not None
+    assert again.tokens == []
+
+
+def test_cells_in_common_count_once() -> None:
+    reading = Reading()
+    first, second = reading.read([1, 2, 3, 4]), reading.read([1, 2, 3, 5])
+    assert reading.cache.taken_by([first, second]) == 5
+
+
+_tokens = st.lists(st.integers(0, 2), min_size=1, max_size=8)
+
+
+@given(st.lists(st.tuples(_tokens, st.booleans()), max_size=30), st.booleans())
+def test_cells_are_counted_as_the_memory_counts_them(
+    requests: list[tuple[list[int], bool]], reuse: bool
+) -> None:
+    reading = Reading(sequences=3, cells=1000, reuse=reuse)
+    busy: list[Held] = []
+    for tokens, keep in requests:
+        if len(busy) == 3:
+            reading.cache.release(busy.pop(0))
+        held = reading.read(tokens)
+        assert held.tokens == tokens
+        if keep:
+            busy.append(held)
+        else:
+            reading.cache.release(held)
+        assert reading.cache.free == reading.cache.cells - reading.memory.used
+    for held in busy:
+        reading.cache.drop(held)
+    while reading.cache.drop_idle():
+        pass
+    assert reading.cache.free == reading.cache.cells
+    assert reading.memory.used == 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 1000])
+def test_the_longest_beginning_is_found(length: int) -> None:
+    reading = Reading(cells=5000)
+    known = list(range(1500))
+    reading.read(known)
+    other = reading.take([*known[:length], -1, -1])
+    assert other is not None
+    assert other.tokens == known[:length]
