@@ -4,6 +4,7 @@ Seconds to load, to answer one short item and to unload, of one default model of
 the services' own engines with one thread; medians of several rounds, files in the page cache.
 """
 
+import asyncio
 import json
 import statistics
 import tempfile
@@ -17,10 +18,10 @@ from rich.console import Console
 
 from bench.simulation.workload import COSTS
 from services.chat.__main__ import CHAT, llama
-from services.chat.engine import ChatModel, ChatRequest, Message, Sampling
 from services.chat.settings import ChatSettings
 from services.runtime.audio import Resampler
 from services.runtime.host import Engine
+from services.runtime.llama.generation import Generation, LanguageModel, Message, Sampling
 from services.runtime.registry import Registry
 from services.runtime.residency import Placement
 from services.runtime.residency.placement import CPU
@@ -53,11 +54,17 @@ class Subject(NamedTuple):
     work: Callable[[Any], object]
 
 
-def chat(model: ChatModel) -> None:
+def chat(model: LanguageModel) -> None:
     """A short answer."""
-    request = ChatRequest((Message("user", QUESTION),), Sampling(temperature=0), MAX_TOKENS)
-    for _ in model.generate(request, Cancellation()):
-        pass
+
+    async def answer() -> None:
+        prompt = model.conversation([Message("user", (QUESTION,))])
+        asked = Generation(prompt, Sampling(temperature=0), MAX_TOKENS)
+        async with model.generate(asked, 1) as pieces:
+            async for _ in pieces:
+                pass
+
+    asyncio.run(answer())
 
 
 def speak(model: Synthesizer) -> Samples:

@@ -1,5 +1,6 @@
 """Loads, uses and unloads a default model again and again, in a process of its own."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -70,11 +71,16 @@ Parts = tuple[Any, Any, Callable[[Any], object]]
 
 def _chat() -> Parts:
     from services.chat.__main__ import CHAT, llama
-    from services.chat.engine import ChatRequest, Message
     from services.chat.settings import ChatSettings
+    from services.runtime.llama.generation import Generation, LanguageModel, Message
 
-    request = ChatRequest((Message("user", "What is rain?"),), max_tokens=8)
-    return CHAT, llama(ChatSettings()), lambda it: list(it.generate(request, Cancellation()))
+    async def answer(model: LanguageModel) -> None:
+        prompt = model.conversation([Message("user", ("What is rain?",))])
+        async with model.generate(Generation(prompt, max_tokens=8), 1) as pieces:
+            async for _ in pieces:
+                pass
+
+    return CHAT, llama(ChatSettings()), lambda it: asyncio.run(answer(it))
 
 
 def _speech() -> Parts:
