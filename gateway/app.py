@@ -18,11 +18,14 @@ from gateway.ratelimits import RateLimiter, Rates
 from gateway.retry import Retries
 from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
+from gateway.routes.completions import completions_router
+from gateway.routes.embeddings import embeddings_router
 from gateway.routes.health import health_router
 from gateway.routes.lyrics import lyrics_router
 from gateway.routes.models import models_router
 from gateway.routes.queue import queue_router
 from gateway.routes.residency import residency_router
+from gateway.routes.responses import responses_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
 from gateway.settings import GatewaySettings
@@ -94,6 +97,9 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     app.add_middleware(Observed, metrics=metrics)
     for router in (
         chat_router(gatekeeper, upstreams, retries),
+        completions_router(gatekeeper, upstreams, retries),
+        responses_router(gatekeeper, upstreams, retries),
+        embeddings_router(gatekeeper, upstreams, retries),
         lyrics_router(gatekeeper, upstreams, retries),
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from gateway.generation import options_of, schema_text
 from gateway.schemas.chat import ChatCompletionRequest, ChatMessage, ContentPart, ResponseFormat
-from gateway.schemas.tools import FunctionDefinition, NamedToolChoice, ToolMode
+from gateway.schemas.tools import FunctionDefinition, JsonSchema, NamedToolChoice, ToolMode
 from orfeon.api.chat.v1 import chat_pb2
 from services.runtime.errors import InvalidRequest
 
-_ROLES = {
+#: Who speaks, in every route's words.
+ROLES = {
     "system": chat_pb2.ROLE_SYSTEM,
     "developer": chat_pb2.ROLE_SYSTEM,
     "user": chat_pb2.ROLE_USER,
@@ -42,7 +43,7 @@ def contract_of(body: ChatCompletionRequest) -> chat_pb2.ChatCompletionRequest:
     named = choice.function.name if isinstance(choice, NamedToolChoice) else ""
     return chat_pb2.ChatCompletionRequest(
         model=body.model or "",
-        messages=map(message_of, body.messages),
+        messages=map(_message, body.messages),
         options=options,
         tools=tools_of([tool.function for tool in body.tools or ()]),
         tool_choice=choice_of(
@@ -51,14 +52,13 @@ def contract_of(body: ChatCompletionRequest) -> chat_pb2.ChatCompletionRequest:
             [tool.function.name for tool in body.tools or ()],
         ),
         parallel_tool_calls=body.parallel_tool_calls,
-        response_format=format_of(body.response_format),
+        response_format=_format(body.response_format),
     )
 
 
-def message_of(message: ChatMessage) -> chat_pb2.Message:
-    """One turn."""
+def _message(message: ChatMessage) -> chat_pb2.Message:
     return chat_pb2.Message(
-        role=_ROLES[message.role],
+        role=ROLES[message.role],
         content=map(_part, message.content),
         name=message.name,
         tool_calls=[
@@ -96,12 +96,19 @@ def choice_of(
     return chat_pb2.ToolChoice(mode=_MODES[mode], name=named)
 
 
-def format_of(wanted: ResponseFormat | None) -> chat_pb2.ResponseFormat | None:
-    """The shape of the answer."""
-    if wanted is None or wanted.type == "text":
+def json_format(kind: str, schema: JsonSchema | None) -> chat_pb2.ResponseFormat | None:
+    """The shape of the answer: `text`, `json_object`, or `json_schema` with its schema."""
+    if kind == "text":
         return None
-    schema = "" if wanted.json_schema is None else schema_text(wanted.json_schema.json_schema)
-    return chat_pb2.ResponseFormat(type=_FORMATS[wanted.type], schema=schema)
+    return chat_pb2.ResponseFormat(
+        type=_FORMATS[kind], schema="" if schema is None else schema_text(schema)
+    )
+
+
+def _format(wanted: ResponseFormat | None) -> chat_pb2.ResponseFormat | None:
+    if wanted is None:
+        return None
+    return json_format(wanted.type, wanted.json_schema.json_schema if wanted.json_schema else None)
 
 
 def _part(part: ContentPart) -> chat_pb2.ContentPart:

@@ -58,6 +58,13 @@ def options_of(body: CompletionsRequest) -> chat_pb2.GenerationOptions:
     return options
 
 
+def text_input(text: str | list[int]) -> chat_pb2.TextInput:
+    """A text for a model, or its tokens."""
+    if isinstance(text, str):
+        return chat_pb2.TextInput(text=text)
+    return chat_pb2.TextInput(tokens=chat_pb2.Tokens(ids=text))
+
+
 def schema_text(schema: Any) -> str:
     """A JSON schema as the contract has it."""
     return json.dumps(schema)

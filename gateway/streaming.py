@@ -51,9 +51,10 @@ async def while_connected(receive: Receive) -> AsyncIterator[None]:
         watcher.cancel()
 
 
-def event(data: Mapping[str, Any]) -> bytes:
-    """One server-sent event."""
-    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+def event(data: Mapping[str, Any], name: str = "") -> bytes:
+    """One server-sent event, with a name where the protocol has names."""
+    named = f"event: {name}\n".encode() if name else b""
+    return named + b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
 
 
 class _Stream(Response, ABC):

@@ -12,6 +12,10 @@ from tests.fakes.gateway import settings_for
 
 ROUTES = {
     ("post", "/v1/chat/completions"),
+    ("post", "/v1/vision"),
+    ("post", "/v1/completions"),
+    ("post", "/v1/responses"),
+    ("post", "/v1/embeddings"),
     ("post", "/v1/lyrics"),
     ("post", "/v1/audio/speech"),
     ("get", "/v1/audio/voices"),
@@ -77,7 +81,7 @@ def test_every_json_body_has_examples(schema: dict[str, Any]) -> None:
         for operation in operations(schema).values()
         if "application/json" in operation.get("requestBody", {}).get("content", {})
     ]
-    assert len(bodies) >= 4
+    assert len(bodies) >= 8
     assert all(body["examples"] for body in bodies)
 
 

@@ -3,16 +3,32 @@
 from pathlib import Path
 
 import pytest
-from openai.types import Model
+from openai.types import Completion, CompletionChoice, CreateEmbeddingResponse, Embedding, Model
 from openai.types.audio import TranscriptionSegment, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import (
+    Response,
+    ResponseFunctionToolCall,
+    ResponseOutputMessage,
+    ResponseOutputText,
+    ResponseUsage,
+)
 from pydantic import BaseModel
 
-from gateway.schemas import chat, models, transcription
+from gateway.schemas import chat, completions, embeddings, models, response, transcription
 
 PAIRS: list[tuple[type, type[BaseModel]]] = [
     (chat.ChatCompletion, ChatCompletion),
     (chat.ChatCompletionChunk, ChatCompletionChunk),
+    (completions.Completion, Completion),
+    (completions.CompletionChoice, CompletionChoice),
+    (embeddings.EmbeddingList, CreateEmbeddingResponse),
+    (embeddings.Embedding, Embedding),
+    (response.ModelResponse, Response),
+    (response.OutputMessage, ResponseOutputMessage),
+    (response.OutputText, ResponseOutputText),
+    (response.OutputCall, ResponseFunctionToolCall),
+    (response.ResponseUsage, ResponseUsage),
     (models.Model, Model),
     (transcription.VerboseTranscription, TranscriptionVerbose),
 ]

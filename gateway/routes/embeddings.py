@@ -1,0 +1,109 @@
+"""`/v1/embeddings`."""
+
+import base64
+import math
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request
+from starlette.background import BackgroundTask
+from starlette.responses import JSONResponse, Response
+
+from gateway.exchange import exchange_of
+from gateway.gatekeeper import Gatekeeper
+from gateway.generation import text_input
+from gateway.guard import Guard
+from gateway.openapi import failures
+from gateway.retry import Retries
+from gateway.schemas.embeddings import EmbeddingList, EmbeddingRequest
+from gateway.streaming import while_connected
+from gateway.upstreams import Upstreams, answer
+from orfeon.api.chat.v1 import chat_pb2
+from services.runtime.errors import InvalidRequest
+
+_EXAMPLES: dict[str, Any] = {
+    "two": {
+        "summary": "Two sentences",
+        "value": {
+            "model": "smollm2-135m-instruct",
+            "input": ["The choir sings at seven.", "At seven there is singing."],
+        },
+    }
+}
+_EXAMPLE: EmbeddingList = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.6, 0.0, 0.8]}],
+    "model": "smollm2-135m-instruct",
+    "usage": {"prompt_tokens": 6, "total_tokens": 6},
+}
+
+
+def embeddings_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
+    """The route of embeddings."""
+    guard = Guard(gatekeeper, "chat", "json")
+    router = APIRouter(route_class=guard.route_class(), tags=["chat"])
+
+    @router.post(
+        "/v1/embeddings",
+        summary="Make vectors of texts",
+        response_model=EmbeddingList,
+        responses={
+            200: {"content": {"application/json": {"example": _EXAMPLE}}},
+            **failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504),
+        },
+    )
+    async def create_embedding(
+        request: Request,
+        body: Annotated[EmbeddingRequest, Body(openapi_examples=_EXAMPLES)],
+    ) -> Response:
+        """A vector of length 1 for each text; texts that mean much the same have vectors that
+        point much the same way."""
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, body.priority, body.service_tier)
+        asked = chat_pb2.EmbedRequest(model=body.model or "", inputs=map(text_input, body.input))
+
+        async def ask() -> chat_pb2.EmbedResponse:
+            call = upstreams.chat.Embed(
+                asked, metadata=context.metadata(), timeout=context.timeout()
+            )
+            return await answer(call)
+
+        async with while_connected(request.receive):
+            embedded = await retries.whole("chat", context, ask)
+        vectors = [_shortened(one.values, body.dimensions) for one in embedded.embeddings]
+        tokens = embedded.prompt_tokens
+        content: EmbeddingList = {
+            "object": "list",
+            "data": [
+                {
+                    "object": "embedding",
+                    "index": index,
+                    "embedding": _packed(vector) if body.encoding_format == "base64" else vector,
+                }
+                for index, vector in enumerate(vectors)
+            ],
+            "model": embedded.model,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+        return JSONResponse(content, background=BackgroundTask(gatekeeper.charge, exchange, tokens))
+
+    return router
+
+
+def _shortened(values: Sequence[float], dimensions: int | None) -> list[float]:
+    """The first of the numbers, as a vector of length 1. Raises `InvalidRequest`."""
+    if dimensions is None:
+        return list(values)
+    if dimensions > len(values):
+        raise InvalidRequest(
+            f"This model's vectors have {len(values)} dimensions, not {dimensions:,}.",
+            param="dimensions",
+        )
+    length = math.hypot(*values[:dimensions]) or 1.0
+    return [value / length for value in values[:dimensions]]
+
+
+def _packed(vector: list[float]) -> str:
+    """As OpenAI has it: 32-bit floats, the lowest byte first, in base64."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
