@@ -9,6 +9,7 @@ from llama_cpp import llama_cpp
 from numpy.typing import NDArray
 
 from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS, DecodeFailed, Share
+from services.runtime.llama.marks import Rows
 from services.runtime.llama.weights import Weights
 
 #: How many sequences llama.cpp can tell apart.
@@ -62,10 +63,15 @@ class Decoder:
         """See `batch.Reader`."""
         self._use(adapter)
         llama_cpp.llama_set_embeddings(self._context, embed)
+        for share in shares:
+            if share.encoding is not None:  # First, since the next batch takes the outputs' place.
+                self._look(share, share.encoding)
         batch = self._batch
         token, position, sequence, output = batch.token, batch.pos, batch.seq_id, batch.logits
         at = 0
         for share in shares:
+            if share.encoding is not None:
+                continue
             first_output = share.past + len(share.tokens) - share.outputs
             for place, read in enumerate(share.tokens, share.past):
                 token[at] = read
@@ -73,9 +79,9 @@ class Decoder:
                 sequence[at][0] = share.sequence
                 output[at] = place >= first_output
                 at += 1
-        batch.n_tokens = at
-        if code := llama_cpp.llama_decode(self._context, batch):
-            raise DecodeFailed(code)
+        if at:
+            batch.n_tokens = at
+            self._decode(batch)
         llama_cpp.llama_synchronize(self._context)
 
     def logits(self, at: int) -> NDArray[np.float32]:
@@ -113,6 +119,31 @@ class Decoder:
         llama_cpp.llama_batch_free(self._batch)
         llama_cpp.llama_free(self._context)
         self._context = None
+
+    def _look(self, share: Share, encoding: Rows) -> None:
+        """Reads what was encoded of a picture, in a batch of its own."""
+        batch = self._batch
+        for at in range(len(encoding)):
+            batch.pos[at] = share.past + at
+            batch.seq_id[at][0] = share.sequence
+            batch.logits[at] = False
+        rows = llama_cpp.llama_batch(
+            n_tokens=len(encoding),
+            embd=encoding.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            pos=batch.pos,
+            n_seq_id=batch.n_seq_id,
+            seq_id=batch.seq_id,
+            logits=batch.logits,
+        )
+        llama_cpp.llama_set_causal_attn(self._context, share.causal)
+        try:
+            self._decode(rows)
+        finally:
+            llama_cpp.llama_set_causal_attn(self._context, True)
+
+    def _decode(self, batch: Any) -> None:
+        if code := llama_cpp.llama_decode(self._context, batch):
+            raise DecodeFailed(code)
 
     def _use(self, adapter: str) -> None:
         if adapter == self._adapter:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from services.runtime.errors import (
     ModelLoadFailed,
 )
 from services.runtime.footprint import allowed
-from services.runtime.llama.batch import MOST_OUTPUTS
+from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS
 from services.runtime.llama.cache import Cache
 from services.runtime.llama.decoder import MOST_SEQUENCES, Decoder
+from services.runtime.llama.gallery import Gallery
 from services.runtime.llama.generation import (
     Finished,
     Generation,
@@ -28,15 +29,17 @@ from services.runtime.llama.generation import (
 )
 from services.runtime.llama.loop import DecodeLoop
 from services.runtime.llama.mailbox import Mailbox
+from services.runtime.llama.marks import Seen
 from services.runtime.llama.prompt import Prompter
 from services.runtime.llama.sampler import Sampler, settled
 from services.runtime.llama.sequence import Answer, Embedding, Told, Vocabulary
+from services.runtime.llama.vision import Projector
 from services.runtime.llama.weights import Weights, start_library
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.threads import per_slot
 
-WEIGHTS = "model.gguf"
+WEIGHTS, PROJECTOR = "model.gguf", "mmproj.gguf"
 #: Contexts that all sequences have together, unless it is said otherwise.
 CONTEXTS = 2
 #: Sequences for each place: one at work, one that it made pause, and what two have left behind.
@@ -44,9 +47,11 @@ SEQUENCES_PER_PLACE = 4
 
 
 class LlamaEngine:
-    """Loads `model.gguf`. `device` is the container's setting, `places` how many answers are
-    written together, `threads` are for all of them, 0 for every core; `cells` is the room for
-    tokens of all sequences, 0 for twice the context. Without `reuse` every prompt is read whole.
+    """Loads `model.gguf`, and `mmproj.gguf` of a model that sees.
+
+    `device` is the container's setting, `places` how many answers are written together, `threads`
+    are for all of them, 0 for every core; `cells` is the room for tokens of all sequences, 0 for
+    twice the context. Without `reuse` every prompt is read whole.
     """
 
     def __init__(
@@ -65,36 +70,41 @@ class LlamaEngine:
         """Reads the model; its context is the shortest of its own, the manifest's and the
         container's. Raises `ModelLoadFailed`.
         """
-        weights = Weights(folder / WEIGHTS, placement)
-        try:
+        with ExitStack() as undo:
+            weights = Weights(folder / WEIGHTS, placement)
+            undo.callback(weights.close)
             weights.load_adapters(
                 {name: folder / file for name, file in manifest.options.get("adapters", {}).items()}
             )
             limits = (self._context_length, manifest.context_length, weights.trained_context)
             context = min(limit for limit in limits if limit)
             sequences = min(self._places * SEQUENCES_PER_PLACE, MOST_SEQUENCES)
-            decoder = Decoder(
-                weights,
-                cells=max(context, self._cells or CONTEXTS * context),
-                sequences=sequences,
-                threads=self._threads,
-                on_gpu=placement.kind == CUDA,
-            )
-        except MemoryError as error:
-            weights.close()
-            raise ModelLoadFailed(f"{error}: set a shorter context.") from error
-        except BaseException:
-            weights.close()
-            raise
+            projector = None
+            if PROJECTOR in manifest.files:
+                projector = Projector(
+                    folder / PROJECTOR,
+                    weights.model,
+                    threads=self._threads,
+                    # A model of which only a part is on the GPU left no room there.
+                    gpu=placement.index if placement.gpu_layers == -1 else None,
+                    most=MOST_TOKENS,
+                )
+                undo.callback(projector.close)
+            try:
+                decoder = Decoder(
+                    weights,
+                    cells=max(context, self._cells or CONTEXTS * context),
+                    sequences=sequences,
+                    threads=self._threads,
+                    on_gpu=placement.kind == CUDA,
+                )
+            except MemoryError as error:
+                raise ModelLoadFailed(f"{error}: set a shorter context.") from error
+            undo.pop_all()
         reuse = self._reuse and not weights.recurrent
         cache = Cache(decoder, sequences=sequences, cells=decoder.cells, reuse=reuse)
-        return LlamaModel(
-            weights,
-            decoder,
-            DecodeLoop(decoder, cache, places=self._places),
-            context,
-            manifest.options.get("sampling", {}),
-        )
+        loop = DecodeLoop(decoder, cache, places=self._places)
+        return LlamaModel(weights, decoder, loop, context, manifest.options, projector)
 
 
 class LlamaModel:
@@ -102,14 +112,18 @@ class LlamaModel:
 
     def __init__(
         self, weights: Weights, decoder: Decoder, loop: DecodeLoop, context: int,
-        defaults: Mapping[str, Any],
+        options: Mapping[str, Any], projector: Projector | None,
     ) -> None:  # fmt: skip
         self._weights = weights
         self._decoder = decoder
         self._loop = loop
         self._context = context
-        self._defaults = defaults
-        self._prompter = Prompter(weights, context)
+        self._defaults = options.get("sampling", {})
+        self._projector = projector
+        self._gallery = Gallery(projector) if projector is not None else None
+        self._prompter = Prompter(
+            weights, context, template=options.get("chat_template", ""), gallery=self._gallery
+        )
         self._vocabulary = Vocabulary(weights.piece, weights.ends)
 
     @property
@@ -120,7 +134,7 @@ class LlamaModel:
     @property
     def sees(self) -> bool:
         """See `LanguageModel`."""
-        return False
+        return self._projector is not None
 
     def conversation(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Prompt:
         """See `LanguageModel`."""
@@ -137,10 +151,11 @@ class LlamaModel:
         """See `LanguageModel`."""
         limit = self._limit(generation)
         self._check(generation)
+        seen = await self._seen(generation.prompt, level)
         mailbox: Mailbox[Told] = Mailbox()
 
         def made() -> list[Answer]:
-            return self._answers(generation, level, limit, mailbox)
+            return self._answers(generation, level, limit, mailbox, seen)
 
         # A grammar can take a while to be read.
         answers = await asyncio.to_thread(made) if generation.grammar else made()
@@ -154,6 +169,8 @@ class LlamaModel:
     async def embed(self, prompts: Sequence[Prompt], level: int) -> list[list[float]]:
         """See `LanguageModel`."""
         for prompt in prompts:
+            if prompt.images:
+                raise InvalidRequest("Only text has a vector: leave the pictures out.")
             self._check_prompt(prompt, answer=0)
         # A box for each, since they need not end in their order.
         boxes: list[Mailbox[Told]] = [Mailbox() for _ in prompts]
@@ -169,11 +186,22 @@ class LlamaModel:
     def close(self) -> None:
         """Ends what is still being generated, and frees weights and context."""
         self._loop.close()
+        if self._projector is not None:
+            self._projector.close()
         self._decoder.close()
         self._weights.close()
 
+    async def _seen(self, prompt: Prompt, level: int) -> Seen:
+        """Looks at the pictures of a prompt, in threads of their own: streams go on meanwhile."""
+        if self._projector is None or self._gallery is None or not prompt.images:
+            return Seen()
+        seen = Seen(await self._gallery.rows(prompt.images, level), self._projector.causal)
+        if not seen.knows(prompt.tokens):
+            raise self._unknown_token()
+        return seen
+
     def _answers(
-        self, generation: Generation, level: int, limit: int, mailbox: Mailbox[Told]
+        self, generation: Generation, level: int, limit: int, mailbox: Mailbox[Told], seen: Seen
     ) -> list[Answer]:
         sampling = settled(generation.sampling, self._defaults)
         return [
@@ -195,6 +223,7 @@ class LlamaModel:
                 stop=generation.stop,
                 logprobs=generation.logprobs,
                 choice=choice,
+                seen=seen,
             )
             for choice in range(generation.choices)
         ]
@@ -216,12 +245,9 @@ class LlamaModel:
         tokens = prompt.tokens
         if not tokens:
             raise InvalidRequest("The prompt is empty: send some text.", param="prompt")
-        if min(tokens) < 0 or max(tokens) >= self._weights.size:
-            raise InvalidRequest(
-                f"The prompt has a token that this model does not know: they go from 0 to "
-                f"{self._weights.size - 1}.",
-                param="prompt",
-            )
+        marked = bool(prompt.images) and self._projector is not None
+        if (min(tokens) < 0 and not marked) or max(tokens) >= self._weights.size:
+            raise self._unknown_token()
         if (excess := len(tokens) + answer - self._context) > 0:
             raise ContextLengthExceeded(
                 f"This model's context holds {self._context} tokens. The prompt takes "
@@ -229,6 +255,13 @@ class LlamaModel:
                 f"{excess} tokens.",
                 param="prompt",
             )
+
+    def _unknown_token(self) -> InvalidRequest:
+        return InvalidRequest(
+            f"The prompt has a token that this model does not know: they go from 0 to "
+            f"{self._weights.size - 1}.",
+            param="prompt",
+        )
 
     def _check(self, generation: Generation) -> None:
         if generation.adapter and generation.adapter not in self._weights.adapters:

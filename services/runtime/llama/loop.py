@@ -113,7 +113,8 @@ class DecodeLoop:
         self._pace.observe(size, time.perf_counter() - began)
         at = -1
         for (work, _), share in zip(self._step, shares, strict=True):
-            at += len(share.tokens)
+            if share.encoding is None:
+                at += len(share.tokens)
             assert work.held is not None
             self._cache.extend(work.held, share.tokens)
             if share.outputs:
@@ -178,10 +179,11 @@ class DecodeLoop:
         for work, count in step:
             if work.group.embeds:
                 count = min(count, MOST_OUTPUTS - taken)
+            count = work.stretch(count, MOST_TOKENS)
             while work.held is not None and self._cache.free - taken < count:
                 if not self._cache.drop_idle() and not self._preempt(work):
                     break
-            count = min(count, self._cache.free - taken)
+            count = work.stretch(count, self._cache.free - taken)
             if work.held is not None and count > 0:
                 kept.append((work, count))
                 taken += count
@@ -241,7 +243,9 @@ def _share(work: Work, count: int) -> Share:
     assert work.held is not None
     past = len(work.held.tokens)
     outputs = count if work.group.embeds else int(past + count == len(work.tokens))
-    return Share(work.held.sequence, past, work.tokens[past : past + count], outputs)
+    tokens = work.tokens[past : past + count]
+    seen = work.seen
+    return Share(work.held.sequence, past, tokens, outputs, seen.encoding(tokens), seen.causal)
 
 
 def _closed() -> ServiceUnavailable:

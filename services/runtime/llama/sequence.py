@@ -63,6 +63,11 @@ class Work:
         """Tokens that are not read yet."""
         return len(self.tokens) - (len(self.held.tokens) if self.held is not None else 0)
 
+    def stretch(self, count: int, room: int) -> int:
+        """How many tokens to read at once: about `count`, at most `room`; see `Seen`."""
+        past = 0 if self.held is None else len(self.held.tokens)
+        return self.seen.stretch(self.tokens, past, count, room)
+
 
 class Embedding(Work):
     """A text whose vector is wanted: the mean of the model's last layer, of length 1."""
