@@ -12,7 +12,7 @@ from services.lyrics.syllables import syllables
 
 T = TypeVar("T")
 
-_RHYME, _OVERLAP, _SAME_BEGINNING = 1.0, 2.0, 0.5
+_RHYME, _OVERLAP, _SAME_BEGINNING, _SAME_END = 1.0, 2.0, 0.5, 0.7
 #: What a syllable more or less than there should be takes away.
 _SYLLABLE = 0.15
 #: Words that belong to the headings of a sheet of lyrics, not to a song.
@@ -63,6 +63,8 @@ def score(text: str, place: Place) -> float:
     value = _RHYME if partner and rhymes(text, partner) else 0.0
     value -= _SYLLABLE * abs(syllables(text, place.language) - wanted)
     value -= _OVERLAP * overlap(text, place.before)
+    if any(words(text)[-1:] == words(line)[-1:] for line in place.before[-4:]):
+        value -= _SAME_END
     if any(words(text)[:1] == words(line)[:1] for line in place.before[-3:]):
         value -= _SAME_BEGINNING
     return value

@@ -6,7 +6,6 @@ line. `--write` puts the figures into docs/lyrics.md and the plots into docs/lyr
 
 import argparse
 import asyncio
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +24,8 @@ from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement
 from services.runtime.threads import wait_patiently
 
+#: Songs written side by side: as many as the default slots have room for.
+TOGETHER = 4
 TITLES = ("Thunder in the City", "Home", "Paper Boats", "Last Train", "Gold")
 THEMES = ("leaving home", "a lost friend", "the sea at night", "dancing until morning")
 FIRST_LINES = (
@@ -54,18 +55,20 @@ def wishes(genre: Genre, seeds: int) -> Iterator[tuple[int, Wish]]:
 async def songs(
     model: LanguageModel, name: str, genre: Genre, adapter: str, seeds: int, progress: Progress
 ) -> list[Song]:
-    """Writes the songs of a genre, one after the other."""
-    written: list[Song] = []
+    """Writes the songs of a genre, some side by side."""
     bar = progress.add_task(name, total=seeds)
-    for seed, wish in wishes(genre, seeds):
-        began = time.monotonic()
-        writer = Writer(
-            model, genre, wish, seed=seed, level=BACKGROUND, adapter=adapter, with_logprobs=True
-        )
-        lines = [piece async for piece in writer.song() if isinstance(piece, Line)]
-        written.append(Song(name, seed, wish, tuple(lines), time.monotonic() - began))
+    places = asyncio.Semaphore(TOGETHER)
+
+    async def written(seed: int, wish: Wish) -> Song:
+        async with places:
+            writer = Writer(
+                model, genre, wish, seed=seed, level=BACKGROUND, adapter=adapter, with_logprobs=True
+            )
+            lines = [piece async for piece in writer.song() if isinstance(piece, Line)]
         progress.advance(bar)
-    return written
+        return Song(name, seed, wish, tuple(lines))
+
+    return await asyncio.gather(*(written(seed, wish) for seed, wish in wishes(genre, seeds)))
 
 
 async def evaluate(registry: Registry, settings: LyricsSettings, seeds: int) -> list[list[Song]]:

@@ -12,13 +12,12 @@ from services.lyrics.song import Line, Wish, returning
 
 @dataclass(frozen=True, slots=True)
 class Song:
-    """A song as it was written, and the seconds that it took."""
+    """A song as it was written."""
 
     genre: str
     seed: int
     wish: Wish
     lines: tuple[Line, ...]
-    seconds: float
 
     @property
     def written(self) -> list[Line]:
@@ -34,7 +33,7 @@ class Figures:
     `repetition` is the share of lines that were in the song before, returning sections aside;
     `first_line` the share of given first lines that were kept, nan where none was given; `rhyme`
     the share of pairs that should and do, by their spelling; `loop` the most equal lines in a row
-    of any song. `perplexity` is the model's own, of the tokens that it chose. Times are in seconds.
+    of any song. `perplexity` is the model's own, of the tokens that it chose.
     """
 
     genre: str
@@ -48,8 +47,6 @@ class Figures:
     rhyme: float
     syllables: float
     perplexity: float
-    seconds: float
-    slowest: float
 
 
 def figures(genre: str, songs: Sequence[Song], rules: Genre) -> Figures:
@@ -69,8 +66,6 @@ def figures(genre: str, songs: Sequence[Song], rules: Genre) -> Figures:
         rhyme=_mean([rhymes(*pair) for song in songs for pair in pairs(song, rules)]),
         syllables=_mean([line.syllables for line in lines]),
         perplexity=perplexity(songs),
-        seconds=_mean([song.seconds for song in songs]),
-        slowest=max(song.seconds for song in songs),
     )
 
 

@@ -22,8 +22,6 @@ _COLUMNS: dict[str, Callable[[Figures], str]] = {
     "pairs that rhyme": lambda row: f"{row.rhyme:.0%}",
     "syllables a line": lambda row: f"{row.syllables:.1f}",
     "perplexity": lambda row: f"{row.perplexity:.1f}",
-    "seconds a song": lambda row: f"{row.seconds:.1f}",
-    "slowest": lambda row: f"{row.slowest:.1f}",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.lyrics import grammar, prompt
+from services.lyrics import grammar, overuse, prompt
 from services.lyrics.choice import Place, best, is_new
 from services.lyrics.genre import Genre
 from services.lyrics.song import Ended, Line, Wish, returning
@@ -105,12 +105,18 @@ class Writer:
         if wish.first_line and not self._written:
             return Line(section, kind, wish.first_line, syllables(wish.first_line, wish.language))
         song = prompt.sheet(wish.sections, self._written, wish.title, section)
-        asked = await worker.apart(lambda: prompt.continued(self._model, start, song))
+        before = [line.text for line in self._written]
+        asked, worn = await worker.apart(
+            lambda: (
+                prompt.continued(self._model, start, song),
+                overuse.bias(self._model, before),
+            )
+        )
         place = Place(self._genre, wish.language, self._written, section, at)
         chosen: Draft | None = None
         initials: set[str] = set()
         for attempt in range(ATTEMPTS):
-            written = await self._drafts(asked, attempt, initials)
+            written = await self._drafts(asked, worn, attempt, initials)
             drafts = [draft for draft in written if draft.cut()]
             new = [draft for draft in drafts if is_new(draft.cut(), place)]
             if new or drafts:
@@ -125,8 +131,14 @@ class Writer:
         text = chosen.cut()
         return Line(section, kind, text, syllables(text, wish.language), tuple(chosen.logprobs))
 
-    async def _drafts(self, asked: Prompt, attempt: int, initials: set[str]) -> list[Draft]:
-        """Lines written side by side."""
+    async def _drafts(
+        self,
+        asked: Prompt,
+        worn: tuple[tuple[int, float], ...],
+        attempt: int,
+        initials: set[str],
+    ) -> list[Draft]:
+        """Lines written side by side; the words `worn` are less likely."""
         told = self._sampling
         if attempt:
             temperature = told.get("temperature", self._genre.sampling.temperature)
@@ -136,7 +148,7 @@ class Writer:
         seed = random.Random(f"{self._seed}/{len(self._written)}/{attempt}").getrandbits(31)
         generation = Generation(
             asked,
-            sampling=self._genre.sampling.sampling(seed, **told),
+            sampling=self._genre.sampling.sampling(seed, logit_bias=worn, **told),
             max_tokens=LINE_TOKENS,
             stop=("\n",),
             grammar=grammar.line(self._wish.language, initials),
