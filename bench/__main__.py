@@ -7,7 +7,6 @@ from bench import gateway, overhead, product, sharing
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
-LLAMA = Path(sys.prefix + "-llama") / "bin" / "python"
 
 if __name__ == "__main__":
     parts = sys.argv[1:] or ["product", "gateway", "language", "sharing", "overhead"]
@@ -16,7 +15,7 @@ if __name__ == "__main__":
     if "gateway" in parts:
         gateway.main(LITELLM)
     if "language" in parts:
-        suite.main(LLAMA)
+        suite.main()
     if "sharing" in parts:
         sharing.main()
     if "overhead" in parts:

@@ -28,12 +28,14 @@ async def _served(parts: tuple[str, ...], systems: Mapping[str, System], folder:
         print_figures("Memory", await memory.measure(systems["orfeon"]))
 
 
-def main(peer: Path, parts: tuple[str, ...] = PARTS) -> None:
-    """Measures and prints. `peer` is the interpreter of the peers' environment."""
+def main(parts: tuple[str, ...] = PARTS) -> None:
+    """Measures and prints."""
     wait_patiently()
     with tempfile.TemporaryDirectory(prefix="orf") as name:
         folder = Path(name)
-        with everything(peer, folder) as systems:
-            asyncio.run(_served(parts, systems, folder))
+        (folder / "home").mkdir()
+        if parts != ("steps",):
+            with everything(folder) as systems:
+                asyncio.run(_served(parts, systems, folder))
         if "steps" in parts:
             print_figures("A decoding step in one process", asyncio.run(steps.measure(folder)))

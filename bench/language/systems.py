@@ -17,6 +17,8 @@ PLACES = 8
 #: Tokens of context: of our product the model's own, of a conversation with llama.cpp's server an
 #: eighth of it.
 CONTEXT = 8192
+#: The interpreter of the peers' environment.
+PEERS = Path(sys.prefix + "-llama") / "bin" / "python"
 SERVICES = Path(__file__).resolve().parent.parent.parent / "services"
 
 
@@ -39,7 +41,6 @@ def weights(home: Path) -> Path:
 def orfeon(folder: Path) -> Iterator[System]:
     """The product with chat alone."""
     home = folder / "home"
-    home.mkdir(exist_ok=True)
     store = KeyStore(f"sqlite:///{home / 'orfeon.db'}")
     _, key = store.create("bench", requests_per_minute=10**6)
     port = free_port()
@@ -54,10 +55,9 @@ def orfeon(folder: Path) -> Iterator[System]:
 
 
 @contextmanager
-def llama_server(python: Path, folder: Path) -> Iterator[System]:
+def llama_server(folder: Path) -> Iterator[System]:
     """llama.cpp's own server: batches continuously, first come, first served."""
     with _peer(
-        python,
         [str(Path(__file__).parent / "peer.py"), str(weights(folder / "home")), "{port}",
          str(THREADS), str(PLACES), str(CONTEXT)],
         folder / "llama-server.log",
@@ -66,14 +66,13 @@ def llama_server(python: Path, folder: Path) -> Iterator[System]:
 
 
 @contextmanager
-def llama_cpp_server(python: Path, folder: Path) -> Iterator[System]:
+def llama_cpp_server(folder: Path) -> Iterator[System]:
     """llama-cpp-python's server: one conversation at a time.
 
     It may not cut a running answer off when another request comes, as it does by default, and
     need not compute what only log-probabilities of prompts need.
     """
     with _peer(
-        python,
         ["-m", "llama_cpp.server", "--model", str(weights(folder / "home")), "--port", "{port}",
          "--host", "127.0.0.1", "--n_ctx", str(CONTEXT), "--n_threads", str(THREADS),
          "--n_threads_batch", str(THREADS), "--interrupt_requests", "false",
@@ -84,21 +83,21 @@ def llama_cpp_server(python: Path, folder: Path) -> Iterator[System]:
 
 
 @contextmanager
-def _peer(python: Path, arguments: list[str], log: Path) -> Iterator[System]:
+def _peer(arguments: list[str], log: Path) -> Iterator[System]:
     port = free_port()
     command = [argument.format(port=port) for argument in arguments]
-    with started([str(python), *command], env=PATIENT, core=None, log=log) as process:
+    with started([str(PEERS), *command], env=PATIENT, core=None, log=log) as process:
         url = f"http://127.0.0.1:{port}"
         wait_for(f"{url}/v1/models", seconds=120)
         yield System(url, "none", process.pid)
 
 
 @contextmanager
-def everything(python: Path, folder: Path) -> Iterator[dict[str, System]]:
+def everything(folder: Path) -> Iterator[dict[str, System]]:
     """All three. Those that have nothing to do wait without using a core."""
     with ExitStack() as stack:
         yield {
             "orfeon": stack.enter_context(orfeon(folder)),
-            "llama-server": stack.enter_context(llama_server(python, folder)),
-            "llama_cpp.server": stack.enter_context(llama_cpp_server(python, folder)),
+            "llama-server": stack.enter_context(llama_server(folder)),
+            "llama_cpp.server": stack.enter_context(llama_cpp_server(folder)),
         }
