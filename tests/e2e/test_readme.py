@@ -66,6 +66,7 @@ def test_the_curl_examples_run(product: Product, folder: Path) -> None:
     assert "chat.completion" in done.stdout
     assert "-->" in done.stdout
     assert "audio.classification" in done.stdout
+    assert "lyrics.line" in done.stdout
 
 
 def test_the_commands_run(product: Product, folder: Path) -> None:
