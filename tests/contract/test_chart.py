@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from services.chat.settings import ChatSettings
 from services.speech.settings import SpeechSettings
 from tests.contract.chart import (
     CAPABILITIES,
@@ -233,9 +234,18 @@ def test_threads_are_the_cores_of_the_limit_over_the_slots(
     assert told["ORFEON_SPEECH_THREADS"] == told["OMP_NUM_THREADS"] == threads
 
 
-def test_speech_has_the_slots_of_its_own_settings() -> None:
-    told = environment(of_kind({}, "Deployment")["speech"])
-    assert told["ORFEON_SPEECH_SLOTS"] == str(SpeechSettings().slots)
+@pytest.mark.parametrize("name", ["chat", "lyrics"])
+def test_slots_that_decode_together_share_all_threads(name: str) -> None:
+    told = environment(of_kind({}, "Deployment")[name])
+    assert told[f"ORFEON_{name.upper()}_THREADS"] == told["OMP_NUM_THREADS"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("name", "slots"), [("speech", SpeechSettings().slots), ("chat", ChatSettings().slots)]
+)
+def test_a_capability_has_the_slots_of_its_own_settings(name: str, slots: int) -> None:
+    told = environment(of_kind({}, "Deployment")[name])
+    assert told[f"ORFEON_{name.upper()}_SLOTS"] == str(slots)
 
 
 def test_a_digest_goes_before_a_tag_and_both_after_the_registry() -> None:

@@ -54,7 +54,6 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
             "not both",
         ),
         ({"ingressRoute": {"enabled": True}}, "needs ingressRoute.host"),
-        ({"capabilities": {"chat": {"slots": 2}}}, "raise replicas instead"),
         ({"gateway": {"replicas": 2}}, "needs gateway.database.secretName"),
         (
             {"capabilities": {name: {"enabled": False} for name in CAPABILITIES}},

@@ -24,7 +24,8 @@
 {{- include "orfeon.extraEnv" .capability }}
 {{- end -}}
 
-{{/* Threads for one request: the CPU limit in whole cores, over the slots. Takes the capability. */}}
+{{/* Threads for one request: the CPU limit in whole cores, over the slots unless these share them.
+     Takes the capability. */}}
 {{- define "orfeon.threads" -}}
 {{- $cpu := toString .resources.limits.cpu -}}
 {{- $cores := 1 -}}
@@ -33,7 +34,7 @@
 {{- else -}}
 {{- $cores = ceil (float64 $cpu) | int -}}
 {{- end -}}
-{{- max 1 (div $cores .slots) -}}
+{{- max 1 (div $cores (ternary 1 .slots .slotsShareThreads)) -}}
 {{- end -}}
 
 {{/* Readiness asks whether the default models are in memory. Liveness asks another service, which

@@ -7,7 +7,7 @@ its white space may write nothing else.
 from services.runtime.errors import InvalidRequest
 
 #: Longest text of a grammar, and most repetitions that one rule counts: llama.cpp spells them out.
-MAX_LENGTH = 200_000
+MAX_LENGTH = 150_000
 MAX_REPEAT = 512
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
