@@ -43,7 +43,7 @@ def install(home: Path) -> None:
 class Scene:
     """The container and, before it, the gateway."""
 
-    chat: chat_pb2_grpc.ChatServiceStub
+    chat: "chat_pb2_grpc.ChatServiceAsyncStub"
     http: httpx.AsyncClient
 
 
