@@ -20,7 +20,7 @@ def llama(settings: LyricsSettings) -> Engine[LanguageModel]:
 
     return LlamaEngine(
         device=settings.device,
-        threads=settings.threads,
+        threads=settings.loop_threads,
         context_length=settings.context_length,
         places=settings.slots,
     )
