@@ -19,7 +19,8 @@ Node = tuple[Any, ...]
 class Writer:
     """Writes by a grammar whose rules stand one a line."""
 
-    def __init__(self, grammar: str, seed: int = 0) -> None:
+    def __init__(self, grammar: str, seed: int = 0, deep: int = DEEP) -> None:
+        self._deep = deep
         self._random = random.Random(seed)
         self._rules: dict[str, Node] = {}
         for line in grammar.splitlines():
@@ -44,11 +45,11 @@ class Writer:
         if kind == "all":
             return "".join(self._write(part, depth) for part in value)
         if kind == "any":
-            if depth > DEEP:
+            if depth > self._deep:
                 value = [min(value, key=self._depth)]
             return self._write(self._random.choice(value), depth)
         least, most = node[2], node[3]
-        most = least if depth > DEEP else min(most, least + MORE)
+        most = least if depth > self._deep else min(most, least + MORE)
         count = self._random.randint(least, most)
         return "".join(self._write(value, depth) for _ in range(count))
 

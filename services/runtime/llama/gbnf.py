@@ -61,17 +61,11 @@ class Grammar:
         Raises `InvalidRequest` once the grammar is too long.
         """
         if body not in self._names:
-            self._names[body] = self.define(self.reserve(), body)
+            self._names[body] = self.define(f"r{len(self._rules)}", body)
         return self._names[body]
 
-    def reserve(self) -> str:
-        """A name to be defined later: for what contains itself."""
-        name = f"r{len(self._rules)}"
-        self._rules[name] = ""
-        return name
-
     def define(self, name: str, body: str) -> str:
-        """Gives a reserved name, or `root`, its body; returns the name."""
+        """Gives a name, such as `root`, its body; returns the name."""
         self._length += len(body)
         if self._length > MAX_LENGTH:
             raise InvalidRequest(

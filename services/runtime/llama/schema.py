@@ -1,7 +1,8 @@
 """JSON schemas as grammars: whatever a model writes by one of them is valid by its schema.
 
 What is generated may be a part of what is valid: properties come in the order of the schema, none
-that it does not name comes beside them, and numbers have 15 digits at most. What would have to be
+that it does not name comes beside them, numbers have 15 digits at most, and a schema holds itself
+ten times at most. What would have to be
 counted or compared across an answer, such as `uniqueItems`, is refused.
 """
 
@@ -15,9 +16,13 @@ from services.runtime.llama.formats import FORMATS
 from services.runtime.llama.gbnf import MAX_REPEAT, Grammar, choice, invalid, literal, repeated
 from services.runtime.llama.numbers import number
 from services.runtime.llama.pattern import pattern
+from services.runtime.llama.references import References
 
-MAX_DEPTH = 32
-MAX_SCHEMAS = 2_000
+MAX_DEPTH = 100
+MAX_SCHEMAS = 4_000
+
+#: How often a schema may hold itself: else a small model would not come to an end.
+MAX_RECURSION = 10
 
 Schema = Mapping[str, Any]
 
@@ -34,7 +39,12 @@ _TELLING = {
     "minimum": "number", "maximum": "number", "exclusiveMinimum": "number",
     "exclusiveMaximum": "number", "multipleOf": "number",
 }  # fmt: skip
+_CONSTRAINTS = {*_TELLING, "type", "enum", "const", "anyOf", "oneOf", "allOf"}
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+
+
+class _TooDeep(Exception):
+    """A schema would hold itself more often than it may."""
 
 
 def grammar_of(schema: Schema) -> str:
@@ -53,7 +63,10 @@ class SchemaRules:
     def __init__(self, grammar: Grammar, schema: Schema) -> None:
         self._grammar = grammar
         self._root = schema
-        self._names: dict[str, str] = {}
+        self._references = References(schema)
+        self._names: dict[tuple[str, int, str], str | None] = {}
+        """Of what is behind references, by how often recursive ones were followed."""
+        self._level = 0
         self._unwritten: set[str] = set()
         """References that are being followed with nothing written in between."""
         self._count = 0
@@ -62,6 +75,11 @@ class SchemaRules:
         """What matches a value by the schema. Raises `InvalidRequest`."""
         try:
             return self._value(self._root, 0)
+        except _TooDeep:
+            raise InvalidRequest(
+                "The JSON schema is invalid: every value would hold another one of its kind, "
+                "without end; let it be left out, or be null."
+            ) from None
         except (TypeError, AttributeError, ArithmeticError) as error:
             # A keyword with a value of a wrong kind, of which there are more than can be named.
             raise InvalidRequest(
@@ -86,12 +104,25 @@ class SchemaRules:
         if "$ref" in schema:
             return self._reference(schema, depth)
         if "allOf" in schema:
-            return self._value(merged(schema, self._referred), depth + 1)
-        if options := alternatives(schema, self._referred):
-            return choice([self._value(option, depth + 1) for option in options])
+            return self._value(merged(schema, self._references.target), depth + 1)
+        if options := alternatives(schema, self._references.target):
+            return self._any(options, depth)
         if "const" in schema or "enum" in schema:
             return self._constants(schema)
         return self._typed(schema, depth)
+
+    def _any(self, options: list[Any], depth: int) -> str:
+        written = [one for option in options if (one := self._unless_deep(option, depth))]
+        if not written:
+            raise _TooDeep
+        return choice(written)
+
+    def _unless_deep(self, schema: Any, depth: int) -> str:
+        """What matches the schema; nothing where it would hold itself too often."""
+        try:
+            return self._value(schema, depth + 1)
+        except _TooDeep:
+            return ""
 
     def _refuse(self, schema: Schema) -> None:
         found = sorted(_REFUSED & set(schema))
@@ -103,41 +134,34 @@ class SchemaRules:
             )
 
     def _reference(self, schema: Schema, depth: int) -> str:
+        reference = schema["$ref"]
+        target = self._references.target(reference)
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        target = self._referred(schema["$ref"])
-        if any(key in beside for key in (*_TELLING, "type", "enum", "const", "anyOf", "oneOf")):
-            return self._value(merged({"allOf": [target, beside]}, self._referred), depth + 1)
-        reference = str(schema["$ref"])
-        if reference in self._unwritten:
+        constraints = ""
+        if beside.keys() & _CONSTRAINTS:
+            constraints = str(beside)
+            target = merged({"allOf": [target, beside]}, self._references.target)
+        elif reference in self._unwritten:
             raise InvalidRequest(
                 f"The JSON schema is invalid: {reference[:80]} refers to itself and nothing else."
             )
-        if reference not in self._names:
-            self._names[reference] = name = self._grammar.reserve()
+        deeper = self._references.holds_itself(reference)
+        if deeper and self._level == MAX_RECURSION:
+            raise _TooDeep
+        key = (reference, self._level, constraints)
+        if key not in self._names:
+            self._level += deeper
             self._unwritten.add(reference)
-            self._grammar.define(name, self._value(target, depth + 1))
+            try:
+                self._names[key] = self._grammar.rule(self._value(target, depth + 1))
+            except _TooDeep:
+                self._names[key] = None
             self._unwritten.discard(reference)
-        return self._names[reference]
-
-    def _referred(self, reference: Any) -> Any:
-        """The schema behind a `$ref`, which lies in the same document."""
-        at: Any = self._root
-        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-            raise InvalidRequest(
-                "The JSON schema cannot be enforced: a $ref must point into the schema itself, "
-                "such as #/$defs/name."
-            )
-        for part in reference.split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(at, list) and key.isdecimal() and int(key) < len(at):
-                at = at[int(key)]
-            elif isinstance(at, Mapping) and key in at:
-                at = at[key]
-            else:
-                raise InvalidRequest(
-                    f"The JSON schema is invalid: there is nothing at {reference[:80]}."
-                )
-        return at
+            self._level -= deeper
+        name = self._names[key]
+        if name is None:
+            raise _TooDeep
+        return name
 
     def _constants(self, schema: Schema) -> str:
         values = [schema["const"]] if "const" in schema else schema["enum"]
@@ -163,7 +187,7 @@ class SchemaRules:
         if kind is None:
             kind = next((_TELLING[key] for key in schema if key in _TELLING), None)
         if isinstance(kind, list) and kind:
-            return choice([self._value({**schema, "type": one}, depth + 1) for one in kind])
+            return self._any([{**schema, "type": one} for one in kind], depth)
         if kind is None:
             return "value"
         if kind not in _TYPES:
@@ -197,16 +221,13 @@ class SchemaRules:
                 "The JSON schema cannot be enforced: minProperties and maxProperties beside "
                 "properties; say it with required."
             )
-        pairs = [
-            (self._pair(name, one, depth), name in required)
-            for name, one in named.items()
-            if one is not False or name in required
-        ]
+        pairs = []
+        for name, one in named.items():
+            if name in required:
+                pairs.append((_pair(name, self._value(one, depth + 1)), True))
+            elif one is not False and (value := self._unless_deep(one, depth)):
+                pairs.append((_pair(name, value), False))
         return f'"{{" {self._pairs(pairs)} "}}"'
-
-    def _pair(self, name: str, schema: Any, depth: int) -> str:
-        key = literal(json.dumps(name, ensure_ascii=False) + ": ")
-        return f"{key} {self._value(schema, depth + 1)}"
 
     def _pairs(self, pairs: list[tuple[str, bool]]) -> str:
         """Properties in their order, commas between those that are there."""
@@ -227,7 +248,10 @@ class SchemaRules:
             raise InvalidRequest(
                 "The JSON schema cannot be enforced: minProperties above 1; name the properties."
             )
-        pair = self._grammar.rule(f'string ": " {self._value(others, depth + 1)}')
+        value = self._unless_deep(others, depth)
+        if not value:
+            return self._map(False, least, most, depth)
+        pair = self._grammar.rule(f'string ": " {value}')
         return f'"{{" {_list(pair, least, most)} "}}"'
 
     def _array(self, schema: Schema, depth: int) -> str:
@@ -249,8 +273,11 @@ class SchemaRules:
         head = ' ", " '.join(heads)
         if more == 0:
             return f'"[" {head} "]"' if head else '"[]"'
-        item = self._grammar.rule(self._value(items, depth + 1))
         rest = max(0, least - len(heads))
+        item = self._value(items, depth + 1) if rest else self._unless_deep(items, depth)
+        if not item:
+            return f'"[" {head} "]"' if head else '"[]"'
+        item = self._grammar.rule(item)
         if not head:
             return f'"[" {_list(item, rest, more)} "]"'
         return f'"[" {head} {_times(f"""(", " {item})""", rest, more)} "]"'
@@ -274,6 +301,10 @@ class SchemaRules:
             raise invalid(kinds[0], "a string")
         inside = pattern(schema["pattern"]) if kinds == ["pattern"] else FORMATS[schema["format"]]
         return self._grammar.rule(rf'"\"" ({inside}) "\""')
+
+
+def _pair(name: str, value: str) -> str:
+    return f"{literal(json.dumps(name, ensure_ascii=False) + ': ')} {value}"
 
 
 def _list(item: str, least: int, most: int | None) -> str:

@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from typing import Any
 
@@ -50,10 +51,33 @@ def test_text_may_hold_whatever_json_may() -> None:
         valid({}, writer.write())
 
 
-def test_a_schema_that_holds_itself_is_written() -> None:
-    schema = {"type": "array", "items": {"$ref": "#"}, "maxItems": 2}
-    writer = Writer(grammar_of(schema))
-    assert max(len(writer.write()) for _ in range(100)) > 4
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
+        {"type": "object", "properties": {"next": {"$ref": "#"}}},
+        {"type": "object", "additionalProperties": {"$ref": "#"}, "maxProperties": 1},
+        {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}, "minItems": 1}]},
+        {"$ref": "#/$defs/a", "$defs": {
+            "a": {"type": "array", "items": {"$ref": "#/$defs/b"}, "maxItems": 2},
+            "b": {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}},
+        }},
+    ],
+)  # fmt: skip
+def test_a_schema_that_holds_itself_is_written_and_comes_to_an_end(schema: Any) -> None:
+    grammar = grammar_of(schema)
+    texts = [Writer(grammar, seed).write() for seed in range(300)]
+    assert max(map(len, texts)) > 20
+    for text in texts:
+        valid(schema, text)
+        assert len(re.findall(r"[\[{]", text)) < 4000
+
+
+def test_what_holds_itself_may_do_so_ten_times() -> None:
+    schema = {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}, "minItems": 1,
+                                           "maxItems": 1}]}  # fmt: skip
+    writer = Writer(grammar_of(schema), deep=99)
+    assert max((writer.write() for _ in range(20_000)), key=len) == "[" * 10 + "null" + "]" * 10
 
 
 @given(st.integers(-2000, 2000), st.integers(0, 400), st.integers(0, 3), st.integers(0, 99))
@@ -116,6 +140,8 @@ REFUSED: list[tuple[str, Any]] = [
     }),
     ("circle through a choice", {"anyOf": [{"type": "null"}, {"$ref": "#"}]}),
     ("circle through all", {"allOf": [{"$ref": "#"}, {"type": "object"}]}),
+    ("without end", {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}),
+    ("lists without end", {"type": "array", "items": {"$ref": "#"}, "minItems": 1}),
     ("overlapping options", {"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]}),
     ("options no list", {"anyOf": {}}),
     ("options that differ", {"allOf": [{"pattern": "a"}, {"pattern": "b"}]}),
