@@ -42,8 +42,9 @@ _RANGES = {
 MAX_STOPS, MAX_STOP_LENGTH = 4, 1_000
 MAX_BIASES, BIAS = 1_024, 100.0
 MAX_PROMPTS, MAX_INPUTS = 64, 2_048
-#: For estimates alone: of English text, and tokens of an answer without a limit.
+#: For estimates alone: of English text, and tokens of a picture and of an answer without a limit.
 CHARACTERS_PER_TOKEN = 4
+TYPICAL_PICTURE = 576
 TYPICAL_ANSWER = 256
 
 _SAMPLING = Sampling.__dataclass_fields__.keys()
@@ -64,9 +65,15 @@ class Conversation:
     calls: bool | None
 
     @property
+    def pictures(self) -> int:
+        """How many there are in it."""
+        return sum(isinstance(part, Image) for one in self.messages for part in one.content)
+
+    @property
     def cost(self) -> float:
         """Tokens that it will take, as far as can be said before it is read."""
-        return cost_of([message.text for message in self.messages], self.generation)
+        seen = self.pictures * TYPICAL_PICTURE
+        return seen + cost_of([message.text for message in self.messages], self.generation)
 
 
 def cost_of(texts: Iterable[str], *generations: Generation) -> float:

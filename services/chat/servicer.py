@@ -23,7 +23,7 @@ from services.runtime.host import ModelHost
 from services.runtime.llama.generation import LanguageModel, Prompt
 
 #: Of a model, and what it can be asked for.
-CHAT, EMBEDDING = "chat", "embedding"
+CHAT, EMBEDDING, VISION = "chat", "embedding", "vision"
 
 Answered = tuple[str, Event]
 
@@ -117,7 +117,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
             asked = await asyncio.to_thread(conversation_of, request)
         else:
             asked = conversation_of(request)
-        async with self._host.lease(context, request.model, task=CHAT, cost=asked.cost) as leased:
+        # Whoever shows a picture to nobody in particular is answered by a model that sees.
+        task = VISION if asked.pictures and not request.model else CHAT
+        async with self._host.lease(context, request.model, task=task, cost=asked.cost) as leased:
             name = leased.manifest.name
             prompt = await worker.run(
                 lambda _: leased.model.conversation(asked.messages, asked.tools)

@@ -128,9 +128,11 @@ async def test_texts_that_cannot_be_embedded_are_refused(
 async def test_pictures_and_adapters_that_the_model_has_not_are_refused(
     channel: grpc.aio.Channel,
 ) -> None:
-    picture = ask("What is it?")
+    picture = ask("What is it?", model="smollm2-135m-instruct")
     picture.messages[0].content.add(image=b"png")
     assert (await error_from(channel, picture)).http_status == 400
+    picture.model = ""
+    assert isinstance(await error_from(channel, picture), ModelNotFound)
     adapted = ask("hi")
     adapted.options.adapter = "pirate"
     assert (await error_from(channel, adapted)).param == "adapter"

@@ -23,15 +23,18 @@ from tests.fakes.gateway import running as gateway
 from tests.fakes.gateway import settings_for
 
 ONE, OTHER = seeing.picture(1), seeing.picture(2)
-MODELS = {"tiny-llava": ["model.gguf", "mmproj.gguf"], "blind": ["model.gguf"]}
+MODELS = {
+    "tiny-llava": (["chat", "vision"], ["model.gguf", "mmproj.gguf"]),
+    "blind": (["chat"], ["model.gguf"]),
+}
 
 
 def install(home: Path) -> None:
     """The tiny model with and without its projector, among the user's own models."""
-    for name, files in MODELS.items():
+    for name, (tasks, files) in MODELS.items():
         folder = seeing.llava(home / "models" / name)
         described: dict[str, Any] = {
-            "name": name, "capability": "chat", "engine": "llama-cpp", "tasks": ["chat"],
+            "name": name, "capability": "chat", "engine": "llama-cpp", "tasks": tasks,
             "owned_by": "tests", "licence": "Apache-2.0", "memory_bytes": 50_000_000,
             "files": {file: {"sources": [{"local": file}]} for file in files},
             "options": {"sampling": {"temperature": 0.0}},
@@ -111,6 +114,22 @@ async def test_over_http_it_is_the_same(scene: Scene, route: str) -> None:
     events = [json.loads(line[6:]) for line in streamed.text.split("\n\n") if line[:7] == "data: {"]
     text = "".join(event["choices"][0]["delta"].get("content") or "" for event in events)
     assert text == direct.choices[0].text
+
+
+async def test_without_a_name_a_model_answers_that_sees(scene: Scene) -> None:
+    named = await scene.http.post("/v1/vision", json=body(ONE))
+    nameless = await scene.http.post("/v1/vision", json=body(ONE, model=""))
+    assert nameless.json()["model"] == "tiny-llava"
+    assert nameless.json()["choices"] == named.json()["choices"]
+    listed = await scene.http.get("/v1/models", params={"task": "vision"})
+    assert {model["id"] for model in listed.json()["data"]} == {"tiny-llava"}
+
+
+async def test_a_photograph_as_large_as_those_of_telephones_is_seen(scene: Scene) -> None:
+    photograph = seeing.picture(1, (1400, 1400))
+    assert len(photograph.data) > 5_500_000
+    answered = await scene.http.post("/v1/chat/completions", json=body(photograph))
+    assert answered.status_code == 200, answered.text
 
 
 async def test_a_model_that_cannot_see_says_so(scene: Scene) -> None:
