@@ -31,10 +31,12 @@ class Decoder:
         params.n_outputs_max = MOST_OUTPUTS
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
-        # Sequences share cells, so a step costs by the longest one and not by their number; flash
-        # attention skips the cells of others, which otherwise cost as much as one's own.
         params.kv_unified = True
-        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
+        # Flash attention skips the cells of other sequences, which otherwise cost as much as one's
+        # own; and on the CPU an answer is to the bit the same whoever is read beside it. On a GPU
+        # llama.cpp looks whether there is a kernel for the model.
+        flash = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO if on_gpu else flash
         # Else a sequence could not be cut back to what it has in common with the next.
         params.swa_full = True
         # Else a long prompt takes room on a GPU that was not granted.
