@@ -35,12 +35,12 @@ def _config(kind: str, words: int, layers: int) -> Any:
     ends = {"bos_token_id": 0, "eos_token_id": 0}
     if kind == "gpt2":
         return transformers.GPT2Config(
-            vocab_size=words, n_positions=256, n_embd=64, n_layer=layers, n_head=4, **ends
+            vocab_size=words, n_positions=512, n_embd=64, n_layer=layers, n_head=4, **ends
         )
     factory = {"llama": transformers.LlamaConfig, "qwen2": transformers.Qwen2Config}[kind]
     return factory(
         vocab_size=words, hidden_size=64, intermediate_size=96, num_hidden_layers=layers,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256,
+        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
         tie_word_embeddings=kind == "llama", **ends,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orfeon import __version__
-from orfeon.cli import keys, models
+from orfeon.cli import keys, models, train
 from orfeon.cli.audio import classify, speak, transcribe
 from orfeon.cli.chat import chat
 from orfeon.cli.lyrics import lyrics
@@ -24,6 +24,7 @@ for command in (serve, chat, lyrics, transcribe, speak, classify, ps, queue):
     app.command()(one_sentence(command))
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(train.app, name="train")
 
 
 def _version(wanted: bool) -> None:

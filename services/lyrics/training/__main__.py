@@ -1,4 +1,4 @@
-"""`orfeon train lyrics`: trains a model on the lyrics of a genre."""
+"""Trains a model on the lyrics of a genre: `orfeon train lyrics`."""
 
 import importlib.util
 import re
@@ -119,10 +119,12 @@ def _train(recipe: Recipe, folder: Path, licence: str, registry: Registry) -> No
     typer.echo(f"{folder.name} is in {folder}")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Runs the command and exits: 0, 1 for a failure, 2 for a misuse, 130 when interrupted."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(lyrics)
     try:
-        typer.run(lyrics)
+        app(arguments, prog_name="orfeon train lyrics")
     except TrainingError as error:
         sys.exit(f"orfeon: {error}")
     except OSError as error:

@@ -9,7 +9,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 
 from services.lyrics.training.history import History
@@ -34,7 +39,6 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
 
     SIGINT and SIGTERM end the step, leave a checkpoint and raise `Interrupted`.
     """
-    set_seed(recipe.seed)
     checkpoints = work / "checkpoints"
     last = get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None
     held_out = Passages(work, "held-out")
@@ -51,7 +55,7 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
             data_collator=lambda passages: batch(passages, end),
             callbacks=[watcher],
         )
-        trainer.pop_callback("PrinterCallback")
+        trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=last)
     if trainer.state.global_step < recipe.steps:
         raise Interrupted(trainer.state.global_step)

@@ -22,6 +22,8 @@ PARTS = ("train", "held-out")
 HELD_OUT = 10
 #: Tokens of lyrics that a passage must have room for beside its prompt.
 LEAST_ROOM = 16
+#: Characters of a title or an artist that a prompt tells.
+_LONGEST_NAME = 60
 _COUNTS = "songs.json"
 
 
@@ -123,18 +125,16 @@ def passages(
 
     A passage is whole lines; one from the middle of a section begins with them.
     """
-    title = song.title[:80] if number % 2 == 0 else ""
-    wish = Wish(
-        genre.sections, genre.lines, language,
-        title=title, style=song.artist[:80] if number // 2 % 2 == 0 else "",
-    )  # fmt: skip
+    title = song.title[:_LONGEST_NAME] if number % 2 == 0 else ""
+    artist = song.artist[:_LONGEST_NAME] if number // 2 % 2 == 0 else ""
+    wish = Wish(genre.sections, genre.lines, language, title=title, style=artist)
     # Of a model, only what a reader has is used.
     prompt = [*opening(cast(LanguageModel, reader), genre, wish).tokens]
     room = length - len(prompt) - 1
     if room < LEAST_ROOM:
         raise TrainingError(
-            f"The prompt of '{song.title[:40]}' alone takes {len(prompt)} tokens; a length of "
-            f"{len(prompt) + 1 + LEAST_ROOM} or more leaves room for lyrics."
+            f"A prompt alone takes {len(prompt)} tokens; with a length of "
+            f"{len(prompt) + _LONGEST_NAME + LEAST_ROOM} there is room for lyrics."
         )
     text = f"{title}\n\n{song.lyrics}\n" if title else f"{song.lyrics}\n"
     lines = text.splitlines(keepends=True)

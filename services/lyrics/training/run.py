@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import torch
 from rich.console import Console
+from transformers import set_seed
 
 from services.lyrics.genre import Genre, genre_of
 from services.lyrics.training import weights
@@ -24,7 +25,7 @@ from services.lyrics.training.passages import Passage, Passages, counts, write
 from services.lyrics.training.progress import bar
 from services.lyrics.training.recipe import Recipe
 from services.lyrics.training.served import Served
-from services.lyrics.training.songs import songs
+from services.lyrics.training.songs import check, songs
 from services.runtime.errors import ModelNotFound
 from services.runtime.manifest import ADAPTER
 from services.runtime.registry import Registry
@@ -43,6 +44,8 @@ def train(recipe: Recipe, folder: Path, licence: str, registry: Registry, consol
     """
     weights.quiet()
     work = folder / "work"
+    if counts(work) is None:
+        check(Path(recipe.data))
     work.mkdir(parents=True, exist_ok=True)
     recipe.save(work / "recipe.json")
     base = find(recipe.base, registry)
@@ -55,6 +58,8 @@ def train(recipe: Recipe, folder: Path, licence: str, registry: Registry, consol
         f"{trained} songs to train on in {len(Passages(work, 'train'))} passages, "
         f"{held_out} songs held out."
     )
+    # An adapter begins at random.
+    set_seed(recipe.seed)
     model = weights.trainable(weights.model(base), recipe)
     history = fit(model, recipe, work, reader.end, console)
     with console.status("Writing GGUF, and reading it with llama.cpp"):
@@ -85,7 +90,7 @@ def train(recipe: Recipe, folder: Path, licence: str, registry: Registry, consol
 def _genre(recipe: Recipe, template: Literal["chat", "text"], registry: Registry) -> Genre:
     """The genre as it is written, after ours of that name where there is one."""
     try:
-        genre = genre_of(registry.resolve(recipe.genre, "lyrics"))
+        genre = genre_of(registry.resolve(recipe.genre.lower(), "lyrics"))
     except ModelNotFound:
         genre = Genre(prompt=f"You are a songwriter. You write {recipe.genre}.")
     changes = {"template": template} | ({"prompt": recipe.prompt} if recipe.prompt else {})

@@ -32,6 +32,11 @@ class Song:
     lyrics: str
 
 
+def check(path: Path) -> None:
+    """Raises `TrainingError` for a file that is no table of songs, by its beginning."""
+    next(_rows(path, lambda _count: None), None)
+
+
 def songs(path: Path, genre: str, language: str, progress: Progress) -> Iterator[Song]:
     """The songs of a genre and language, row by row; the table is never in memory whole.
 

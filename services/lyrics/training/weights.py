@@ -1,5 +1,6 @@
 """A base as transformers sees it: weights to train and the tokeniser that goes with them."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -45,6 +46,8 @@ def quiet() -> None:
     """Keeps transformers' own bars and notices away: training has its own."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    # What peft asks of transformers, and neither is ours to change.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def reader(base: Base) -> HuggingFaceReader:
