@@ -13,6 +13,9 @@ ASKED = 4
 #: Rules of about 33 tokens.
 SHORT, LONG = 15, 26
 PEER = "llama_cpp.server"
+#: A peer that keeps the last conversation has all that two users with the same rules share, so only
+#: users with rules of their own have a target.
+KINDS = {"own rules": 5.0, "the same rules": None}
 
 
 def rules(number: int, count: int) -> str:
@@ -63,9 +66,7 @@ async def _second_turn(client: Client, number: int) -> float:
 async def measure(systems: Mapping[str, System]) -> list[Figure]:
     """Rounds in turns, forth and back."""
     names = ("orfeon", PEER)
-    waits: dict[str, dict[str, list[float]]] = {
-        kind: {name: [] for name in names} for kind in ("own", "same")
-    }
+    waits: list[dict[str, list[float]]] = [{name: [] for name in names} for _ in KINDS]
     seconds: list[float] = []
     async with clients(*(systems[name] for name in names)) as asked:
         servers = dict(zip(names, asked, strict=True))
@@ -73,19 +74,22 @@ async def measure(systems: Mapping[str, System]) -> list[Figure]:
             number = 2000 + 100 * turn
             one, other = rules(number, SHORT), rules(number + 50, SHORT)
             for name in names if turn % 2 else reversed(names):
-                for kind, prompts in (("own", (one, other)), ("same", (one, one))):
-                    waits[kind][name].append(await _taking_turns(servers[name], prompts, number))
+                for kind, prompts in enumerate(((one, other), (one, one))):
+                    wait = await _taking_turns(servers[name], prompts, number + 50 * kind)
+                    waits[kind][name].append(wait)
             seconds.append(await _second_turn(servers["orfeon"], 3000 + turn))
-    return [*_figures(waits["own"], "own rules"), *_figures(waits["same"], "the same rules"),
-            Figure("second turn of 1,000 tokens : first", statistics.median(seconds), "x", 0.25,
-                   at_least=False, note=spread(seconds))]  # fmt: skip
+    figures = [
+        figure
+        for (kind, target), found in zip(KINDS.items(), waits, strict=True)
+        for figure in _figures(found, kind, target)
+    ]
+    second = Figure("second turn of 1,000 tokens : first", statistics.median(seconds), "x", 0.25,
+                    at_least=False, note=spread(seconds))  # fmt: skip
+    return [*figures, second]
 
 
-def _figures(waits: Mapping[str, list[float]], kind: str) -> list[Figure]:
+def _figures(waits: Mapping[str, list[float]], kind: str, target: float | None) -> list[Figure]:
     ratios = [b / a for a, b in zip(waits["orfeon"], waits[PEER], strict=True)]
-    # A peer that keeps the last conversation has all that two users share, so only the case in
-    # which they do not has a target.
-    target = 5.0 if kind == "own rules" else None
     return [
         *(
             Figure(f"first words, {kind}, {name}", statistics.median(waits[name]), "s")
