@@ -83,6 +83,22 @@ def _chat() -> Parts:
     return CHAT, llama(ChatSettings()), lambda it: asyncio.run(answer(it))
 
 
+def _lyrics() -> Parts:
+    from services.lyrics.__main__ import LYRICS, llama
+    from services.lyrics.genre import Genre
+    from services.lyrics.settings import LyricsSettings
+    from services.lyrics.song import Wish
+    from services.lyrics.writer import Writer
+    from services.runtime.llama.generation import LanguageModel
+
+    async def write(model: LanguageModel) -> None:
+        wish = Wish(("verse",), 2, "en")
+        async for _ in Writer(model, Genre(prompt="You write."), wish, seed=1, level=1).song():
+            pass
+
+    return LYRICS, llama(LyricsSettings()), lambda it: asyncio.run(write(it))
+
+
 def _speech() -> Parts:
     from services.speech.__main__ import SPEECH, piper
     from services.speech.engine import SpeechRequest
@@ -116,6 +132,7 @@ def _classification() -> Parts:
 
 _PARTS: dict[str, Callable[[], Parts]] = {
     "chat": _chat,
+    "text": _lyrics,
     "speech": _speech,
     "transcription": _transcription,
     "classification": _classification,
