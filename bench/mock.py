@@ -6,7 +6,6 @@ same upstream.
 
 import json
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -20,9 +19,8 @@ from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 
 MODEL = "mock"
 ANSWER = "The quick brown fox jumps over the lazy dog."
-_FINISHED = chat_pb2.Finished(
-    reason=chat_pb2.FINISH_REASON_STOP, prompt_tokens=10, completion_tokens=10
-)
+_USAGE = chat_pb2.Usage(prompt_tokens=10, completion_tokens=10)
+_CHOICE = chat_pb2.Choice(text=ANSWER, reason=chat_pb2.FINISH_REASON_STOP)
 SERVICE = chat_pb2.DESCRIPTOR.services_by_name["ChatService"].full_name
 
 _COMPLETION = json.dumps(
@@ -60,13 +58,7 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     async def ChatCompletion(
         self, request: chat_pb2.ChatCompletionRequest, context: Any
     ) -> chat_pb2.ChatCompletionResponse:
-        return chat_pb2.ChatCompletionResponse(model=MODEL, text=ANSWER, finished=_FINISHED)
-
-    async def StreamChatCompletion(
-        self, request: chat_pb2.StreamChatCompletionRequest, context: Any
-    ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
-        yield chat_pb2.StreamChatCompletionResponse(model=MODEL, delta=ANSWER)
-        yield chat_pb2.StreamChatCompletionResponse(model=MODEL, finished=_FINISHED)
+        return chat_pb2.ChatCompletionResponse(model=MODEL, choices=[_CHOICE], usage=_USAGE)
 
 
 class Models(models_pb2_grpc.ModelServiceServicer):
@@ -87,8 +79,9 @@ async def main() -> None:
     for name in ("", SERVICE):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    chat_pb2_grpc.add_ChatServiceServicer_to_server(Chat(), server)
-    # What it does not define answers UNIMPLEMENTED, by gRPC's own base class.
+    # What they do not define answers UNIMPLEMENTED, by gRPC's own base classes.
+    chat = Chat()  # type: ignore[abstract]
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server)
     models = Models()  # type: ignore[abstract]
     models_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
     server.add_insecure_port(f"unix:{socket}")
