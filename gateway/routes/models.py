@@ -17,7 +17,8 @@ EXAMPLE: Model = {
     "owned_by": "HuggingFaceTB",
     "capabilities": {
         "capability": "chat",
-        "tasks": ["chat"],
+        "tasks": ["chat", "embedding"],
+        "base": None,
         "aliases": [],
         "default": True,
         "state": "loaded",
