@@ -57,11 +57,15 @@ def poems(path: Path) -> Iterator[Poem]:
 
 
 def _text(path: Path) -> str:
-    data = path.read_bytes()
+    """A file's text, of which some lines are in UTF-8 and others were written on a Macintosh."""
+    return "".join(map(_line, path.read_bytes().splitlines(keepends=True)))
+
+
+def _line(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace").replace("\ufffd", "")
+        return data.decode("mac-roman")
 
 
 def _form(rhyme: str, lines: int) -> str:

@@ -98,7 +98,7 @@ def test_every_tenth_different_song_is_held_out(tmp_path: Path) -> None:
     write(tmp_path, many, Letters(), GENRE, language="en", length=200)
     assert counts(tmp_path) == (18, 2)
     held_out = Passages(tmp_path, "held-out")
-    assert [text_of(held_out[at].tokens[held_out[at].prompt :]) for at in range(2)] == [
+    assert [text_of(held_out[at].tokens[held_out[at].prompt :].tolist()) for at in range(2)] == [
         "song 9\n\0", "song 19\n\0",
     ]  # fmt: skip
     assert len(Passages(tmp_path, "train")) == 18
