@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jinja2
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from services.runtime.errors import ContextLengthExceeded, InvalidRequest
@@ -30,6 +31,9 @@ class Prompter:
         self._context = context
         self._gallery = gallery
         self._template = template or weights.chat_template
+        self._formatter = _Formatter(
+            template=self._template, eos_token=weights.end, bos_token=weights.begin
+        )
         self._knows_tools = "tools" in self._template and CALL in self._template
         # Templates of models that see often take what is said as a list of parts, and some of them
         # nothing else.
@@ -112,12 +116,10 @@ class Prompter:
                 message | {"content": [{"type": "text", "text": message["content"]}]}
                 for message in messages
             ]
-        formatter = Jinja2ChatFormatter(
-            template=self._template, eos_token=self._weights.end, bos_token=self._weights.begin
-        )
-        formatter._environment.environment.filters["tojson"] = apart.json
         try:
-            return formatter(messages=apart.hide(messages), tools=apart.hide(tools) or None).prompt
+            return self._formatter(
+                messages=apart.hide(messages), tools=apart.hide(tools) or None, apart=apart
+            ).prompt
         except Exception as error:  # Whatever the template raises is about the messages' order.
             raise InvalidRequest(
                 "The model's chat template refuses this order of roles; alternate user and "
@@ -168,7 +170,7 @@ class _Apart:
         return value
 
     def json(self, value: Any, **layout: Any) -> str:
-        """The filter `tojson` of templates: JSON of what was hidden, itself hidden."""
+        """JSON of what was hidden, itself hidden."""
         layout["ensure_ascii"] = False
         hidden: str = self.hide(json.dumps(self._shown(value), **layout))
         return hidden
@@ -194,6 +196,19 @@ class _Apart:
         if isinstance(value, Sequence):
             return [self._shown(inner) for inner in value]
         return value
+
+
+class _Formatter(Jinja2ChatFormatter):
+    """llama-cpp-python's, but for what `tojson` shows."""
+
+    @staticmethod
+    @jinja2.pass_context
+    def tojson(  # type: ignore[override]
+        context: jinja2.runtime.Context, value: Any, **layout: Any
+    ) -> str:
+        """JSON, hidden in the `_Apart` that is rendered with."""
+        apart: _Apart = context["apart"]
+        return apart.json(value, **layout)
 
 
 def _pictures(message: Message) -> bool:
@@ -275,7 +290,9 @@ def _as_text(message: Message) -> Message:
         return message
     calls = [
         f"{CALL}\n"
-        + json.dumps({"name": call.name, "arguments": _arguments(call.arguments)})
+        + json.dumps(
+            {"name": call.name, "arguments": _arguments(call.arguments)}, ensure_ascii=False
+        )
         + f"\n{END_OF_CALL}"
         for call in message.tool_calls
     ]
