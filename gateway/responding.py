@@ -8,7 +8,7 @@ from typing import Any
 from gateway.generation import tokens_of
 from gateway.schemas.generation import TokenLogprob
 from gateway.schemas.response import ModelResponse, OutputCall, OutputMessage, Status
-from gateway.schemas.responses import NamedResponseTool, ResponseRequest
+from gateway.schemas.responses import NamedResponseTool, ResponseRequest, TextFormat
 from orfeon.api.chat.v1 import chat_pb2
 
 Event = Mapping[str, Any]
@@ -161,10 +161,6 @@ def _id(prefix: str) -> str:
 
 def _begun(body: ResponseRequest) -> ModelResponse:
     choice = body.tool_choice or "auto"
-    wanted = body.text.format if body.text else None
-    shape = {"type": "text"} if wanted is None else wanted.model_dump(
-        by_alias=True, exclude_none=True
-    )  # fmt: skip
     return {
         "id": _id("resp"),
         "object": "response",
@@ -182,11 +178,23 @@ def _begun(body: ResponseRequest) -> ModelResponse:
         "previous_response_id": None,
         "store": False,
         "temperature": body.temperature,
-        "text": {"format": shape},
-        "tool_choice": choice.model_dump() if isinstance(choice, NamedResponseTool) else choice,
-        "tools": [tool.model_dump() for tool in body.tools or ()],
+        "text": {"format": _format(body.text.format if body.text else None)},
+        "tool_choice": dict(choice) if isinstance(choice, NamedResponseTool) else choice,
+        "tools": [dict(tool) for tool in body.tools or ()],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": body.top_p,
         "truncation": "disabled",
         "usage": None,
+    }
+
+
+def _format(wanted: TextFormat | None) -> dict[str, Any]:
+    if wanted is None or wanted.type != "json_schema":
+        return {"type": wanted.type if wanted else "text"}
+    return {
+        "type": wanted.type,
+        "name": wanted.name,
+        "description": wanted.description,
+        "schema": wanted.json_schema,
+        "strict": wanted.strict,
     }

@@ -41,6 +41,7 @@ _RANGES = {
 }
 MAX_STOPS, MAX_STOP_LENGTH = 4, 1_000
 MAX_BIASES, BIAS = 1_024, 100.0
+MAX_LEVELS = 200
 MAX_PROMPTS, MAX_INPUTS = 64, 2_048
 #: For estimates alone: of English text, and tokens of a picture and of an answer without a limit.
 CHARACTERS_PER_TOKEN = 4
@@ -226,7 +227,26 @@ def _schema(text: str, param: str) -> Mapping[str, Any]:
         ) from error
     if not isinstance(schema, dict):
         raise InvalidRequest("The JSON schema must be an object.", param=param)
+    if _levels(schema) > MAX_LEVELS:
+        # Also where no value is described: a chat template is shown all of it.
+        raise InvalidRequest(
+            f"The JSON schema is nested too deeply: at most {MAX_LEVELS} levels.", param=param
+        )
     return schema
+
+
+def _levels(value: Any) -> int:
+    """How deeply JSON is nested, up to one more than is allowed."""
+    levels, waiting = 0, [value]
+    while waiting and levels <= MAX_LEVELS:
+        levels += 1
+        waiting = [
+            inner
+            for one in waiting
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return levels
 
 
 def _refuse_constant(name: str) -> None:

@@ -187,6 +187,7 @@ def tool(name: str = "time", parameters: str = "") -> pb.Tool:
             )
             for schema in (
                 "", "[]", "{", '{"type": "song"}', '{"enum": [NaN]}', '{"const": "\\ud800"}',
+                '{"type": "null", "default": ' + "[" * 400 + "]" * 400 + "}",
                 '{"$ref": "#"}', '{"items": ' * 5000 + "{}" + "}" * 5000,
             )
         ),
