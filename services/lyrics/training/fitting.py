@@ -17,6 +17,7 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.history import History
 from services.lyrics.training.passages import Passage, Passages
 from services.lyrics.training.progress import Bar, bar
@@ -37,11 +38,16 @@ class Interrupted(Exception):
 def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> History:
     """Trains `model` in place on the passages below `work`, from its last checkpoint if it has one.
 
-    SIGINT and SIGTERM end the step, leave a checkpoint and raise `Interrupted`.
+    SIGINT and SIGTERM end the step, leave a checkpoint and raise `Interrupted`. Raises
+    `TrainingError` for what the hardware cannot do.
     """
     checkpoints = work / "checkpoints"
     last = get_last_checkpoint(checkpoints) if checkpoints.is_dir() else None
     held_out = Passages(work, "held-out")
+    try:
+        arguments = _arguments(recipe, checkpoints)
+    except ValueError as error:
+        raise TrainingError(f"This machine cannot train so: {error}") from error
     with (
         bar(console, "Training", recipe.steps, counted=True) as shown,
         _stoppable() as stop,
@@ -49,7 +55,7 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
         watcher = _Watcher(shown, console, stop)
         trainer = Trainer(
             model=model,
-            args=_arguments(recipe, checkpoints),
+            args=arguments,
             train_dataset=Passages(work, "train"),
             eval_dataset=[held_out[at] for at in _spread(len(held_out), recipe.eval_passages)],
             data_collator=lambda passages: batch(passages, end),
@@ -60,12 +66,6 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
     if trainer.state.global_step < recipe.steps:
         raise Interrupted(trainer.state.global_step)
     return History.read(trainer.state.log_history)
-
-
-def checkpoint(work: Path) -> bool:
-    """Whether there is a checkpoint to go on from."""
-    checkpoints = work / "checkpoints"
-    return checkpoints.is_dir() and get_last_checkpoint(checkpoints) is not None
 
 
 def batch(passages: Sequence[Passage], end: int) -> dict[str, torch.Tensor]:
@@ -101,6 +101,7 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
         save_total_limit=1,
         logging_steps=max(1, min(10, recipe.steps // 20)),
         bf16=recipe.bf16,
+        use_cpu=not torch.accelerator.is_available(),
         seed=recipe.seed,
         disable_tqdm=True,
         report_to="none",

@@ -4,6 +4,7 @@ import hashlib
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, cast
 
@@ -39,6 +40,9 @@ class Reader(Protocol):
 
     def text(self, text: str) -> Prompt:
         """Plain text."""
+
+    def lengths(self, lines: list[str]) -> list[int]:
+        """How many tokens each line has."""
 
 
 class Passage(NamedTuple):
@@ -138,22 +142,19 @@ def passages(
         )
     text = f"{title}\n\n{song.lyrics}\n" if title else f"{song.lyrics}\n"
     lines = text.splitlines(keepends=True)
+    lengths = reader.lengths(lines)
     while lines:
-        taken, tokens = _fitting(lines, reader, room)
-        lines = lines[taken:]
+        taken = _fitting(lengths, room)
+        tokens = [*reader.text("".join(lines[:taken])).tokens[:room]]
+        lines, lengths = lines[taken:], lengths[taken:]
         # An ended song ends with its token; a passage that is cut off goes on.
         yield prompt, tokens if lines else [*tokens, reader.end]
 
 
-def _fitting(lines: list[str], reader: Reader, room: int) -> tuple[int, list[int]]:
-    """How many lines fit, one at least, and their tokens."""
-    taken, used = 0, 0
-    for line in lines:
-        used += len(reader.text(line).tokens)
-        if taken and used > room:
-            break
-        taken += 1
-    return taken, [*reader.text("".join(lines[:taken])).tokens[:room]]
+def _fitting(lengths: list[int], room: int) -> int:
+    """How many lines fit, one at least."""
+    within = sum(used <= room for used in accumulate(lengths))
+    return max(1, within)
 
 
 class _Part:

@@ -38,6 +38,9 @@ class HuggingFaceReader:
         text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return self.text(text)
 
+    def lengths(self, lines: list[str]) -> list[int]:
+        return [len(ids) for ids in self.tokenizer(lines, add_special_tokens=False)["input_ids"]]
+
     def text(self, text: str) -> Prompt:
         return Prompt(tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]))
 

@@ -36,6 +36,9 @@ class Letters:
     def conversation(self, messages: Sequence[Message], _tools: Sequence[Tool] = ()) -> Prompt:
         return self.text("".join(f"{message.role}: {message.text}\n" for message in messages))
 
+    def lengths(self, lines: list[str]) -> list[int]:
+        return list(map(len, lines))
+
     def text(self, text: str) -> Prompt:
         return Prompt(tuple(map(ord, text)))
 
