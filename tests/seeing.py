@@ -78,6 +78,18 @@ def token(text: str) -> int:
     return [known for known, _ in _vocabulary()].index(text)
 
 
+def qwen(folder: Path) -> Path:
+    """Qwen2-VL: tokens of a picture are counted by row and column, in both parts."""
+    _text(folder / "model.gguf", CHATML, "qwen2vl")
+    vision = _vision(folder / "mmproj.gguf", "qwen2vl_merger", pixels=56, patch=14)
+    vision.weight("v.patch_embd.weight.1", WIDTH, 3, 14, 14)
+    for layer, rows in ((0, WIDTH * 4), (2, WIDTH)):
+        vision.weight(f"mm.{layer}.weight", rows, WIDTH * 4)
+        vision.weight(f"mm.{layer}.bias", rows, scale=0.1)
+    vision.save()
+    return folder
+
+
 class _Weights:
     """A GGUF file in the making. Shapes are rows first, as numpy has them."""
 
@@ -119,10 +131,11 @@ def _vocabulary() -> Iterator[tuple[str, gguf.TokenType]]:
     yield from ((text, gguf.TokenType.CONTROL) for text in CONTROLS)
 
 
-def _text(path: Path, template: str) -> None:
-    """A language model of llama's architecture that reads letter by letter."""
-    file = _Weights(path, "llama", seed=1)
+def _text(path: Path, template: str, architecture: str = "llama") -> None:
+    """A language model that reads letter by letter."""
+    file = _Weights(path, architecture, seed=1)
     writer = file.writer
+    writer.add_rope_dimension_sections([WIDTH // HEADS // 8] * 4)
     tokens, kinds = zip(*_vocabulary(), strict=True)
     writer.add_context_length(2048)
     writer.add_embedding_length(WIDTH)
@@ -196,8 +209,13 @@ def _vision(
         block = f"v.blk.{layer}"
         for norm in ("ln1", "ln2"):
             file.norm(f"{block}.{norm}", bias=True)
-        _matrices(file, block, ("attn_q", "attn_k", "attn_v", "attn_out"))
+        names = ("attn_q", "attn_k", "attn_v", "attn_out")
+        _matrices(file, block, names)
+        for name in names:
+            file.weight(f"{block}.{name}.bias", WIDTH, scale=0.1)
         # The legacy layout, in which "down" goes up: what llama.cpp expects of these projectors.
         file.weight(f"{block}.ffn_down.weight", FEED, WIDTH)
         file.weight(f"{block}.ffn_up.weight", WIDTH, FEED)
+        file.weight(f"{block}.ffn_down.bias", FEED, scale=0.1)
+        file.weight(f"{block}.ffn_up.bias", WIDTH, scale=0.1)
     return file

@@ -1,26 +1,19 @@
 """The model descriptions in the documentation are such as the registry reads."""
 
-import re
-from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 
 from services.runtime.manifest import Manifest
+from tests.documented import documented_models
 
-PAGE = Path(__file__).parents[2] / "docs" / "models.md"
-DESCRIBED = [
-    described
-    for block in re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    if "capability" in (described := yaml.safe_load(block))
-]
+DESCRIBED = documented_models()
 
 
 def test_there_are_descriptions() -> None:
-    names = [described["name"] for described in DESCRIBED]
-    assert {"smolvlm-256m-instruct", "llava-1.5-7b"} <= set(names)
+    assert {"smolvlm-256m-instruct", "llava-1.5-7b"} <= DESCRIBED.keys()
 
 
-@pytest.mark.parametrize("described", DESCRIBED, ids=lambda described: described["name"])
-def test_a_documented_model_is_one_that_can_be_read(described: dict[str, object]) -> None:
+@pytest.mark.parametrize("described", DESCRIBED.values(), ids=DESCRIBED.keys())
+def test_a_documented_model_is_one_that_can_be_read(described: dict[str, Any]) -> None:
     Manifest.model_validate(described)

@@ -26,6 +26,7 @@ from services.runtime.llama.llama_engine import LlamaEngine
 from services.runtime.llama.marks import is_mark
 from services.runtime.manifest import Manifest
 from tests import seeing
+from tests.documented import documented_models
 from tests.placed import on_cpu
 
 GREEDY = Sampling(temperature=0, repeat_penalty=1.0)
@@ -308,14 +309,13 @@ async def test_pictures_have_no_vector(model: LanguageModel) -> None:
 
 
 async def test_a_template_of_the_models_description_goes_first(tmp_path: Path) -> None:
-    vicuna = (
-        "{% for message in messages %}{{ message['role'] | upper }}: {{ message['content'] }}\n"
-        "{% endfor %}ASSISTANT:"
-    )
+    """That of the LLaVA in the documentation, whose file has none."""
     folder = seeing.llava(tmp_path)
-    expected = reference(folder, "USER: <__media__>What?\nASSISTANT:", ONE, 24)
-    with loaded(folder, manifest(chat_template=vicuna)) as model:
-        text, _ = await answer(model, asked(ONE, "What?"))
+    expected = reference(folder, "<s>Be brief.\n\nUSER: <__media__>What?\nASSISTANT:", ONE, 24)
+    described = documented_models()["llava-1.5-7b"]
+    messages = [Message("system", ("Be brief.",)), *asked(ONE, "What?")]
+    with loaded(folder, manifest(**described["options"])) as model:
+        text, _ = await answer(model, messages)
     assert text == expected.decode("utf-8", "replace")
 
 

@@ -118,6 +118,11 @@ def test_a_file_that_is_no_projector_is_refused(tmp_path: Path) -> None:
         Projector(folder / "mmproj.gguf", model, threads=1, gpu=None, most=512)
 
 
+def test_a_model_that_counts_by_row_and_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadFailed, match="M-RoPE"), projector(seeing.qwen(tmp_path)):
+        pass
+
+
 def test_a_picture_that_cannot_be_read_at_once_is_refused(tmp_path: Path) -> None:
     folder = seeing.gemma(tmp_path)
     with text_model(folder) as model:
