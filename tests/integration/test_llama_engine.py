@@ -1,29 +1,23 @@
-"""The real SmolLM2 through the real engine, many at once."""
+"""The real SmolLM2 through the real engine: what can be asked of one answer."""
 
 import asyncio
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_cpp import llama_cpp
 from llama_cpp.llama_grammar import JSON_GBNF
 
-from services.chat.__main__ import CHAT
 from services.runtime.errors import (
     ContextLengthExceeded,
     InvalidRequest,
     ModelLoadFailed,
-    ServiceUnavailable,
 )
 from services.runtime.llama.generation import (
-    Chosen,
-    Finished,
     Generation,
     LanguageModel,
     Message,
@@ -31,196 +25,22 @@ from services.runtime.llama.generation import (
     Tool,
     ToolCall,
 )
-from services.runtime.llama.llama_engine import LlamaEngine
 from services.runtime.manifest import Manifest
-from services.runtime.registry import Registry
+from tests.integration.answering import (
+    CONTEXT,
+    GREEDY,
+    answer,
+    asking,
+    choices,
+    loaded,
+)
 from tests.placed import on_cpu
-
-CONTEXT = 512
-GREEDY = Sampling(temperature=0)
-#: What a kernel that works on several rows may round otherwise.
-NEAR_TIE = 0.05
-QUESTIONS = (
-    "What is 2+2?", "Why is the sky blue?", "Name three rivers.", "Write a line about rain.",
-    "What do cats eat?", "Who wrote Hamlet?", "What is a verb?", "How far is the moon?",
-)  # fmt: skip
-
-
-@dataclass
-class Answer:
-    """One choice, whole."""
-
-    text: str
-    end: Finished
-    chosen: tuple[Chosen, ...]
-    first: float
-    """Seconds to the first piece."""
-
-
-@pytest.fixture(scope="module")
-def smollm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Path]:
-    registry = Registry(tmp_path_factory.mktemp("home"), [CHAT.models])
-    manifest = registry.resolve("", "chat")
-    return manifest, registry.folder(manifest)
-
-
-@contextmanager
-def loaded(smollm: tuple[Manifest, Path], **rest: Any) -> Iterator[LanguageModel]:
-    manifest, folder = smollm
-    settings = {"context_length": CONTEXT, "places": 8, "threads": 1} | rest
-    model = LlamaEngine(device="cpu", **settings).load(manifest, folder, on_cpu(manifest))
-    yield model
-    model.close()
 
 
 @pytest.fixture(scope="module")
 def model(smollm: tuple[Manifest, Path]) -> Iterator[LanguageModel]:
     with loaded(smollm) as model:
         yield model
-
-
-def asking(model: LanguageModel, text: str, max_tokens: int = 24, **rest: Any) -> Generation:
-    prompt = model.conversation([Message("user", (text,))])
-    settings: dict[str, Any] = {"sampling": GREEDY, "max_tokens": max_tokens} | rest
-    return Generation(prompt, **settings)
-
-
-async def choices(model: LanguageModel, asked: Generation, level: int = 1) -> list[Answer]:
-    began = time.monotonic()
-    found = [Answer("", Finished("stop", 0, 0, 0), (), 0.0) for _ in range(asked.choices)]
-    async with model.generate(asked, level) as pieces:
-        async for piece in pieces:
-            answer = found[piece.choice]
-            answer.first = answer.first or time.monotonic() - began
-            if isinstance(piece, Finished):
-                answer.end = piece
-            else:
-                answer.text += piece.text
-                answer.chosen += piece.chosen
-    return found
-
-
-async def answer(model: LanguageModel, asked: Generation, level: int = 1) -> Answer:
-    return (await choices(model, asked, level))[0]
-
-
-async def all_of(
-    model: LanguageModel, asked: Sequence[Generation], levels: Sequence[int] = (1,) * 8
-) -> list[Answer]:
-    return await asyncio.gather(
-        *(answer(model, each, level) for each, level in zip(asked, levels, strict=False))
-    )
-
-
-def same(alone: Answer, together: Answer) -> None:
-    """Token for token, but where two were as likely: there and only there they may part."""
-    for one, other in zip(alone.chosen, together.chosen, strict=False):
-        if one.token != other.token:
-            best = dict(one.likeliest)
-            assert other.token in best, "it was not even among the likeliest"
-            assert one.logprob - best[other.token] < NEAR_TIE
-            return
-    assert (alone.text, alone.end.reason) == (together.text, together.end.reason)
-    assert alone.end.prompt_tokens == together.end.prompt_tokens
-    assert alone.end.completion_tokens == together.end.completion_tokens
-
-
-@pytest.fixture(scope="module")
-def precise(
-    smollm: tuple[Manifest, Path], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Manifest, Path]:
-    """The same weights in 32 bits. In 4 bits llama.cpp rounds what goes into each layer to 8 bits,
-    so that a difference in the last bit of a sum, which the order of cells makes, grows to half a
-    logit: there are no near ties then, and nothing could be told from a difference.
-    """
-    manifest, folder = smollm
-    exact = tmp_path_factory.mktemp("precise")
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype, params.allow_requantize = 0, True
-    names = (str(each / "model.gguf").encode() for each in (folder, exact))
-    assert llama_cpp.llama_model_quantize(*names, params) == 0
-    return manifest, exact
-
-
-@pytest.fixture(scope="module")
-def alone(precise: tuple[Manifest, Path]) -> list[Answer]:
-    """Each question by itself, with nothing kept."""
-    with loaded(precise, places=1, reuse=False) as model:
-        asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
-        return [asyncio.run(answer(model, each)) for each in asked]
-
-
-@pytest.mark.parametrize("reuse", [False, True])
-@pytest.mark.parametrize("cells", [0, CONTEXT])
-async def test_eight_together_say_what_each_says_alone(
-    precise: tuple[Manifest, Path], alone: list[Answer], reuse: bool, cells: int
-) -> None:
-    # 512 cells are too few for eight sequences of 60 tokens and more: some have to wait.
-    with loaded(precise, reuse=reuse, cells=cells) as model:
-        asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
-        for one, other in zip(alone, await all_of(model, asked), strict=True):
-            same(one, other)
-            assert (other.end.cached_tokens > 0) <= reuse
-
-
-async def test_what_urgent_requests_send_away_goes_on_as_if_nothing_had_been(
-    precise: tuple[Manifest, Path], alone: list[Answer]
-) -> None:
-    with loaded(precise, places=4, cells=CONTEXT) as model:
-        asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
-        background = asyncio.gather(*(answer(model, each, 2) for each in asked[:4]))
-        await answer(model, asking(model, "Hi", 2), 2)
-        long = "An old story tells of the sea and of those who went there. " * 28
-        urgent = [asking(model, f"{number}. {long}", 2) for number in range(2)]
-        for each in await all_of(model, urgent, [0, 0]):
-            assert each.end.completion_tokens == 2
-        for one, other in zip(alone[:4], await background, strict=True):
-            same(one, other)
-
-
-async def test_an_urgent_answer_begins_long_before_those_that_were_there(
-    model: LanguageModel,
-) -> None:
-    background = [asyncio.create_task(answer(model, asking(model, t, 60), 2)) for t in QUESTIONS]
-    await asyncio.sleep(0)
-    urgent = await answer(model, asking(model, "Say yes.", 4), 0)
-    assert not any(each.done() for each in background)
-    others = await asyncio.gather(*background)
-    assert urgent.first < max(each.first for each in others)
-
-
-async def test_a_conversation_is_not_read_twice(model: LanguageModel) -> None:
-    said = [Message("user", ("Tell me of an old lighthouse and its keeper.",))]
-    first = await answer(model, Generation(model.conversation(said), GREEDY, 16))
-    said += [Message("assistant", (first.text,)), Message("user", ("And then?",))]
-    prompt = model.conversation(said)
-    second = await answer(model, Generation(prompt, GREEDY, 4))
-    known = first.end.prompt_tokens + first.end.completion_tokens
-    assert known - 3 <= second.end.cached_tokens < second.end.prompt_tokens
-
-
-async def test_a_reader_who_leaves_frees_the_place(smollm: tuple[Manifest, Path]) -> None:
-    with loaded(smollm, places=1) as model:
-        for _ in range(5):
-            async with model.generate(asking(model, "Count to a thousand.", 400), 1) as pieces:
-                async for _ in pieces:
-                    break
-        began = time.monotonic()
-        assert (await answer(model, asking(model, "Hi", 2))).end.completion_tokens == 2
-        assert time.monotonic() - began < 5
-
-
-async def test_who_leaves_while_the_prompt_is_read_does_not_keep_others(
-    model: LanguageModel,
-) -> None:
-    long = asking(model, "cat dog " * 200, 4)
-    reader = asyncio.create_task(answer(model, long))
-    await asyncio.sleep(0.05)
-    reader.cancel()
-    short = asking(model, "What is 2+2?", 12)
-    text = (await answer(model, short)).text
-    assert (await answer(model, short)).text == text
-    assert "4" in text
 
 
 async def test_choices_differ_and_are_counted(model: LanguageModel) -> None:
@@ -445,28 +265,3 @@ def test_a_broken_file_is_refused_by_its_name(
         (tmp_path / "model.gguf").write_bytes(broken)
         with pytest.raises(ModelLoadFailed, match=r"model\.gguf"), loaded((manifest, tmp_path)):
             pass
-
-
-async def test_an_adapter_that_there_is_not_is_refused(model: LanguageModel) -> None:
-    with pytest.raises(InvalidRequest, match=r"no adapter 'rock'; it has: none") as refused:
-        await answer(model, asking(model, "Hi", 2, adapter="rock"))
-    assert refused.value.param == "adapter"
-
-
-async def test_unloading_ends_what_is_being_written(smollm: tuple[Manifest, Path]) -> None:
-    manifest, folder = smollm
-    engine = LlamaEngine(device="cpu", threads=1, context_length=CONTEXT, places=2)
-    model = engine.load(manifest, folder, on_cpu(manifest))
-    asked = asking(model, "Count to a thousand.", 400)
-    async with model.generate(asked, 1) as pieces:
-        await anext(pieces)
-        await asyncio.to_thread(model.close)
-        with pytest.raises(ServiceUnavailable):
-            await exhausted(pieces)
-    with pytest.raises(ServiceUnavailable):
-        await answer(model, asked)
-
-
-async def exhausted(pieces: AsyncIterator[object]) -> None:
-    async for _ in pieces:
-        pass
