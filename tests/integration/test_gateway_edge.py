@@ -141,7 +141,7 @@ async def test_a_body_over_the_limit_is_refused_at_once(stage: Stage) -> None:
         assert error_of(response)["code"] == "content_too_large"
 
         async def pieces() -> AsyncIterator[bytes]:
-            for _ in range(80):
+            for _ in range(160):
                 yield bytes(64 * 1024)
 
         chunked = await client.post(CHAT, content=pieces(), headers=JSON)
