@@ -113,11 +113,6 @@ class Opened:
                 self.tokens += marks(key, rows)
                 self.longest = max(self.longest, rows)
 
-    @property
-    def keys(self) -> list[int]:
-        """The keys of its chunks, in order."""
-        return list(self._chunks)
-
     def encode(self, key: int) -> Rows:
         """The encoding of a chunk. Blocking, from a tenth of a second to several; one at a time."""
         return self._projector.encode(self._chunks[key])
