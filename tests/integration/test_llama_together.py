@@ -95,6 +95,14 @@ async def test_an_urgent_answer_begins_long_before_those_that_were_there(
     assert urgent.first < max(each.first for each in others)
 
 
+async def test_there_may_be_as_many_places_as_the_settings_allow(
+    smollm: tuple[Manifest, Path],
+) -> None:
+    with loaded(smollm, places=64, cells=2048) as model:
+        found = await all_of(model, [asking(model, "Hi", 2)] * 64, [1] * 64)
+        assert {each.text for each in found} == {found[0].text}
+
+
 async def test_a_conversation_is_not_read_twice(model: LanguageModel) -> None:
     said = [Message("user", ("Tell me of an old lighthouse and its keeper.",))]
     first = await answer(model, Generation(model.conversation(said), GREEDY, 16))

@@ -12,8 +12,8 @@ from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS, DecodeFailed
 from services.runtime.llama.marks import Rows
 from services.runtime.llama.weights import Weights
 
-#: How many sequences llama.cpp can tell apart.
-MOST_SEQUENCES = 256
+#: llama.cpp can tell twice as many apart, but each costs a row of logits.
+MOST_SEQUENCES = 128
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -28,7 +28,8 @@ class Decoder:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = MOST_TOKENS
-        params.n_outputs_max = MOST_OUTPUTS
+        # llama.cpp ends the process where it has fewer of these than sequences.
+        params.n_outputs_max = max(MOST_OUTPUTS, sequences)
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
