@@ -61,6 +61,14 @@ def resident_bytes(pid: int) -> int:
     return sum(process.memory_info().rss for process in [root, *root.children(recursive=True)])
 
 
+def cpu_seconds(pid: int, *, children: bool) -> float:
+    """Processor time that a process has taken, and those that it started."""
+    root = psutil.Process(pid)
+    processes = [root, *(root.children(recursive=True) if children else [])]
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
+
+
 def process_of(serve: int, name: str) -> psutil.Process:
     """The process of `python -m services.<name>`."""
     for child in psutil.Process(serve).children(recursive=True):

@@ -1,11 +1,13 @@
 """Tokens per second of 1, 4 and 8 conversations together."""
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 
 from bench.language.client import Question, clients
 from bench.language.raw import RawLoop
 from bench.language.systems import System
+from bench.processes import cpu_seconds
 from bench.report import Figure, spread
 
 ROUNDS = 6
@@ -26,6 +28,9 @@ TARGETS = {
 #: first characters of at least half of the answers are the same.
 ALIKE = 30
 
+#: By system and how many conversations: one value a round.
+Rounds = dict[tuple[str, int], list[float]]
+
 
 def story(number: int) -> Question:
     """A question whose answer is long, unlike any other from its first words on."""
@@ -45,9 +50,8 @@ def rendered(question: Question) -> str:
 async def measure(systems: Mapping[str, System], loop: RawLoop) -> list[Figure]:
     """Rounds in turns, forth and back; every round has prompts that nobody has read before."""
     names = ["raw", *systems]
-    rates: dict[tuple[str, int], list[float]] = {
-        (name, concurrent): [] for name in names for concurrent in CONCURRENT
-    }
+    rates: Rounds = {(name, concurrent): [] for name in names for concurrent in CONCURRENT}
+    costs: Rounds = {(name, concurrent): [] for name in names for concurrent in CONCURRENT}
     async with clients(*systems.values()) as asked:
         for client in asked:
             await client.ask(story(0))
@@ -59,15 +63,29 @@ async def measure(systems: Mapping[str, System], loop: RawLoop) -> list[Figure]:
                 questions = [story(number + at) for at in range(concurrent)]
                 texts = {}
                 for name in names if turn % 2 else reversed(names):
+                    pid = systems[name].pid if name in systems else os.getpid()
+                    began = cpu_seconds(pid, children=name in systems)
                     if name == "raw":
                         run = loop.run([rendered(question) for question in questions], TOKENS)
                         texts[name], seconds = run.answers, run.seconds
                     else:
                         answers, seconds = await servers[name].together(questions)
                         texts[name] = [answer.text for answer in answers]
+                    took = cpu_seconds(pid, children=name in systems) - began
                     rates[name, concurrent].append(concurrent * TOKENS / seconds)
+                    costs[name, concurrent].append(took * 1e3 / (concurrent * TOKENS))
                 _same_work(texts)
-    return _figures(names, rates)
+    return [*_figures(names, rates), *_costs(names, costs)]
+
+
+def _costs(names: Sequence[str], costs: Rounds) -> list[Figure]:
+    """Processor time, which other work on the machine changes less than the clock's."""
+    return [
+        Figure(f"{name}, {concurrent} together, processor a token",
+               statistics.median(costs[name, concurrent]), "ms")
+        for concurrent in CONCURRENT
+        for name in names
+    ]  # fmt: skip
 
 
 def _same_work(texts: Mapping[str, Sequence[str]]) -> None:
@@ -78,9 +96,7 @@ def _same_work(texts: Mapping[str, Sequence[str]]) -> None:
             raise RuntimeError(f"{name} answers something else; the times cannot be compared")
 
 
-def _figures(
-    names: Sequence[str], rates: Mapping[tuple[str, int], Sequence[float]]
-) -> list[Figure]:
+def _figures(names: Sequence[str], rates: Rounds) -> list[Figure]:
     figures = [
         Figure(
             f"{name}, {concurrent} together", statistics.median(rates[name, concurrent]), "tok/s"
