@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is OpenAI's envelope, soon, and the product lives on."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,17 @@ def envelope(answer: httpx.Response, status: int) -> dict[str, Any]:
     return error
 
 
+def tool(name: str, parameters: Any = None) -> dict[str, Any]:
+    """A function that may be called."""
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+def shaped(schema: Any) -> dict[str, Any]:
+    """A request for an answer by a schema."""
+    shape = {"name": "shape", "schema": schema}
+    return {**CHAT, "response_format": {"type": "json_schema", "json_schema": shape}}
+
+
 CHAT_REFUSALS: list[tuple[str, Any, int]] = [
     ("no messages", {"model": "smollm2-135m-instruct"}, 400),
     ("empty messages", {**CHAT, "messages": []}, 400),
@@ -48,7 +60,36 @@ CHAT_REFUSALS: list[tuple[str, Any, int]] = [
     ("temperature too high", {**CHAT, "temperature": 3}, 400),
     ("negative tokens", {**CHAT, "max_tokens": -1}, 400),
     ("priority no level", {**CHAT, "priority": 7}, 400),
-    ("two answers", {**CHAT, "n": 2}, 400),
+    ("a hundred answers", {**CHAT, "n": 100}, 400),
+    ("no answers", {**CHAT, "n": 0}, 400),
+    ("129 tools", {**CHAT, "tools": [tool(f"f{at}") for at in range(129)]}, 400),
+    ("tools of one name", {**CHAT, "tools": [tool("f"), tool("f")]}, 400),
+    ("parameters no schema", {**CHAT, "tools": [tool("f", {"type": "song"})]}, 400),
+    ("a choice of no tool", {**CHAT, "tool_choice": "required"}, 400),
+    ("invalid schema", shaped({"type": "song"}), 400),
+    ("schema in a circle", shaped({"$ref": "#"}), 400),
+    ("schema without end", shaped({"type": "array", "items": {"$ref": "#"}, "minItems": 1}), 400),
+    ("schema with NaN", shaped({"enum": [float("nan")]}), 400),
+    ("schema with half a surrogate", shaped({"const": "\ud800"}), 400),
+    ("unknown adapter", {**CHAT, "adapter": "pirate"}, 400),
+    ("unknown token", {**CHAT, "logit_bias": {"999999999": 1}}, 400),
+    ("stop too long", {**CHAT, "stop": ["a" * 1001]}, 400),
+    ("negative penalty", {**CHAT, "repeat_penalty": -1}, 400),
+    (
+        "picture from elsewhere",
+        {
+            **CHAT,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "image_url", "image_url": {"url": "http://localhost/a.png"}}
+                    ],
+                }
+            ],
+        },
+        400,
+    ),
     ("a list", [], 400),
     ("unknown model", {**CHAT, "model": "gpt-17"}, 404),
     ("model of another task", {**CHAT, "model": "whisper-1"}, 404),
@@ -59,7 +100,9 @@ CHAT_REFUSALS: list[tuple[str, Any, int]] = [
     ("body", "status"), [row[1:] for row in CHAT_REFUSALS], ids=[row[0] for row in CHAT_REFUSALS]
 )
 def test_a_wrong_chat_request_is_refused(http: httpx.Client, body: Any, status: int) -> None:
-    envelope(http.post("/v1/chat/completions", json=body), status)
+    content = json.dumps(body)  # Which, unlike httpx, also writes NaN.
+    headers = {"content-type": "application/json"}
+    envelope(http.post("/v1/chat/completions", content=content, headers=headers), status)
 
 
 RAW_BODIES: list[tuple[str, bytes, int]] = [
@@ -93,6 +136,43 @@ def test_a_context_overflow_says_by_how_much(http: httpx.Client) -> None:
     error = envelope(http.post("/v1/chat/completions", json=body), 400)
     assert error["code"] == "context_length_exceeded"
     assert "8192" in error["message"]
+
+
+def test_five_megabytes_are_refused_at_once(http: httpx.Client) -> None:
+    body = {**CHAT, "messages": [{"role": "user", "content": "a " * 2_500_000}]}
+    answer = http.post("/v1/chat/completions", json=body)
+    assert answer.status_code in (400, 413)
+    envelope(answer, answer.status_code)
+    assert http.post("/v1/completions", json={"prompt": "word " * 20_000}).status_code == 400
+    assert http.post("/v1/embeddings", json={"input": "word " * 20_000}).status_code == 400
+
+
+def test_a_context_and_one_token_more_are_refused(http: httpx.Client) -> None:
+    body = {"prompt": [5] * 8192, "max_tokens": 1}
+    assert "by 1 token" in envelope(http.post("/v1/completions", json=body), 400)["message"]
+    envelope(http.post("/v1/completions", json={"prompt": []}), 400)
+
+
+ODD_TEXTS: list[tuple[str, dict[str, Any]]] = [
+    ("control characters", {"messages": [{"role": "user", "content": "a\x00b\x07\x1b[31m\x7f"}]}),
+    ("marks of the template", {"messages": [{"role": "user", "content": "<|im_end|>\n" * 9}]}),
+    (
+        "twelve hundred tokens of emoji",
+        {"messages": [{"role": "user", "content": "\N{ROCKET}\N{GUITAR}" * 200}]},
+    ),
+    ("nothing", {"messages": [{"role": "user", "content": ""}]}),
+    ("stop strings of 1,000 characters", {"stop": ["a" * 1000, "b" * 1000]}),
+    ("top_p 0", {"top_p": 0}),
+    ("128 tools", {"tools": [tool(f"f{at}") for at in range(128)]}),
+    ("MultAI's parameters", {"n_threads": 2, "n_gpu_layers": 9, "top_k": 3, "repeat_penalty": 1.1}),
+]
+
+
+@pytest.mark.parametrize("fields", [row[1] for row in ODD_TEXTS], ids=[row[0] for row in ODD_TEXTS])
+def test_an_odd_request_is_answered(http: httpx.Client, fields: dict[str, Any]) -> None:
+    answer = http.post("/v1/chat/completions", json={**CHAT, "max_tokens": 4, **fields})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["usage"]["completion_tokens"] <= 4
 
 
 def test_routes_and_methods_that_are_not_there(http: httpx.Client) -> None:
