@@ -20,6 +20,10 @@ def chat(http: httpx.Client) -> httpx.Response:
     return http.post("/v1/chat/completions", json=body)
 
 
+def lyrics(http: httpx.Client) -> httpx.Response:
+    return http.post("/v1/lyrics", json={"sections": ["verse"], "lines": 2})
+
+
 def speech(http: httpx.Client) -> httpx.Response:
     body = {"model": "tts-1", "voice": "joe", "input": "One. Two. Three.", "response_format": "wav"}
     return http.post("/v1/audio/speech", json=body)
@@ -31,6 +35,7 @@ def emotion(http: httpx.Client) -> httpx.Response:
 
 CALLS: dict[str, Callable[[httpx.Client], httpx.Response]] = {
     "chat": chat,
+    "lyrics": lyrics,
     "speech": speech,
     "emotion": emotion,
 }
@@ -82,7 +87,7 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
     return False
 
 
-@pytest.mark.parametrize("victim", ["chat", "speech", "emotion"])
+@pytest.mark.parametrize("victim", ["chat", "lyrics", "speech", "emotion"])
 def test_a_service_killed_under_traffic_loses_nothing_but_a_file_half_sent(
     product: Product, victim: str
 ) -> None:
