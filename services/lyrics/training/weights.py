@@ -49,8 +49,9 @@ def quiet() -> None:
     """Keeps transformers' own bars and notices away: training has its own."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    # What peft asks of transformers, and neither is ours to change.
+    # What peft asks of transformers, and what it looks for in a folder that holds GGUF.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", "Could not find a config file", UserWarning, "peft")
 
 
 def reader(base: Base) -> HuggingFaceReader:
@@ -101,7 +102,8 @@ def trainable(base_model: Any, recipe: Recipe) -> Any:
 
 def adapter_arrays(model: Any) -> dict[str, NDArray[np.float32]]:
     """The weights of a model's LoRA adapter, by peft's names."""
-    return _arrays(get_peft_model_state_dict(model))
+    # Vocabularies stay as they are; to find that out peft would look for the base on the hub.
+    return _arrays(get_peft_model_state_dict(model, save_embedding_layers=False))
 
 
 def arrays(model: Any) -> dict[str, NDArray[np.float32]]:
