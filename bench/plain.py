@@ -46,6 +46,20 @@ def chat(home: Path, threads: int) -> Work:
     return work
 
 
+def decode(home: Path, threads: int) -> Work:
+    """Answers written together by nothing but `llama_decode`: texts and seconds."""
+    from bench.language.raw import RawLoop
+
+    weights = _folder(home, "chat", "chat") / "model.gguf"
+    loop = RawLoop(weights, threads=threads, sequences=8, context=8192)
+
+    def work(argument: dict[str, Any]) -> dict[str, Any]:
+        run = loop.run(argument["prompts"], argument["tokens"])
+        return {"answers": run.answers, "seconds": run.seconds}
+
+    return work
+
+
 def transcribe(home: Path, threads: int) -> Work:
     """A whole transcription: seconds and text."""
     from faster_whisper import WhisperModel
@@ -77,11 +91,14 @@ def speak(home: Path, _threads: int) -> Work:
     return work
 
 
+WORKS = {"chat": chat, "decode": decode, "transcribe": transcribe, "speak": speak}
+
+
 def main() -> None:
     """Serves the work named on the command line."""
     wait_patiently()
     home, name, threads = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    work = {"chat": chat, "transcribe": transcribe, "speak": speak}[name](home, threads)
+    work = WORKS[name](home, threads)
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(work(json.loads(line))), flush=True)

@@ -61,11 +61,10 @@ def resident_bytes(pid: int) -> int:
     return sum(process.memory_info().rss for process in [root, *root.children(recursive=True)])
 
 
-def cpu_seconds(pid: int, *, children: bool) -> float:
+def cpu_seconds(pid: int) -> float:
     """Processor time that a process has taken, and those that it started."""
     root = psutil.Process(pid)
-    processes = [root, *(root.children(recursive=True) if children else [])]
-    times = [process.cpu_times() for process in processes]
+    times = [process.cpu_times() for process in [root, *root.children(recursive=True)]]
     return sum(each.user + each.system for each in times)
 
 

@@ -41,6 +41,7 @@ class Plain:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self.pid = process.pid
 
     def __call__(self, **argument: Any) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.language import memory, prefixes, steps, throughput, urgency
-from bench.language.raw import RawLoop
-from bench.language.systems import CONTEXT, PLACES, THREADS, System, everything, weights
+from bench.language import memory, prefixes, throughput, urgency
+from bench.language.systems import THREADS, System, everything
+from bench.product import plain
 from bench.report import print_figures
 from services.runtime.threads import wait_patiently
 
@@ -16,9 +16,8 @@ PARTS = ("throughput", "urgency", "prefixes", "memory", "steps")
 
 async def _served(parts: tuple[str, ...], systems: Mapping[str, System], folder: Path) -> None:
     if "throughput" in parts:
-        loop = RawLoop(weights(folder / "home"), threads=THREADS, sequences=PLACES, context=CONTEXT)
-        figures = await throughput.measure(systems, loop)
-        loop.close()
+        with plain(folder / "home", "decode", THREADS) as loop:
+            figures = await throughput.measure(systems, loop)
         print_figures("Conversations together, SmolLM2 135M, greedy", figures)
     if "urgency" in parts:
         print_figures("Urgent requests under eight others", await urgency.measure(systems))
@@ -38,4 +37,7 @@ def main(parts: tuple[str, ...] = PARTS) -> None:
             with everything(folder) as systems:
                 asyncio.run(_served(parts, systems, folder))
         if "steps" in parts:
+            # Loads llama.cpp, whose threads learn how to wait when they are loaded.
+            from bench.language import steps
+
             print_figures("A decoding step in one process", asyncio.run(steps.measure(folder)))

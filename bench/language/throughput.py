@@ -1,13 +1,12 @@
 """Tokens per second of 1, 4 and 8 conversations together."""
 
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 
 from bench.language.client import Question, clients
-from bench.language.raw import RawLoop
 from bench.language.systems import System
 from bench.processes import cpu_seconds
+from bench.product import Plain
 from bench.report import Figure, spread
 
 ROUNDS = 6
@@ -47,7 +46,7 @@ def rendered(question: Question) -> str:
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
-async def measure(systems: Mapping[str, System], loop: RawLoop) -> list[Figure]:
+async def measure(systems: Mapping[str, System], loop: Plain) -> list[Figure]:
     """Rounds in turns, forth and back; every round has prompts that nobody has read before."""
     names = ["raw", *systems]
     rates: Rounds = {(name, concurrent): [] for name in names for concurrent in CONCURRENT}
@@ -55,7 +54,7 @@ async def measure(systems: Mapping[str, System], loop: RawLoop) -> list[Figure]:
     async with clients(*systems.values()) as asked:
         for client in asked:
             await client.ask(story(0))
-        loop.run([rendered(story(0))], TOKENS)
+        loop(prompts=[rendered(story(0))], tokens=TOKENS)
         servers = dict(zip(systems, asked, strict=True))
         for turn in range(ROUNDS):
             for concurrent in CONCURRENT:
@@ -63,15 +62,16 @@ async def measure(systems: Mapping[str, System], loop: RawLoop) -> list[Figure]:
                 questions = [story(number + at) for at in range(concurrent)]
                 texts = {}
                 for name in names if turn % 2 else reversed(names):
-                    pid = systems[name].pid if name in systems else os.getpid()
-                    began = cpu_seconds(pid, children=name in systems)
+                    pid = systems[name].pid if name in systems else loop.pid
+                    began = cpu_seconds(pid)
                     if name == "raw":
-                        run = loop.run([rendered(question) for question in questions], TOKENS)
-                        texts[name], seconds = run.answers, run.seconds
+                        prompts = [rendered(question) for question in questions]
+                        run = loop(prompts=prompts, tokens=TOKENS)
+                        texts[name], seconds = run["answers"], run["seconds"]
                     else:
                         answers, seconds = await servers[name].together(questions)
                         texts[name] = [answer.text for answer in answers]
-                    took = cpu_seconds(pid, children=name in systems) - began
+                    took = cpu_seconds(pid) - began
                     rates[name, concurrent].append(concurrent * TOKENS / seconds)
                     costs[name, concurrent].append(took * 1e3 / (concurrent * TOKENS))
                 _same_work(texts)
