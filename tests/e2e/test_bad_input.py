@@ -163,7 +163,7 @@ ODD_TEXTS: list[tuple[str, dict[str, Any]]] = [
     ("nothing", {"messages": [{"role": "user", "content": ""}]}),
     ("stop strings of 1,000 characters", {"stop": ["a" * 1000, "b" * 1000]}),
     ("top_p 0", {"top_p": 0}),
-    ("128 tools", {"tools": [tool(f"f{at}") for at in range(128)]}),
+    ("128 tools", {"tools": [tool(f"f{at}") for at in range(128)], "tool_choice": "none"}),
     ("MultAI's parameters", {"n_threads": 2, "n_gpu_layers": 9, "top_k": 3, "repeat_penalty": 1.1}),
 ]
 

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -199,6 +200,13 @@ def test_tools_and_shapes_that_cannot_be_are_refused_by_name(
     with pytest.raises(InvalidRequest) as refused:
         conversation_of(request_)
     assert refused.value.param == param
+
+
+def test_as_many_tools_as_may_be_have_one_grammar() -> None:
+    asked = conversation_of(ask(tools=[tool(f"t{at}") for at in range(128)]))
+    assert len(asked.tools) == 128
+    writer = Writer(asked.generation.grammar)
+    assert len({name for _ in range(900) for name in re.findall(r"t\d+", writer.write())}) == 128
 
 
 def test_what_is_asked_for_has_a_cost() -> None:
