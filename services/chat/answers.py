@@ -1,6 +1,6 @@
 """What a model generates, as events of the contract, and events as whole answers."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 
 from orfeon.api.chat.v1 import chat_pb2
 from services.chat.tools import CallReader
@@ -27,7 +27,7 @@ class Answering:
 
     async def events(
         self, generation: Generation, first: int = 0
-    ) -> AsyncIterator[chat_pb2.Delta | chat_pb2.Finished]:
+    ) -> AsyncGenerator[chat_pb2.Delta | chat_pb2.Finished, None]:
         """What is generated after one prompt; its choices are counted from `first`."""
         async with self._model.generate(generation, self._level) as pieces:
             async for piece in pieces:

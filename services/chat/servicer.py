@@ -1,7 +1,8 @@
 """The chat contract, with the models of a host."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -56,10 +57,11 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         context: grpc.aio.ServicerContext[
             chat_pb2.StreamChatCompletionRequest, chat_pb2.StreamChatCompletionResponse
         ],
-    ) -> AsyncIterator[chat_pb2.StreamChatCompletionResponse]:
+    ) -> AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]:
         """Streams the answer."""
-        async for model, event in self._answer(request.completion, context_of(context)):
-            yield chat_pb2.StreamChatCompletionResponse(model=model, **_named(event))
+        async with aclosing(self._answer(request.completion, context_of(context))) as answer:
+            async for model, event in answer:
+                yield chat_pb2.StreamChatCompletionResponse(model=model, **_named(event))
 
     async def Completion(
         self,
@@ -82,10 +84,11 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         context: grpc.aio.ServicerContext[
             chat_pb2.StreamCompletionRequest, chat_pb2.StreamCompletionResponse
         ],
-    ) -> AsyncIterator[chat_pb2.StreamCompletionResponse]:
+    ) -> AsyncGenerator[chat_pb2.StreamCompletionResponse, None]:
         """Streams continuations."""
-        async for model, event in self._continue(request.completion, context_of(context)):
-            yield chat_pb2.StreamCompletionResponse(model=model, **_named(event))
+        async with aclosing(self._continue(request.completion, context_of(context))) as answer:
+            async for model, event in answer:
+                yield chat_pb2.StreamCompletionResponse(model=model, **_named(event))
 
     async def Embed(
         self,
@@ -110,7 +113,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 
     async def _answer(
         self, request: chat_pb2.ChatCompletionRequest, context: RequestContext
-    ) -> AsyncIterator[Answered]:
+    ) -> AsyncGenerator[Answered, None]:
         """Events, each with the name of the model; the last is the usage."""
         if request.tools or request.HasField("response_format"):
             # A large schema takes longer than the loop may stand.
@@ -125,14 +128,16 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
                 lambda _: leased.model.conversation(asked.messages, asked.tools)
             )
             answering = Answering(leased.model, leased.turn.ticket.priority, asked.calls)
-            async for event in answering.events(replace(asked.generation, prompt=prompt)):
-                yield name, event
+            generation = replace(asked.generation, prompt=prompt)
+            async with aclosing(answering.events(generation)) as events:
+                async for event in events:
+                    yield name, event
             leased.spent(_tokens(answering.usage))
             yield name, answering.usage
 
     async def _continue(
         self, request: chat_pb2.CompletionRequest, context: RequestContext
-    ) -> AsyncIterator[Answered]:
+    ) -> AsyncGenerator[Answered, None]:
         """Events, each with the name of the model; the last is the usage."""
         _check_inputs(request.prompts, MAX_PROMPTS, "prompt")
         generation = generation_of(request.options)
@@ -142,9 +147,10 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
             prompts = await worker.run(lambda _: _prompts(leased.model, request.prompts))
             answering = Answering(leased.model, leased.turn.ticket.priority)
             for at, prompt in enumerate(prompts):
-                first = at * generation.choices
-                async for event in answering.events(replace(generation, prompt=prompt), first):
-                    yield name, event
+                one, first = replace(generation, prompt=prompt), at * generation.choices
+                async with aclosing(answering.events(one, first)) as events:
+                    async for event in events:
+                        yield name, event
             leased.spent(_tokens(answering.usage))
             yield name, answering.usage
 
