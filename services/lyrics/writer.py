@@ -73,7 +73,7 @@ class Writer:
 
         Raises `ContextLengthExceeded` before the first line if the last might not fit.
         """
-        start = await worker.apart(lambda: prompt.opening(self._model, self._genre, self._wish))
+        start = await worker.run(lambda _: prompt.opening(self._model, self._genre, self._wish))
         again = returning(self._wish.sections)
         self._check_room(len(start.tokens), len(self._wish.sections) - len(again))
         for section, kind in enumerate(self._wish.sections):
@@ -106,8 +106,8 @@ class Writer:
             return Line(section, kind, wish.first_line, syllables(wish.first_line, wish.language))
         song = prompt.sheet(wish.sections, self._written, wish.title, section)
         before = [line.text for line in self._written]
-        asked, worn = await worker.apart(
-            lambda: (
+        asked, worn = await worker.run(
+            lambda _: (
                 prompt.continued(self._model, start, song),
                 overuse.bias(self._model, before),
             )

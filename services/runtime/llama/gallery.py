@@ -70,16 +70,19 @@ class Gallery:
         """
         found: dict[int, Rows] = {}
         for image in images:
-            tokens = await asyncio.to_thread(self.tokens, image)
-            keys = dict.fromkeys(row_of(token)[0] for token in tokens if is_mark(token))
-            found |= await self._encoded(image, keys, level)
+            found |= await self._rows_of(image, level)
         return found
+
+    async def _rows_of(self, image: Image, level: int) -> dict[int, Rows]:
+        tokens = await worker.run(lambda _: self.tokens(image))
+        keys = dict.fromkeys(row_of(token)[0] for token in tokens if is_mark(token))
+        return await self._encoded(image, keys, level)
 
     async def _encoded(self, image: Image, keys: Collection[int], level: int) -> dict[int, Rows]:
         found = {key: rows for key in keys if (rows := self._kept(key)) is not None}
         if len(found) == len(keys):
             return found
-        opened = await asyncio.to_thread(self._eyes.open, image)
+        opened = await worker.run(lambda _: self._eyes.open(image))
         for key in keys:
             async with self._turns.turn(level):
                 # Somebody may have sent the same picture meanwhile.

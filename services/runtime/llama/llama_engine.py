@@ -1,6 +1,5 @@
 """GGUF models through llama.cpp, many sequences at once."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from llama_cpp import llama_cpp
 
+from services.runtime import worker
 from services.runtime.errors import (
     ContextLengthExceeded,
     InvalidRequest,
@@ -158,7 +158,7 @@ class LlamaModel:
             return self._answers(generation, level, limit, mailbox, seen)
 
         # A grammar can take a while to be read.
-        answers = await asyncio.to_thread(made) if generation.grammar else made()
+        answers = await worker.run(lambda _: made()) if generation.grammar else made()
         first, *first.followers = answers
         self._loop.submit([first])
         try:

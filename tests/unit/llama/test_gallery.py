@@ -147,3 +147,23 @@ async def waiting(gallery: Gallery, count: int) -> None:
     """Until as many callers wait for their turn."""
     while len(gallery._turns._waiting) < count:  # noqa: ASYNC110
         await asyncio.sleep(0)
+
+
+async def test_who_leaves_does_so_when_the_picture_is_no_longer_being_decoded() -> None:
+    class Slow(Eyes):
+        def open(self, image: Image) -> Opened:
+            self.begun.set()
+            assert self.go.wait(10)
+            return super().open(image)
+
+    eyes = Slow()
+    eyes.go.clear()
+    task = asyncio.create_task(Gallery(eyes).rows([image("a")], 1))
+    await asyncio.to_thread(eyes.begun.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not task.done()  # Else the projector could be freed while it is used.
+    eyes.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task

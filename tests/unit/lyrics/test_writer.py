@@ -1,6 +1,8 @@
 """The writer, on a model that says what a test wants."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -13,7 +15,7 @@ from services.lyrics.song import Ended, Line, Wish
 from services.lyrics.writer import ATTEMPTS, LINE_TOKENS, Writer
 from services.runtime.errors import ContextLengthExceeded, Internal
 from services.runtime.llama.fake_engine import LOGPROB, FakeLanguageModel
-from services.runtime.llama.generation import Generation
+from services.runtime.llama.generation import Generation, Message, Prompt, Tool
 
 GENRE = Genre(prompt="You write.")
 WISH = Wish(("verse", "chorus", "verse", "chorus"), 2, "en")
@@ -121,3 +123,24 @@ async def test_what_was_asked_for_reaches_the_model() -> None:
     assert (asked.adapter, asked.sampling.top_k, asked.choices) == ("x", 7, GENRE.candidates)
     assert lines[0].logprobs == (LOGPROB,) * 3
     assert longest_run([line.text for line in lines]) == 1
+
+
+async def test_who_leaves_does_so_when_the_model_is_no_longer_used() -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow(FakeLanguageModel):
+        def conversation(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Prompt:
+            begun.set()
+            assert go.wait(10)
+            return super().conversation(messages, tools)
+
+    song = Writer(Slow(4096, sung), GENRE, WISH, seed=1, level=1).song()
+    task = asyncio.ensure_future(anext(song))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not task.done()  # Else the model could be unloaded while it is used.
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
