@@ -1,6 +1,8 @@
-"""HTTP/1.1, with the one answer that uvicorn gives by itself put into the envelope."""
+"""HTTP/1.1 as uvicorn has it: its own answers in the envelope, and an end to clients that stall."""
 
+import asyncio
 import json
+import socket
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -8,9 +10,21 @@ from gateway.errors import envelope
 from services.runtime.context import REQUEST_ID_KEY, new_request_id
 from services.runtime.errors import InvalidRequest
 
+#: Seconds that a client may take nothing of an answer that waits for it. Then it is gone, and so is
+#: its request: who stops reading would keep the place of somebody who reads.
+STALLED = 60.0
+
 
 class EnvelopeProtocol(HttpToolsProtocol):
     """uvicorn's protocol; bytes that are no HTTP request are refused in OpenAI's manner."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is here."""
+        super().connection_made(transport)
+        plug = transport.get_extra_info("socket")
+        # Linux counts the time for us, from when the last of our bytes was taken.
+        if plug is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
 
     def send_400_response(self, msg: str) -> None:
         """Answers a request that no application can be asked about."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +15,7 @@ import httpx
 import openai
 import pytest
 
+from gateway import protocol
 from gateway.keystore import KeyStore
 from services.runtime.errors import Internal
 from tests.fakes.gateway import Stage, eventually, running, settings_for, stage, staged
@@ -341,3 +343,22 @@ async def test_browsers_of_a_known_origin_may_call(tmp_path: Path) -> None:
         assert after.headers["access-control-allow-origin"] == origin
         for name in ("x-request-id", "retry-after", "x-queue-position"):
             assert name in after.headers["access-control-expose-headers"]
+
+
+async def test_who_takes_nothing_of_an_answer_any_more_is_gone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "STALLED", 0.5)
+    stage.script.pieces = ["x" * 100_000] * 1_000  # More than all buffers on the way hold.
+    body = json.dumps({**BODY, "stream": True}).encode()
+    with socket.socket() as plug:
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plug.setblocking(False)
+        loop, port = asyncio.get_running_loop(), urlsplit(stage.url).port
+        await loop.sock_connect(plug, ("127.0.0.1", port))
+        head = (
+            f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stage.secret}\r\n"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        await loop.sock_sendall(plug, head.encode() + body)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 10)
