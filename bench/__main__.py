@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from bench import gateway, overhead, product, sharing
+from bench import gateway, overhead, product, sharing, soak
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
 
 if __name__ == "__main__":
-    parts = sys.argv[1:] or ["product", "gateway", "language", "sharing", "overhead"]
+    parts = sys.argv[1:] or ["product", "gateway", "language", "sharing", "overhead", "soak"]
     if "product" in parts:
         product.main()
     if "gateway" in parts:
@@ -20,3 +20,5 @@ if __name__ == "__main__":
         sharing.main()
     if "overhead" in parts:
         overhead.main()
+    if "soak" in parts:
+        soak.main()
