@@ -283,6 +283,7 @@ async def measure(soaked: Product) -> list[Figure]:
         resident, files = soaked.resident(), soaked.files()
         tally = await crowd(soaked, SECONDS - WARM, clients=CLIENTS, seed=1)
         gone = await emptied(soaked, http)
+        opened = soaked.files() - files
         after = await first_words(http)
     grown = {name: size / resident[name] - 1 for name, size in soaked.resident().items()}
     wrong, errors = warm.wrong + tally.wrong, soaked.errors()
@@ -298,7 +299,7 @@ async def measure(soaked: Product) -> list[Figure]:
         Figure("later answers that do not begin as before", sum(map(str.__ne__, before, after)), "",
                0, at_least=False),
         Figure("errors in the logs", len(errors), "", 0, at_least=False),
-        Figure("open files more than after 2 min", soaked.files() - files, "", 4,
+        Figure("open files more than after 2 min", opened, "", 4,
                at_least=False),
         Figure("chat, resident after 2 min", resident["chat"] / 2**20, "MiB"),
         Figure("chat, growth until the end", grown["chat"], "", 0.02, at_least=False),
