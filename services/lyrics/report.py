@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from services.lyrics.measures import Figures, Song, distinct, perplexity
 
+_PLOTS = """![Variety by genre](lyrics/variety.png)
+![Syllables and perplexity by genre](lyrics/lines.png)"""
 _BLOCK = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _COLUMNS: dict[str, Callable[[Figures], str]] = {
     "genre": lambda row: row.genre,
@@ -46,6 +48,7 @@ def write(docs: Path, rows: Sequence[Figures], songs: Sequence[Sequence[Song]]) 
     page = docs / "lyrics.md"
     blocks = {
         "figures": table(rows),
+        "plots": _PLOTS,
         # The first of each genre: not the best of many.
         "samples": "\n\n".join(
             f"{of_genre[0].genre}, seed {of_genre[0].seed}:\n\n{song(of_genre[0])}"
