@@ -135,6 +135,26 @@ async def test_a_grammar_holds(model: LanguageModel) -> None:
     assert set(text[4:-1]) <= set("abc")
 
 
+async def test_a_temperature_next_to_none_is_none(model: LanguageModel) -> None:
+    greedy = (await answer(model, asking(model, "Name a fruit.", 8))).text
+    for temperature in (1e-45, 1e-38, 1e-6):
+        cold = asking(model, "Name a fruit.", 8, sampling=Sampling(temperature=temperature))
+        assert (await answer(model, cold)).text == greedy
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1e-30, 10.0])
+@pytest.mark.parametrize("temperature", [0.0, 1e-40, 1.0, 2.0])
+async def test_a_grammar_holds_whatever_is_asked_of_repetition(
+    model: LanguageModel, penalty: float, temperature: float
+) -> None:
+    sampling = Sampling(temperature=temperature, repeat_penalty=penalty, seed=3)
+    grammar = r'''root ::= "{\"a\": \"" [a-z]{1,4} "\"}"'''
+    asked = asking(model, "Name a fruit.", 30, sampling=sampling, grammar=grammar)
+    found = await answer(model, asked)
+    assert found.end.reason == "stop"
+    assert json.loads(found.text).keys() == {"a"}
+
+
 async def test_a_grammar_that_leads_nowhere_ends_the_answer(model: LanguageModel) -> None:
     dead = 'root ::= "yes" [^\\x00-\\U0010FFFF]'
     found = await answer(model, asking(model, "Say yes.", 10, grammar=dead))

@@ -21,6 +21,9 @@ DEFAULTS: Mapping[str, float] = {
 }  # fmt: skip
 #: How many of the latest tokens count as a repetition.
 REPEAT_WINDOW = 64
+#: Closer to zero than these, logits of 32 bits overflow: what a grammar forbids would no longer be
+#: told apart. A temperature below takes the likeliest, as none does.
+_LEAST_TEMPERATURE, _LEAST_PENALTY = 1e-5, 1e-3
 MOST_GRAMMAR = 200_000
 """Characters. llama.cpp reads grammars recursively, so both bounds protect the stack."""
 MOST_NESTING = 500
@@ -90,7 +93,11 @@ class Sampler:
         if sampling.repeat_penalty != 1.0:
             links.append(
                 llama_cpp.llama_sampler_init_penalties(
-                    size, REPEAT_WINDOW, sampling.repeat_penalty, 0.0, 0.0
+                    size,
+                    REPEAT_WINDOW,
+                    max(_LEAST_PENALTY, sampling.repeat_penalty or 0.0),
+                    0.0,
+                    0.0,
                 )
             )
         if sampling.frequency_penalty or sampling.presence_penalty:
@@ -99,7 +106,7 @@ class Sampler:
                     size, most, 1.0, sampling.frequency_penalty, sampling.presence_penalty
                 )
             )
-        if temperature <= 0:
+        if temperature < _LEAST_TEMPERATURE:
             links.append(llama_cpp.llama_sampler_init_greedy())
         else:
             links += [
