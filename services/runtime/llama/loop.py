@@ -118,7 +118,12 @@ class DecodeLoop:
             assert work.held is not None
             self._cache.extend(work.held, share.tokens)
             if share.outputs:
-                self._advance(work, at, share.outputs)
+                try:
+                    self._advance(work, at, share.outputs)
+                except Exception as error:
+                    # What was read is whole, so the others go on.
+                    log.exception("answer failed")
+                    self._fail(work, error)
 
     def _advance(self, work: Work, at: int, outputs: int) -> None:
         """Takes what follows the token `at`, and of an embedding those before it."""
@@ -217,14 +222,6 @@ class DecodeLoop:
     def _recover(self, error: Exception) -> None:
         """Fails what was being worked on; everything else is read anew."""
         log.exception("step failed", extra={"sequences": len(self._step)})
-        failure = (
-            error
-            if isinstance(error, OrfeonError)
-            else Internal(
-                "The model failed while it was at work on this request. Try again; if that does "
-                "not help, tell the operator the id of the request."
-            )
-        )
         failed = [work for work, _ in self._step] or list(self._work)
         for work in self._work:
             work.held = None
@@ -234,9 +231,20 @@ class DecodeLoop:
         self._decoder.clear()
         for work in failed:
             if work in self._work:
-                self._post.add(work.mailbox, failure)
-                self._remove(work)
+                self._fail(work, error)
         self._step = []
+
+    def _fail(self, work: Work, error: Exception) -> None:
+        failure = (
+            error
+            if isinstance(error, OrfeonError)
+            else Internal(
+                "The model failed while it was at work on this request. Try again; if that does "
+                "not help, tell the operator the id of the request."
+            )
+        )
+        self._post.add(work.mailbox, failure)
+        self._remove(work)
 
 
 def _share(work: Work, count: int) -> Share:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -176,6 +177,24 @@ async def test_a_failed_step_fails_whom_it_was_for_and_nobody_after() -> None:
             await ask(loop, asked)
         assert (await ask(loop, asked))[0][0] == expected(asked)[0]
         assert (await ask(loop, asked))[0][1].cached_tokens == 2
+
+
+async def test_a_chooser_that_fails_fails_its_own_answer_alone() -> None:
+    class Failing:
+        def sample(self, decoder: Any, at: int) -> int | None:
+            raise ValueError("no token will do")
+
+    setting, asked = Setting(), Asked([1, 2, 3])
+    boxes: list[Mailbox[Told]] = [Mailbox(), Mailbox()]
+    bad, good = (answers(asked, box)[0] for box in boxes)
+    bad.chooser = Failing()
+    with setting.loop() as loop:
+        loop.submit([bad, good])
+        with pytest.raises(Internal):
+            await heard(boxes[0])
+        [(text, end)] = await heard(boxes[1])
+    assert (text, end.reason) == expected(asked)
+    assert bad.held is None
 
 
 async def test_closing_ends_what_runs_and_refuses_what_comes() -> None:
