@@ -1,6 +1,9 @@
 """Who may ask, how much, and how urgently: keys, scopes, rates and priorities."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
@@ -28,6 +31,13 @@ ANYBODY = ApiKey(
     scopes=frozenset({"admin"}),
     created=0.0,
 )
+
+
+@dataclass(slots=True)
+class Bill:
+    """Tokens that a streamed answer has taken, as far as it has come."""
+
+    tokens: int = 0
 
 
 class Gatekeeper:
@@ -86,6 +96,15 @@ class Gatekeeper:
         key = exchange.key
         if key is not None and key is not ANYBODY:
             await self._limiter.charge(key.id, self._rates_of(key), tokens)
+
+    @asynccontextmanager
+    async def charging(self, exchange: Exchange) -> AsyncIterator[Bill]:
+        """Counts what is on the bill when the block ends, be it because the client leaves."""
+        bill = Bill()
+        try:
+            yield bill
+        finally:
+            await self.charge(exchange, bill.tokens)
 
     def _rates_of(self, key: ApiKey) -> Rates:
         if key.requests_per_minute is None and key.tokens_per_minute is None:

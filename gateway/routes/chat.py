@@ -221,17 +221,21 @@ class Chunks:
     async def of(
         self, pieces: Pieces, gatekeeper: Gatekeeper, exchange: Exchange
     ) -> AsyncGenerator[bytes, None]:
-        """Chunks, as they come; the tokens are charged before the last. Raises `Internal`."""
+        """Chunks, as they come; the tokens are charged before the last. Raises `Internal`.
+
+        Who leaves earlier is charged a token for each piece.
+        """
         last: chat_pb2.StreamChatCompletionResponse | None = None
-        async with aclosing(pieces):
+        async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
             async for piece in pieces:
                 last = piece
+                bill.tokens += piece.HasField("delta")
                 for choice in self._choices(piece):
                     yield event(self._chunk(piece.model, [choice]))
-        if last is None or not last.HasField("usage"):
-            raise Internal("The service ended its answer too soon.")
-        usage = usage_of(last.usage)
-        await gatekeeper.charge(exchange, usage["total_tokens"])
+            if last is None or not last.HasField("usage"):
+                raise Internal("The service ended its answer too soon.")
+            usage = usage_of(last.usage)
+            bill.tokens = usage["total_tokens"]
         if self._with_usage:
             yield event({**self._chunk(last.model, []), "usage": usage})
 

@@ -126,12 +126,16 @@ class Answering:
     async def events(
         self, pieces: Pieces, gatekeeper: Gatekeeper, exchange: Exchange
     ) -> AsyncGenerator[bytes, None]:
-        """Its pieces, as they come; the tokens are charged before the last. Raises `Internal`."""
+        """Its pieces, as they come; the tokens are charged before the last. Raises `Internal`.
+
+        Who leaves earlier is charged a token for each piece.
+        """
         last: chat_pb2.StreamCompletionResponse | None = None
         begun: set[int] = set()
-        async with aclosing(pieces):
+        async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
             async for piece in pieces:
                 last = piece
+                bill.tokens += piece.HasField("delta")
                 if piece.HasField("usage"):
                     continue
                 at = piece.delta.choice if piece.HasField("delta") else piece.finished.choice
@@ -139,10 +143,10 @@ class Answering:
                 begun.add(at)
                 choice = self._choice(at, text, piece.delta.tokens, piece.finished.reason)
                 yield event(self._completion(piece.model, [choice]))
-        if last is None or not last.HasField("usage"):
-            raise Internal("The service ended its answer too soon.")
-        usage = usage_of(last.usage)
-        await gatekeeper.charge(exchange, usage["total_tokens"])
+            if last is None or not last.HasField("usage"):
+                raise Internal("The service ended its answer too soon.")
+            usage = usage_of(last.usage)
+            bill.tokens = usage["total_tokens"]
         if self._with_usage:
             yield event({**self._completion(last.model, []), "usage": usage})
 

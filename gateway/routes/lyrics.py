@@ -147,16 +147,20 @@ async def _whole(pieces: Pieces, title: str | None) -> Lyrics:
 async def _events(
     pieces: Pieces, title: str | None, gatekeeper: Gatekeeper, exchange: Exchange
 ) -> AsyncGenerator[bytes, None]:
-    async with aclosing(pieces):
+    usage: LyricsUsage | None = None
+    async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
         async for piece in pieces:
             if piece.HasField("finished"):
                 usage = _usage(piece.finished)
-                await gatekeeper.charge(exchange, usage["total_tokens"])
-                done: LyricsDone = {"type": "lyrics.done", "usage": usage}
-                yield event(done)
-                return
+                bill.tokens = usage["total_tokens"]
+                break
+            # Who leaves before the end is charged a token for each word.
+            bill.tokens += len(piece.line.text.split())
             yield event(_event(piece, title))
-    raise _too_soon()
+    if usage is None:
+        raise _too_soon()
+    done: LyricsDone = {"type": "lyrics.done", "usage": usage}
+    yield event(done)
 
 
 def _event(

@@ -174,8 +174,10 @@ async def _events(
 ) -> AsyncGenerator[bytes, None]:
     begun, reason = False, 0
     usage: chat_pb2.Usage | None = None
-    async with aclosing(pieces):
+    async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
         async for piece in pieces:
+            # Who leaves before the end is charged a token for each piece.
+            bill.tokens += piece.HasField("delta")
             if not begun:
                 begun = True
                 for one in responding.begin(piece.model):
@@ -187,8 +189,8 @@ async def _events(
             else:
                 for one in responding.add(piece.delta):
                     yield event(one, one["type"])
-    if usage is None:
-        raise Internal("The service ended its answer too soon.")
-    await gatekeeper.charge(exchange, usage.prompt_tokens + usage.completion_tokens)
+        if usage is None:
+            raise Internal("The service ended its answer too soon.")
+        bill.tokens = usage.prompt_tokens + usage.completion_tokens
     for one in responding.finish(reason, usage):
         yield event(one, one["type"])

@@ -362,3 +362,35 @@ async def test_who_takes_nothing_of_an_answer_any_more_is_gone(
         )
         await loop.sock_sendall(plug, head.encode() + body)
         await asyncio.wait_for(stage.script.cancelled.wait(), 10)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, BODY),
+        ("/v1/completions", {"model": "fake-chat", "prompt": "Why"}),
+        ("/v1/responses", {"input": "Why?"}),
+        ("/v1/lyrics", {}),
+    ],
+)
+async def test_who_leaves_a_stream_is_charged_what_was_sent(
+    stage: Stage, path: str, body: dict[str, object]
+) -> None:
+    stage.script.pieces, stage.script.hold = ["one", "two", "three", "four", "five"], True
+    async with stage.http as client:
+
+        async def left() -> int:
+            headers = (await client.post("/v1/lyrics", json={"genre": 1})).headers
+            return int(headers["x-ratelimit-remaining-tokens"])
+
+        before = await left()
+        async with client.stream("POST", path, json={**body, "stream": True}) as response:
+            async for line in response.aiter_lines():
+                if "five" in line:
+                    break
+        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+
+        async def charged() -> bool:
+            return before - await left() >= 5
+
+        await eventually(charged, 3)
