@@ -168,6 +168,35 @@ async def test_a_cancelled_answer_leaves_its_place_and_is_told_nothing_more() ->
     assert told is last
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(_asked, st.integers(0, 6)), min_size=1, max_size=10), st.integers(1, 3))
+def test_whenever_answers_are_cancelled_nothing_is_held_for_them(
+    requests: list[tuple[Asked, int]], places: int
+) -> None:
+    setting = Setting(cells=80, places=places, sequences=2 * places, reuse=False)
+    probe = Asked([4, 2, 4, 2], level=2)
+
+    async def leave(loop: DecodeLoop, asked: Asked, after: int) -> None:
+        mailbox: Mailbox[Told] = Mailbox()
+        work = answers(asked, mailbox)
+        loop.submit(work[:1])
+        ended = 0
+        for _ in range(after):  # None: before the first step.
+            ended += isinstance(await mailbox.get(), Finished)
+            if ended == asked.choices:
+                break
+        loop.cancel(work)
+
+    async def all_leave(loop: DecodeLoop) -> str:
+        await asyncio.gather(*(leave(loop, *request) for request in requests))
+        return (await ask(loop, probe))[0][0]
+
+    with setting.loop() as loop:
+        assert asyncio.run(all_leave(loop)) == expected(probe)[0]
+        assert setting.cache.free == setting.cells
+        assert setting.reader.used == 0
+
+
 async def test_a_failed_step_fails_whom_it_was_for_and_nobody_after() -> None:
     setting = Setting()
     asked = Asked([1, 2, 3])
