@@ -18,6 +18,8 @@ STALLED = 60.0
 class EnvelopeProtocol(HttpToolsProtocol):
     """uvicorn's protocol; bytes that are no HTTP request are refused in OpenAI's manner."""
 
+    _behind = False
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is here."""
         super().connection_made(transport)
@@ -25,6 +27,30 @@ class EnvelopeProtocol(HttpToolsProtocol):
         # Linux counts the time for us, from when the last of our bytes was taken.
         if plug is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
+
+    def on_headers_complete(self) -> None:
+        """A request has begun. What comes behind one that is being answered has to come again.
+
+        While it waited for its turn nobody would notice that the client has left.
+        """
+        answering = self.cycle
+        super().on_headers_complete()
+        self._behind = bool(self.pipeline)
+        if self._behind:
+            self.pipeline.clear()
+            self.cycle = answering
+            answering.keep_alive = False
+            self.flow.resume_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """More of a body."""
+        if not self._behind:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The end of a request."""
+        if not self._behind:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answers a request that no application can be asked about."""

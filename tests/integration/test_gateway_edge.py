@@ -394,3 +394,28 @@ async def test_who_leaves_a_stream_is_charged_what_was_sent(
             return before - await left() >= 5
 
         await eventually(charged, 3)
+
+
+async def test_who_sends_two_requests_at_once_and_leaves_is_noticed(stage: Stage) -> None:
+    stage.script.hold = True
+    body = json.dumps(BODY).encode()
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stage.secret}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(stage.url).port)
+    writer.write((head.encode() + body) * 2)
+    await asyncio.wait_for(stage.script.started.wait(), 5)
+    writer.close()
+    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+
+
+async def test_of_two_requests_at_once_the_first_is_answered(stage: Stage) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(stage.url).port)
+    writer.write(request * 2)
+    answer = await asyncio.wait_for(reader.read(-1), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in answer
