@@ -16,6 +16,5 @@ async def test_clients_that_vanish_at_random_leave_nothing_behind(tmp_path: Path
             after = await soak.first_words(http)
         assert tally.wrong == []
         assert tally.answered > 0
-        assert tally.left.keys() == soak.LEAVING.keys()
         assert after == before
         assert product.errors() == []
