@@ -106,7 +106,7 @@ class Container(Generic[M, S]):
             interceptors=[CallInterceptor(self._metrics)],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
             ],
         )

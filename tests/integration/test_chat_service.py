@@ -29,7 +29,7 @@ from services.runtime.llama.fake_engine import FakeLanguageEngine, FakeLanguageM
 from services.runtime.llama.generation import Finished, Generation, LanguageModel, Piece
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, Placement
-from services.runtime.server import Container
+from services.runtime.server import MAX_MESSAGE_BYTES, Container
 from services.runtime.status import error_of
 from tests.fakes.container import running
 
@@ -85,6 +85,20 @@ async def test_an_answer_comes_whole(channel: grpc.aio.Channel) -> None:
     assert answer.choices[0].text == "You said: good morning"
     assert answer.choices[0].reason == pb.FINISH_REASON_STOP
     assert answer.usage == pb.Usage(prompt_tokens=3, completion_tokens=4)
+
+
+async def test_an_answer_may_be_larger_than_a_request(tmp_path: Path) -> None:
+    said = "x" * (MAX_MESSAGE_BYTES + 1)
+    engine = FakeLanguageEngine(lambda _generation: said)
+    talking = dataclasses.replace(CHAT, engines={"fake": lambda _settings: engine})
+    told = settings(tmp_path)
+    unbounded = [("grpc.max_receive_message_length", -1)]
+    async with (
+        running(talking, told),
+        grpc.aio.insecure_channel(told.address, unbounded) as channel,
+    ):
+        answer = await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("hi"))
+    assert answer.choices[0].text == said
 
 
 async def test_several_texts_are_continued_in_one_call(channel: grpc.aio.Channel) -> None:

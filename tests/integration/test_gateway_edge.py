@@ -419,3 +419,10 @@ async def test_of_two_requests_at_once_the_first_is_answered(stage: Stage) -> No
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"HTTP/1.1 200") == 1
     assert b"connection: close" in answer
+
+
+async def test_an_answer_may_be_larger_than_a_request(stage: Stage) -> None:
+    stage.script.pieces = ["x" * 2**20] * 17
+    async with stage.http as client:
+        answer = (await client.post(CHAT, json=BODY)).json()
+    assert len(answer["choices"][0]["message"]["content"]) == 17 * 2**20
