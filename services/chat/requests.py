@@ -42,6 +42,8 @@ _RANGES = {
 MAX_STOPS, MAX_STOP_LENGTH = 4, 1_000
 MAX_BIASES, BIAS = 1_024, 100.0
 MAX_LEVELS = 200
+#: Characters of a JSON schema: the grammar of a larger one would be too large anyhow.
+MAX_SCHEMA = 500_000
 MAX_PROMPTS, MAX_INPUTS = 64, 2_048
 #: For estimates alone: of English text, and tokens of a picture and of an answer without a limit.
 CHARACTERS_PER_TOKEN = 4
@@ -217,6 +219,11 @@ def _shaped(shape: Mapping[str, Any]) -> str:
 
 
 def _schema(text: str, param: str) -> Mapping[str, Any]:
+    if len(text) > MAX_SCHEMA:
+        raise InvalidRequest(
+            f"The JSON schema has {len(text):,} characters, and may have {MAX_SCHEMA:,}.",
+            param=param,
+        )
     try:
         schema = json.loads(text, parse_constant=_refuse_constant)
         # An escape can stand for half a surrogate pair, which no answer can hold.

@@ -22,6 +22,8 @@ _NARROWER: dict[str, Callable[..., Any]] = {
     "maxItems": min, "maxProperties": min,
 }  # fmt: skip
 _MOST = 64
+MOST_OPTIONS = 256
+"""Of `oneOf`, each of which is compared with each."""
 
 
 def merged(schema: Schema, resolve: Resolve) -> Schema:
@@ -50,6 +52,11 @@ def alternatives(schema: Schema, resolve: Resolve) -> list[Any]:
     beside = {name: value for name, value in schema.items() if name != key}
     options = _parts(schema, key)
     if key == "oneOf":
+        if len(options) > MOST_OPTIONS:
+            raise InvalidRequest(
+                f"The JSON schema cannot be enforced: oneOf has {len(options):,} options, and may "
+                f"have at most {MOST_OPTIONS}; use anyOf, or an enum."
+            )
         plain = [merged({"allOf": [option]}, resolve) for option in options]
         if not all(_apart(one, other) for one, other in combinations(plain, 2)):
             raise InvalidRequest(
@@ -98,7 +105,7 @@ def _narrowed(key: str, one: Any, other: Any) -> Any:
         if key in _NARROWER:
             return _NARROWER[key](one, other)
         if key == "required":
-            return [*one, *(name for name in other if name not in one)]
+            return list(dict.fromkeys([*one, *other]))
         if key == "properties":
             return {
                 **one,
@@ -110,7 +117,8 @@ def _narrowed(key: str, one: Any, other: Any) -> Any:
         if key == "type" and (types := _types(one) & _types(other)):
             return sorted(types)
         if key == "enum":
-            return [value for value in one if value in other]
+            allowed = set(other)
+            return [value for value in one if value in allowed]
     except (TypeError, AttributeError):
         pass
     raise InvalidRequest(
@@ -130,13 +138,20 @@ def _apart(one: Schema, other: Schema) -> bool:
         return True
     values, their_values = _values(one), _values(other)
     if values is not None and their_values is not None:
-        return not any(value in their_values for value in values)
+        return _disjoint(values, their_values)
     shared = set(one.get("required", ())) & set(other.get("required", ()))
     return any(
         _property(one, name) and _property(other, name)
         and _apart(_property(one, name), _property(other, name))
         for name in shared
     )  # fmt: skip
+
+
+def _disjoint(values: list[Any], others: list[Any]) -> bool:
+    try:
+        return set(values).isdisjoint(others)
+    except TypeError:  # Lists and objects among them: of few it can be said nonetheless.
+        return len(values) * len(others) <= _MOST and not any(one in others for one in values)
 
 
 def _known(schema: Schema) -> set[str]:

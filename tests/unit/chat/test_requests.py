@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orfeon.api.chat.v1 import chat_pb2 as pb
-from services.chat.requests import conversation_of, generation_of
+from services.chat.requests import MAX_SCHEMA, conversation_of, generation_of
 from services.runtime.errors import InvalidRequest
 from services.runtime.llama.generation import Image, Message, Sampling, Tool, ToolCall
 from tests.gbnf import Writer
@@ -187,6 +187,7 @@ def tool(name: str = "time", parameters: str = "") -> pb.Tool:
                 "response_format",
             )
             for schema in (
+                json.dumps({"description": "x" * MAX_SCHEMA}),
                 "", "[]", "{", '{"type": "song"}', '{"enum": [NaN]}', '{"const": "\\ud800"}',
                 '{"type": "null", "default": ' + "[" * 400 + "]" * 400 + "}",
                 '{"$ref": "#"}', '{"items": ' * 5000 + "{}" + "}" * 5000,

@@ -188,3 +188,25 @@ def test_what_is_too_large_is_refused_at_once(schema: dict[str, Any]) -> None:
         grammar = ""
     assert time.monotonic() - began < 1
     assert len(grammar) < 300_000
+
+
+@pytest.mark.parametrize("kind", ["const", "object"])
+def test_more_options_than_can_be_told_apart_in_time_are_refused(kind: str) -> None:
+    options: list[Any] = [{"const": at} for at in range(3_000)]
+    if kind == "object":
+        options = [{"properties": {"k": option}, "required": ["k"]} for option in options]
+    with pytest.raises(InvalidRequest, match="at most 256"):
+        grammar_of({"oneOf": options})
+
+
+def test_long_lists_are_compared_in_time() -> None:
+    many = 30_000
+    one, other = list(range(many)), list(range(many - 1, 2 * many))
+    assert grammar_of({"allOf": [{"enum": one}, {"enum": other}]}) == grammar_of(
+        {"enum": [many - 1]}
+    )
+    with pytest.raises(InvalidRequest, match="may hold at once"):
+        grammar_of({"oneOf": [{"enum": one}, {"enum": other}]})
+    names = [[f"{letter}{at}" for at in range(many)] for letter in "ab"]
+    with pytest.raises(InvalidRequest, match="too large"):
+        grammar_of({"type": "object", "allOf": [{"required": part} for part in names]})
