@@ -73,7 +73,7 @@ def children(
         "PYTHONUNBUFFERED": "1",
         # See services/runtime/threads.py: threads that spin while they wait starve the others.
         "OMP_WAIT_POLICY": "PASSIVE",
-        "GOMP_SPINCOUNT": "0",
+        "GOMP_SPINCOUNT": "1000",
         "OMP_NUM_THREADS": threads,
     }
     arbiter = f"unix:{run / ARBITER}.sock"
