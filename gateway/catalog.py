@@ -48,7 +48,7 @@ class Catalog:
         self._lock = asyncio.Lock()
 
     async def list(self) -> "list[Model]":
-        """Every model, by capability; those of a service that is away as last seen.
+        """Every model, by capability; of those of a service that is away nobody knows the state.
 
         Raises `ServiceUnavailable` when no service has ever answered.
         """
@@ -83,8 +83,27 @@ class Catalog:
         try:
             models = await self._source.models(capability)
         except OrfeonError:
+            # What it had in memory may be gone with it, and be another's by now.
+            self._known = {
+                name: list(map(_away, known)) if name == capability else known
+                for name, known in self._known.items()
+            }
             return
         self._known[capability] = [public(model) for model in models]
+
+
+def _away(model: Model) -> Model:
+    abilities = {
+        **model["capabilities"],
+        "state": "unknown",
+        "progress": None,
+        "resident_bytes": 0,
+        "device": None,
+        "loaded_at": None,
+        "in_use": 0,
+        "expires_at": None,
+    }
+    return {**model, "capabilities": abilities}  # type: ignore[typeddict-item]
 
 
 def public(model: models_pb2.Model) -> Model:

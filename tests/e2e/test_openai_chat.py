@@ -155,22 +155,17 @@ def test_log_probabilities_tell_of_every_token(product: Product) -> None:
         assert token.logprob == pytest.approx(likeliest[0])
 
 
-def test_several_answers_differ_and_a_seed_repeats_them(product: Product) -> None:
-    def answers() -> list[str | None]:
-        made = product.client().chat.completions.create(
-            model=MODEL,
-            messages=[{"role": "user", "content": "Write a line about the sea."}],
-            n=3,
-            seed=5,
-            temperature=1.5,
-            max_tokens=16,
-        )
-        assert [choice.index for choice in made.choices] == [0, 1, 2]
-        return [choice.message.content for choice in made.choices]
-
-    first = answers()
-    assert len(set(first)) == 3
-    assert answers() == first
+def test_several_answers_differ(product: Product) -> None:
+    made = product.client().chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Write a line about the sea."}],
+        n=3,
+        seed=5,
+        temperature=1.5,
+        max_tokens=16,
+    )
+    assert [choice.index for choice in made.choices] == [0, 1, 2]
+    assert len({choice.message.content for choice in made.choices}) == 3
 
 
 def test_a_bias_forbids_a_token(product: Product) -> None:

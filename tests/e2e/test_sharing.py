@@ -17,11 +17,16 @@ BUDGET = 570_000_000
 def cramped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Chat and speech, with memory for one model.
 
-    Whoever finds its model in memory goes first for no longer than a second.
+    Each works on one request at a time, and whoever finds its model in memory goes first for no
+    longer than a second.
     """
     options = ("--capabilities", "chat,speech", "--memory", "570MB")
-    patience = {f"ORFEON_{name}_MAX_WAIT_NORMAL": "1" for name in ("CHAT", "SPEECH")}
-    with running(tmp_path_factory.mktemp("cramped"), *options, **patience) as product:
+    told = {
+        f"ORFEON_{name}_{field}": "1"
+        for name in ("CHAT", "SPEECH")
+        for field in ("MAX_WAIT_NORMAL", "SLOTS")
+    }
+    with running(tmp_path_factory.mktemp("cramped"), *options, **told) as product:
         yield product
 
 

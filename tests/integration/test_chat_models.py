@@ -156,7 +156,7 @@ async def test_what_cannot_be_read_is_refused(chat: Any) -> None:
     assert (await refused(chat.Completion(empty))).param == "prompt[0]"
     unknown = pb.CompletionRequest(prompts=[pb.TextInput(tokens=pb.Tokens(ids=[10**6]))])
     assert (await refused(chat.Completion(unknown))).http_status == 400
-    picture = asked("What is it?")
+    picture = asked("What is it?", model="smollm2-135m-instruct")
     picture.messages[0].content.add(image=b"png")
     assert "cannot see" in (await refused(chat.ChatCompletion(picture))).message
     adapter = asked("Hi", options={"adapter": "pirate"})

@@ -23,7 +23,13 @@ class Source:
         if capability in self.down:
             raise ServiceUnavailable("down")
         return [
-            models_pb2.Model(id=name, capability=capability, aliases=[f"{name}-alias"])
+            models_pb2.Model(
+                id=name,
+                capability=capability,
+                aliases=[f"{name}-alias"],
+                state=models_pb2.MODEL_STATE_LOADED,
+                resident_bytes=7,
+            )
             for name in self.lists[capability]
         ]
 
@@ -68,6 +74,19 @@ async def test_a_service_that_is_away_is_remembered() -> None:
     source.down = {"chat", "speech"}
     clock.advance(3)
     assert await ids(catalog) == ["a", "b"]
+
+
+async def test_what_a_service_that_is_away_has_in_memory_is_not_known() -> None:
+    source, clock = Source({"chat": ["a"], "speech": ["b"]}), FakeClock()
+    catalog = Catalog(source, fresh_seconds=3, clock=clock)
+    await catalog.list()
+    source.down = {"chat"}
+    clock.advance(3)
+    told = [model["capabilities"] for model in await catalog.list()]
+    assert [(each["state"], each["resident_bytes"]) for each in told] == [
+        ("unknown", 0),
+        ("loaded", 7),
+    ]
 
 
 async def test_services_that_never_answered_are_asked_every_time() -> None:
