@@ -1,8 +1,9 @@
 """Conversations as chat completions write them -> conversations of the chat contract."""
 
+import json
 from collections.abc import Sequence
 
-from gateway.generation import options_of, schema_text
+from gateway.generation import options_of
 from gateway.schemas.chat import ChatCompletionRequest, ChatMessage, ContentPart, ResponseFormat
 from gateway.schemas.tools import FunctionDefinition, JsonSchema, NamedToolChoice, ToolMode
 from orfeon.api.chat.v1 import chat_pb2
@@ -77,7 +78,7 @@ def tools_of(functions: Sequence[FunctionDefinition]) -> list[chat_pb2.Tool]:
         chat_pb2.Tool(
             name=function.name,
             description=function.description or "",
-            parameters="" if function.parameters is None else schema_text(function.parameters),
+            parameters="" if function.parameters is None else json.dumps(function.parameters),
         )
         for function in functions
     ]
@@ -101,7 +102,7 @@ def json_format(kind: str, schema: JsonSchema | None) -> chat_pb2.ResponseFormat
     if kind == "text":
         return None
     return chat_pb2.ResponseFormat(
-        type=_FORMATS[kind], schema="" if schema is None else schema_text(schema)
+        type=_FORMATS[kind], schema="" if schema is None else json.dumps(schema)
     )
 
 

@@ -1,10 +1,12 @@
 """Between generated text as OpenAI writes it and as the chat contract does, for every route."""
 
-import json
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import TypeVar
 
+from gateway.exchange import Exchange
+from gateway.gatekeeper import Gatekeeper
 from gateway.schemas.generation import (
     CompletionsRequest,
     FinishReason,
@@ -15,6 +17,9 @@ from gateway.schemas.generation import (
 )
 from orfeon import __version__
 from orfeon.api.chat.v1 import chat_pb2
+from services.runtime.errors import Internal
+
+P = TypeVar("P", chat_pb2.StreamChatCompletionResponse, chat_pb2.StreamCompletionResponse)
 
 #: Changes when answers to one seed may.
 FINGERPRINT = f"fp_orfeon_{__version__}"
@@ -33,8 +38,8 @@ _REASONS: dict[int, FinishReason] = {
 
 
 def new_id(prefix: str) -> str:
-    """An id that nothing else has."""
-    return f"{prefix}-{uuid.uuid4().hex}"
+    """An id that nothing else has, such as `chatcmpl-...`."""
+    return f"{prefix}{uuid.uuid4().hex}"
 
 
 def sampling_of(body: SamplingRequest) -> chat_pb2.GenerationOptions:
@@ -65,11 +70,6 @@ def text_input(text: str | list[int]) -> chat_pb2.TextInput:
     return chat_pb2.TextInput(tokens=chat_pb2.Tokens(ids=text))
 
 
-def schema_text(schema: Any) -> str:
-    """A JSON schema as the contract has it."""
-    return json.dumps(schema)
-
-
 def reason_of(reason: int) -> FinishReason:
     """Why an answer ended."""
     return _REASONS.get(reason, "stop")
@@ -83,6 +83,27 @@ def usage_of(usage: chat_pb2.Usage) -> Usage:
         "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
     }
+
+
+async def charged(
+    pieces: AsyncGenerator[P, None], gatekeeper: Gatekeeper, exchange: Exchange
+) -> AsyncGenerator[P, None]:
+    """The pieces, their tokens charged before the last, the usage. Raises `Internal` without one.
+
+    Who leaves earlier is charged a token for each delta.
+    """
+    last: P | None = None
+    async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
+        async for piece in pieces:
+            if piece.HasField("usage"):
+                last = piece
+                bill.tokens = usage_of(piece.usage)["total_tokens"]
+            else:
+                bill.tokens += piece.HasField("delta")
+                yield piece
+    if last is None:
+        raise Internal("The service ended its answer too soon.")
+    yield last
 
 
 def tokens_of(tokens: Iterable[chat_pb2.Token]) -> list[TokenLogprob]:

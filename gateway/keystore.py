@@ -21,9 +21,9 @@ from sqlalchemy.schema import CreateTable
 SECRET_PREFIX = "sk-orf-"
 SHOWN_LETTERS = len(SECRET_PREFIX) + 4
 
-#: What a key can be allowed to use. `admin` allows everything.
-SCOPES = ("chat", "lyrics", "speech", "emotion", "models", "admin")
 DEFAULT_SCOPES = ("chat", "lyrics", "speech", "emotion", "models")
+#: What a key can be allowed to use. `admin` allows everything.
+SCOPES = (*DEFAULT_SCOPES, "admin")
 LEVELS = (0, 1, 2)
 
 _keys = sa.Table(

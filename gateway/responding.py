@@ -1,11 +1,10 @@
 """A response as it comes to be: events of the chat contract -> items, and the events about them."""
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.generation import tokens_of
+from gateway.generation import new_id, tokens_of
 from gateway.schemas.generation import TokenLogprob
 from gateway.schemas.response import ModelResponse, OutputCall, OutputMessage, Status
 from gateway.schemas.responses import NamedResponseTool, ResponseRequest, TextFormat
@@ -15,22 +14,29 @@ Event = Mapping[str, Any]
 
 
 class Responding:
-    """One response. Every method tells the events that it means; they are numbered as asked for."""
+    """One response, and the events about it, numbered as they are asked for."""
 
     def __init__(self, body: ResponseRequest) -> None:
         self.response = _begun(body)
         self._with_logprobs = body.with_logprobs
         self._count = 0
+        self._reason = 0
         self._open: OutputMessage | OutputCall | None = None
 
-    def begin(self, model: str) -> Iterator[Event]:
-        """The first piece is here."""
-        self.response["model"] = model
-        yield self._event("response.created", response=self._snapshot())
-        yield self._event("response.in_progress", response=self._snapshot())
+    def add(self, piece: chat_pb2.StreamChatCompletionResponse) -> Iterator[Event]:
+        """What a piece of the answer means; the last has the usage."""
+        if not self._count:
+            self.response["model"] = piece.model
+            yield self._event("response.created", response=self._snapshot())
+            yield self._event("response.in_progress", response=self._snapshot())
+        if piece.HasField("delta"):
+            yield from self._delta(piece.delta)
+        elif piece.HasField("finished"):
+            self._reason = piece.finished.reason
+        else:
+            yield from self._finish(piece.usage)
 
-    def add(self, delta: chat_pb2.Delta) -> Iterator[Event]:
-        """More of the answer."""
+    def _delta(self, delta: chat_pb2.Delta) -> Iterator[Event]:
         logprobs = tokens_of(delta.tokens) if self._with_logprobs else []
         if delta.text or (logprobs and not delta.tool_calls):
             yield from self._say(delta.text, logprobs)
@@ -41,10 +47,9 @@ class Responding:
             if call.arguments:
                 yield from self._argue(call.arguments)
 
-    def finish(self, reason: int, usage: chat_pb2.Usage) -> Iterator[Event]:
-        """The answer is whole, or was cut short."""
+    def _finish(self, usage: chat_pb2.Usage) -> Iterator[Event]:
         status: Status = "completed"
-        if reason == chat_pb2.FINISH_REASON_LENGTH:
+        if self._reason == chat_pb2.FINISH_REASON_LENGTH:
             status = "incomplete"
             self.response["incomplete_details"] = {"reason": "max_output_tokens"}
         if not self.response["output"]:
@@ -73,7 +78,7 @@ class Responding:
 
     def _message(self) -> Iterator[Event]:
         message: OutputMessage = {
-            "id": _id("msg"),
+            "id": new_id("msg_"),
             "type": "message",
             "status": "in_progress",
             "role": "assistant",
@@ -88,7 +93,7 @@ class Responding:
     def _call(self, call: chat_pb2.ToolCallDelta) -> Iterator[Event]:
         yield from self._item(
             {
-                "id": _id("fc"),
+                "id": new_id("fc_"),
                 "type": "function_call",
                 "status": "in_progress",
                 "call_id": call.id,
@@ -155,14 +160,10 @@ def _copy(item: OutputMessage | OutputCall) -> Any:
     return dict(item)
 
 
-def _id(prefix: str) -> str:
-    return f"{prefix}_{uuid.uuid4().hex}"
-
-
 def _begun(body: ResponseRequest) -> ModelResponse:
     choice = body.tool_choice or "auto"
     return {
-        "id": _id("resp"),
+        "id": new_id("resp_"),
         "object": "response",
         "created_at": int(time.time()),
         "status": "in_progress",

@@ -10,9 +10,9 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from gateway.conversations import contract_of
-from gateway.exchange import Exchange, exchange_of
+from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
-from gateway.generation import FINGERPRINT, new_id, reason_of, tokens_of, usage_of
+from gateway.generation import FINGERPRINT, charged, new_id, reason_of, tokens_of, usage_of
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.retry import Retries
@@ -30,7 +30,7 @@ from gateway.schemas.tools import ToolCallDelta
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2
-from services.runtime.errors import Internal, InvalidRequest
+from services.runtime.errors import InvalidRequest
 
 _EXAMPLES: dict[str, Any] = {
     "question": {
@@ -122,7 +122,7 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) 
                     streamed, metadata=context.metadata(), timeout=context.timeout()
                 )
                 chunks = Chunks(with_logprobs=bool(body.logprobs), with_usage=body.with_usage)
-                return chunks.of(answers(call), gatekeeper, exchange)
+                return chunks.of(charged(answers(call), gatekeeper, exchange))
 
             return EventStream(retries.pieces("chat", context, begin))
 
@@ -177,7 +177,7 @@ def chat_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) 
 
 def _whole(answered: chat_pb2.ChatCompletionResponse, *, with_logprobs: bool) -> ChatCompletion:
     return {
-        "id": new_id("chatcmpl"),
+        "id": new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": answered.model,
@@ -215,29 +215,19 @@ class Chunks:
     def __init__(self, *, with_logprobs: bool, with_usage: bool) -> None:
         self._with_logprobs = with_logprobs
         self._with_usage = with_usage
-        self._id, self._created = new_id("chatcmpl"), int(time.time())
+        self._id, self._created = new_id("chatcmpl-"), int(time.time())
         self._begun: set[int] = set()
 
-    async def of(
-        self, pieces: Pieces, gatekeeper: Gatekeeper, exchange: Exchange
-    ) -> AsyncGenerator[bytes, None]:
-        """Chunks, as they come; the tokens are charged before the last. Raises `Internal`.
-
-        Who leaves earlier is charged a token for each piece.
-        """
-        last: chat_pb2.StreamChatCompletionResponse | None = None
-        async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
+    async def of(self, pieces: Pieces) -> AsyncGenerator[bytes, None]:
+        """Chunks, as they come."""
+        async with aclosing(pieces):
             async for piece in pieces:
-                last = piece
-                bill.tokens += piece.HasField("delta")
-                for choice in self._choices(piece):
-                    yield event(self._chunk(piece.model, [choice]))
-            if last is None or not last.HasField("usage"):
-                raise Internal("The service ended its answer too soon.")
-            usage = usage_of(last.usage)
-            bill.tokens = usage["total_tokens"]
-        if self._with_usage:
-            yield event({**self._chunk(last.model, []), "usage": usage})
+                if not piece.HasField("usage"):
+                    for choice in self._choices(piece):
+                        yield event(self._chunk(piece.model, [choice]))
+                elif self._with_usage:
+                    usage = usage_of(piece.usage)
+                    yield event({**self._chunk(piece.model, []), "usage": usage})
 
     def _chunk(self, model: str, choices: list[ChunkChoice]) -> ChatCompletionChunk:
         return {
@@ -251,8 +241,6 @@ class Chunks:
 
     def _choices(self, piece: chat_pb2.StreamChatCompletionResponse) -> list[ChunkChoice]:
         """What the piece says, after the role where it is the first of its choice."""
-        if piece.HasField("usage"):
-            return []
         index = piece.delta.choice if piece.HasField("delta") else piece.finished.choice
         said: list[ChunkChoice] = []
         if index not in self._begun:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Body, Request
 from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
-from gateway.exchange import Exchange, exchange_of
+from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
-from gateway.generation import FINGERPRINT, new_id, options_of, text_input, usage_of
+from gateway.generation import FINGERPRINT, charged, new_id, options_of, text_input, usage_of
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.retry import Retries
@@ -24,7 +24,7 @@ from gateway.schemas.completions import (
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2
-from services.runtime.errors import Internal, InvalidRequest
+from services.runtime.errors import InvalidRequest
 
 _EXAMPLES: dict[str, Any] = {
     "sentence": {
@@ -68,7 +68,7 @@ def completions_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Re
                 call = upstreams.chat.StreamCompletion(
                     streamed, metadata=context.metadata(), timeout=context.timeout()
                 )
-                return answering.events(answers(call), gatekeeper, exchange)
+                return answering.events(charged(answers(call), gatekeeper, exchange))
 
             return EventStream(retries.pieces("chat", context, begin))
 
@@ -107,7 +107,7 @@ class Answering:
     """The answer to one request, whole or in pieces."""
 
     def __init__(self, body: CompletionRequest) -> None:
-        self._id, self._created = new_id("cmpl"), int(time.time())
+        self._id, self._created = new_id("cmpl-"), int(time.time())
         self._with_usage = body.with_usage
         self._with_logprobs = body.logprobs is not None
         self._echoed = [str(one) if body.echo else "" for one in body.prompt]
@@ -123,32 +123,21 @@ class Answering:
         ]
         return self._completion(answered.model, choices)
 
-    async def events(
-        self, pieces: Pieces, gatekeeper: Gatekeeper, exchange: Exchange
-    ) -> AsyncGenerator[bytes, None]:
-        """Its pieces, as they come; the tokens are charged before the last. Raises `Internal`.
-
-        Who leaves earlier is charged a token for each piece.
-        """
-        last: chat_pb2.StreamCompletionResponse | None = None
+    async def events(self, pieces: Pieces) -> AsyncGenerator[bytes, None]:
+        """Its pieces, as they come."""
         begun: set[int] = set()
-        async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
+        async with aclosing(pieces):
             async for piece in pieces:
-                last = piece
-                bill.tokens += piece.HasField("delta")
                 if piece.HasField("usage"):
+                    if self._with_usage:
+                        usage = usage_of(piece.usage)
+                        yield event({**self._completion(piece.model, []), "usage": usage})
                     continue
                 at = piece.delta.choice if piece.HasField("delta") else piece.finished.choice
                 text = piece.delta.text if at in begun else self._begin(at) + piece.delta.text
                 begun.add(at)
                 choice = self._choice(at, text, piece.delta.tokens, piece.finished.reason)
                 yield event(self._completion(piece.model, [choice]))
-            if last is None or not last.HasField("usage"):
-                raise Internal("The service ended its answer too soon.")
-            usage = usage_of(last.usage)
-            bill.tokens = usage["total_tokens"]
-        if self._with_usage:
-            yield event({**self._completion(last.model, []), "usage": usage})
 
     def _begin(self, choice: int) -> str:
         return self._echoed[choice // self._choices]

@@ -1,7 +1,6 @@
 """`/v1/lyrics`."""
 
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
@@ -12,10 +11,12 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
+from gateway.generation import new_id
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.retry import Retries
 from gateway.schemas.lyrics import (
+    Header,
     Lyrics,
     LyricsCreated,
     LyricsDone,
@@ -121,14 +122,8 @@ async def _whole(pieces: Pieces, title: str | None) -> Lyrics:
         async for piece in pieces:
             if piece.HasField("started"):
                 song = {
-                    "id": _new_id(),
+                    **_header(piece.started, title),
                     "object": "lyrics",
-                    "created": int(time.time()),
-                    "genre": piece.started.genre,
-                    "model": piece.started.model,
-                    "language": piece.started.language,
-                    "title": title,
-                    "seed": piece.started.seed,
                     "sections": [],
                     "usage": _usage(lyrics_pb2.Finished()),
                 }
@@ -167,16 +162,7 @@ def _event(
     piece: lyrics_pb2.WriteLyricsResponse, title: str | None
 ) -> LyricsCreated | LyricsLineEvent:
     if piece.HasField("started"):
-        return {
-            "type": "lyrics.created",
-            "id": _new_id(),
-            "created": int(time.time()),
-            "genre": piece.started.genre,
-            "model": piece.started.model,
-            "language": piece.started.language,
-            "title": title,
-            "seed": piece.started.seed,
-        }
+        return {"type": "lyrics.created", **_header(piece.started, title)}
     return {
         "type": "lyrics.line",
         "section": piece.line.section,
@@ -194,8 +180,16 @@ def _usage(finished: lyrics_pb2.Finished) -> LyricsUsage:
     }
 
 
-def _new_id() -> str:
-    return f"lyrics-{uuid.uuid4().hex}"
+def _header(started: lyrics_pb2.Started, title: str | None) -> Header:
+    return {
+        "id": new_id("lyrics-"),
+        "created": int(time.time()),
+        "genre": started.genre,
+        "model": started.model,
+        "language": started.language,
+        "title": title,
+        "seed": started.seed,
+    }
 
 
 def _too_soon() -> Internal:

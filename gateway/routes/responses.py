@@ -1,6 +1,6 @@
 """`/v1/responses`."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -9,9 +9,9 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from gateway.conversations import ROLES, choice_of, json_format, tools_of
-from gateway.exchange import Exchange, exchange_of
+from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
-from gateway.generation import sampling_of
+from gateway.generation import charged, sampling_of, usage_of
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.responding import Responding
@@ -21,7 +21,7 @@ from gateway.schemas.responses import InputItem, InputPart, NamedResponseTool, R
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2
-from services.runtime.errors import Internal, NotFound
+from services.runtime.errors import NotFound
 
 _EXAMPLES: dict[str, Any] = {
     "question": {
@@ -35,7 +35,7 @@ _EXAMPLES: dict[str, Any] = {
     }
 }
 
-Pieces = AsyncGenerator[chat_pb2.StreamChatCompletionResponse, None]
+Piece = chat_pb2.StreamChatCompletionResponse
 
 
 def responses_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
@@ -65,7 +65,7 @@ def responses_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retr
                 call = upstreams.chat.StreamChatCompletion(
                     streamed, metadata=context.metadata(), timeout=context.timeout()
                 )
-                return _events(answers(call), Responding(body), gatekeeper, exchange)
+                return _events(charged(answers(call), gatekeeper, exchange), Responding(body))
 
             return EventStream(retries.pieces("chat", context, begin))
 
@@ -77,8 +77,7 @@ def responses_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retr
 
         async with while_connected(request.receive):
             answered = await retries.whole("chat", context, ask)
-        usage = answered.usage
-        tokens = usage.prompt_tokens + usage.completion_tokens
+        tokens = usage_of(answered.usage)["total_tokens"]
         return JSONResponse(
             _whole(answered, Responding(body)),
             background=BackgroundTask(gatekeeper.charge, exchange, tokens),
@@ -157,40 +156,22 @@ def _whole(answered: chat_pb2.ChatCompletionResponse, responding: Responding) ->
         chat_pb2.ToolCallDelta(index=at, id=call.id, name=call.name, arguments=call.arguments)
         for at, call in enumerate(choice.tool_calls)
     ]
-    delta = chat_pb2.Delta(text=choice.text, tokens=choice.tokens, tool_calls=calls)
-
-    def events() -> Iterator[object]:
-        yield from responding.begin(answered.model)
-        yield from responding.add(delta)
-        yield from responding.finish(choice.reason, answered.usage)
-
-    for _ in events():
-        pass
+    pieces = (
+        Piece(delta=chat_pb2.Delta(text=choice.text, tokens=choice.tokens, tool_calls=calls)),
+        Piece(finished=chat_pb2.Finished(reason=choice.reason)),
+        Piece(usage=answered.usage),
+    )
+    for piece in pieces:
+        piece.model = answered.model
+        for _ in responding.add(piece):
+            pass
     return responding.response
 
 
 async def _events(
-    pieces: Pieces, responding: Responding, gatekeeper: Gatekeeper, exchange: Exchange
+    pieces: AsyncGenerator[Piece, None], responding: Responding
 ) -> AsyncGenerator[bytes, None]:
-    begun, reason = False, 0
-    usage: chat_pb2.Usage | None = None
-    async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
+    async with aclosing(pieces):
         async for piece in pieces:
-            # Who leaves before the end is charged a token for each piece.
-            bill.tokens += piece.HasField("delta")
-            if not begun:
-                begun = True
-                for one in responding.begin(piece.model):
-                    yield event(one, one["type"])
-            if piece.HasField("finished"):
-                reason = piece.finished.reason
-            elif piece.HasField("usage"):
-                usage = piece.usage
-            else:
-                for one in responding.add(piece.delta):
-                    yield event(one, one["type"])
-        if usage is None:
-            raise Internal("The service ended its answer too soon.")
-        bill.tokens = usage.prompt_tokens + usage.completion_tokens
-    for one in responding.finish(reason, usage):
-        yield event(one, one["type"])
+            for one in responding.add(piece):
+                yield event(one, one["type"])

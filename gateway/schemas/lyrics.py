@@ -77,32 +77,30 @@ class LyricsUsage(TypedDict):
     total_tokens: int
 
 
-class Lyrics(TypedDict):
-    """A song. `model` is the genre's base, `created` is in Unix seconds."""
+class Header(TypedDict):
+    """What is written. `model` is the genre's base, `created` is in Unix seconds."""
 
     id: str
-    object: Literal["lyrics"]
     created: int
     genre: str
     model: str
     language: str
     title: str | None
     seed: int
+
+
+class Lyrics(Header):
+    """A song."""
+
+    object: Literal["lyrics"]
     sections: list[Section]
     usage: LyricsUsage
 
 
-class LyricsCreated(TypedDict):
-    """The first event of a stream: what is being written."""
+class LyricsCreated(Header):
+    """The first event of a stream."""
 
     type: Literal["lyrics.created"]
-    id: str
-    created: int
-    genre: str
-    model: str
-    language: str
-    title: str | None
-    seed: int
 
 
 class LyricsLineEvent(TypedDict):
