@@ -6,8 +6,15 @@ from typing import Any
 
 from gateway.generation import new_id, tokens_of
 from gateway.schemas.generation import TokenLogprob
-from gateway.schemas.response import ModelResponse, OutputCall, OutputMessage, Status
-from gateway.schemas.responses import NamedResponseTool, ResponseRequest, TextFormat
+from gateway.schemas.responses import (
+    ModelResponse,
+    NamedResponseTool,
+    OutputCall,
+    OutputMessage,
+    ResponseRequest,
+    Status,
+    TextFormat,
+)
 from orfeon.api.chat.v1 import chat_pb2
 
 Event = Mapping[str, Any]

@@ -16,8 +16,13 @@ from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
 from gateway.responding import Responding
 from gateway.retry import Retries
-from gateway.schemas.response import ModelResponse
-from gateway.schemas.responses import InputItem, InputPart, NamedResponseTool, ResponseRequest
+from gateway.schemas.responses import (
+    InputItem,
+    InputPart,
+    ModelResponse,
+    NamedResponseTool,
+    ResponseRequest,
+)
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams, answer, answers
 from orfeon.api.chat.v1 import chat_pb2

@@ -15,7 +15,7 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel
 
-from gateway.schemas import chat, completions, embeddings, models, response, transcription
+from gateway.schemas import chat, completions, embeddings, models, responses, transcription
 
 PAIRS: list[tuple[type, type[BaseModel]]] = [
     (chat.ChatCompletion, ChatCompletion),
@@ -24,11 +24,11 @@ PAIRS: list[tuple[type, type[BaseModel]]] = [
     (completions.CompletionChoice, CompletionChoice),
     (embeddings.EmbeddingList, CreateEmbeddingResponse),
     (embeddings.Embedding, Embedding),
-    (response.ModelResponse, Response),
-    (response.OutputMessage, ResponseOutputMessage),
-    (response.OutputText, ResponseOutputText),
-    (response.OutputCall, ResponseFunctionToolCall),
-    (response.ResponseUsage, ResponseUsage),
+    (responses.ModelResponse, Response),
+    (responses.OutputMessage, ResponseOutputMessage),
+    (responses.OutputText, ResponseOutputText),
+    (responses.OutputCall, ResponseFunctionToolCall),
+    (responses.ResponseUsage, ResponseUsage),
     (models.Model, Model),
     (transcription.VerboseTranscription, TranscriptionVerbose),
 ]
