@@ -43,13 +43,8 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         ],
     ) -> chat_pb2.ChatCompletionResponse:
         """Gives the whole answer."""
-        answered = [one async for one in self._answer(request, context_of(context))]
-        model, usage = answered[-1]
-        return chat_pb2.ChatCompletionResponse(
-            model=model,
-            choices=gathered((event for _, event in answered), request.options.choices or 1),
-            usage=_usage(usage),
-        )
+        answer = self._answer(request, context_of(context))
+        return chat_pb2.ChatCompletionResponse(**await _whole(answer, request.options.choices or 1))
 
     async def StreamChatCompletion(
         self,
@@ -69,14 +64,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         context: grpc.aio.ServicerContext[chat_pb2.CompletionRequest, chat_pb2.CompletionResponse],
     ) -> chat_pb2.CompletionResponse:
         """Gives whole continuations."""
-        answered = [one async for one in self._continue(request, context_of(context))]
-        model, usage = answered[-1]
         choices = len(request.prompts) * (request.options.choices or 1)
-        return chat_pb2.CompletionResponse(
-            model=model,
-            choices=gathered((event for _, event in answered), choices),
-            usage=_usage(usage),
-        )
+        answer = self._continue(request, context_of(context))
+        return chat_pb2.CompletionResponse(**await _whole(answer, choices))
 
     async def StreamCompletion(
         self,
@@ -171,15 +161,18 @@ def _prompts(model: LanguageModel, inputs: Sequence[chat_pb2.TextInput]) -> list
     ]
 
 
+async def _whole(answer: AsyncGenerator[Answered, None], choices: int) -> dict[str, Any]:
+    """The fields of a whole response."""
+    answered = [one async for one in answer]
+    model, usage = answered[-1]
+    events = (event for _, event in answered)
+    return {"model": model, "choices": gathered(events, choices), "usage": usage}
+
+
 def _named(event: Event) -> dict[str, Any]:
-    """The field of a response that the event is."""
+    """The field of a streamed response that the event is."""
     fields = {chat_pb2.Delta: "delta", chat_pb2.Finished: "finished", chat_pb2.Usage: "usage"}
     return {fields[type(event)]: event}
-
-
-def _usage(event: Event) -> chat_pb2.Usage:
-    assert isinstance(event, chat_pb2.Usage), "the usage comes last"
-    return event
 
 
 def _tokens(usage: chat_pb2.Usage) -> int:
