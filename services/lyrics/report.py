@@ -29,9 +29,14 @@ _COLUMNS: dict[str, Callable[[Figures], str]] = {
 
 def table(rows: Sequence[Figures]) -> str:
     """The figures as a table in Markdown, a genre a column."""
-    cells = [[name, *(value(row) for row in rows)] for name, value in _COLUMNS.items()]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return "\n".join([lines[0], "|---" * (len(rows) + 1) + "|", *lines[1:]])
+    header, *cells = [[name, *(value(row) for row in rows)] for name, value in _COLUMNS.items()]
+    return markdown(header, cells)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    first, *rest = [f"| {' | '.join(row)} |" for row in (header, *rows)]
+    return "\n".join([first, "|---" * len(header) + "|", *rest])
 
 
 def song(sample: Song) -> str:

@@ -6,7 +6,6 @@ what it makes of them with the adapter; and both write songs from the same seeds
 """
 
 import asyncio
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,18 @@ from services.lyrics.__main__ import LYRICS, llama
 from services.lyrics.evaluate import songs as written_songs
 from services.lyrics.genre import Genre, genre_of
 from services.lyrics.measures import Figures, figures
+from services.lyrics.report import markdown
 from services.lyrics.settings import LyricsSettings
 from services.lyrics.training import weights
 from services.lyrics.training.base import WEIGHTS, find
 from services.lyrics.training.errors import TrainingError
-from services.lyrics.training.passages import Passage, Passages, passages
+from services.lyrics.training.passages import Passage, Passages, passages, spread
 from services.lyrics.training.recipe import Recipe
 from services.lyrics.training.served import Served, perplexity
 from services.lyrics.training.songs import songs
 from services.runtime.manifest import ADAPTER, Manifest, read_manifest
 from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement
-
-MARKS = ("<!-- begin figures -->\n", "<!-- end -->")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +64,9 @@ def trained(folder: Path, table: Path, wanted: int, registry: Registry) -> Train
         folder / ADAPTER,
         genre,
         recipe,
-        spread([held_out[at] for at in range(len(held_out))], wanted),
+        spread(held_out, wanted),
         spread(unseen, wanted),
     )
-
-
-def spread(of: list[Passage], wanted: int) -> list[Passage]:
-    """`wanted` passages at equal distances, or all."""
-    return [of[at * len(of) // wanted] for at in range(wanted)] if wanted < len(of) else of
 
 
 def perplexities(base: Path, every: list[Trained], console: Console) -> list[list[str]]:
@@ -111,17 +104,11 @@ async def sung(base: Manifest, folder: Path, every: list[Trained], seeds: int) -
     return found
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
-
-
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Trained adapters, of one base.")],
     unseen: Annotated[Path, typer.Option(help="Table of songs by artists nobody trained on.")],
     passages: Annotated[int, typer.Option(help="Passages of each kind.")] = 48,
     seeds: Annotated[int, typer.Option(help="Songs of each kind.")] = 20,
-    page: Annotated[Path | None, typer.Option(help="Page to write the figures into.")] = None,
 ) -> None:
     """Measure what adapters change: perplexity, variety and repetition."""
     console = Console(stderr=True)
@@ -145,18 +132,6 @@ def compare(
         ],
     )  # fmt: skip
     typer.echo(text)
-    if page:
-        _write(page, text, folders)
-
-
-def _write(page: Path, text: str, folders: list[Path]) -> None:
-    """Puts the figures between the page's marks, and the plots of the loss beside it."""
-    before, _, rest = page.read_text("utf-8").partition(MARKS[0])
-    page.write_text(f"{before}{MARKS[0]}{text}\n{MARKS[1]}{rest.partition(MARKS[1])[2]}", "utf-8")
-    plots = page.with_suffix("")
-    plots.mkdir(exist_ok=True)
-    for folder in folders:
-        shutil.copyfile(folder / "loss.png", plots / f"{folder.name}.png")
 
 
 if __name__ == "__main__":

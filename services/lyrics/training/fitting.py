@@ -19,7 +19,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.history import History
-from services.lyrics.training.passages import Passage, Passages
+from services.lyrics.training.passages import Passage, Passages, spread
 from services.lyrics.training.progress import Bar, bar
 from services.lyrics.training.recipe import Recipe
 
@@ -57,7 +57,7 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
             model=model,
             args=arguments,
             train_dataset=Passages(work, "train"),
-            eval_dataset=[held_out[at] for at in _spread(len(held_out), recipe.eval_passages)],
+            eval_dataset=spread(held_out, recipe.eval_passages),
             data_collator=lambda passages: batch(passages, end),
             callbacks=[watcher],
         )
@@ -109,13 +109,6 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
         prediction_loss_only=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """`wanted` of `count` numbers, at equal distances; all of them for 0."""
-    if not wanted or wanted >= count:
-        return list(range(count))
-    return [at * count // wanted for at in range(wanted)]
 
 
 class _Stop:

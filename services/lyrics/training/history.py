@@ -40,9 +40,8 @@ class History:
 
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
-        axes.plot(
-            *zip(*self.trained, strict=True), color="0.7", label="train"
-        ) if self.trained else None
+        if self.trained:
+            axes.plot(*zip(*self.trained, strict=True), color="0.7", label="train")
         if self.held_out:
             axes.plot(*zip(*self.held_out, strict=True), "o-", color="C0", label="held out")
         axes.set(title=title, xlabel="step", ylabel="loss (nats per token)")

@@ -1,5 +1,6 @@
 """What a training leaves in its folder: a model's folder like any other, and its model card."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from services.lyrics.training.history import History
 from services.lyrics.training.recipe import Recipe
 from services.runtime.manifest import ADAPTER, Manifest
 
-#: Rooms that llama.cpp takes beside weights and cache; an estimate, as good as one needs.
+#: Bytes that llama.cpp takes beside weights and cache; an estimate, as good as one needs.
 _BESIDE = 64_000_000
 _LONGEST_CONTEXT = 2048
 
@@ -125,8 +126,8 @@ Loss is over lyrics only, never over prompts.
 
 | | held-out loss | perplexity per token |
 |---|---|---|
-| base | {first:.3f} | {2.718281828**first:.2f} |
-| trained | {last:.3f} | {2.718281828**last:.2f} |
+| base | {first:.3f} | {math.exp(first):.2f} |
+| trained | {last:.3f} | {math.exp(last):.2f} |
 
 As exported, in llama.cpp, on some of those passages: {outcome.served_loss:.3f}.
 

@@ -67,6 +67,13 @@ class Passages:
         return Passage(self._tokens[start : self._bounds[at + 1, 0]], int(prompt))
 
 
+def spread(of: Passages | list[Passage], wanted: int) -> list[Passage]:
+    """`wanted` passages at equal distances; all of them for 0."""
+    count = len(of)
+    taken = wanted if 0 < wanted < count else count
+    return [of[at * count // taken] for at in range(taken)]
+
+
 def write(
     folder: Path,
     songs: Iterable[Song],

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from services.lyrics.prompt import heading
+from services.lyrics.song import KINDS, Kind
 from services.lyrics.training.errors import TrainingError
 
 COLUMNS = ("title", "tag", "artist", "lyrics", "language")
 _HEADER = re.compile(r"^\[([^\]]*)\]$")
-_KINDS = {
-    "intro": "Intro", "verse": "Verse", "pre-chorus": "Pre-chorus", "pre chorus": "Pre-chorus",
-    "chorus": "Chorus", "hook": "Chorus", "refrain": "Chorus", "bridge": "Bridge",
-    "outro": "Outro",
+#: Kinds of section by the names that tables have for them.
+_KINDS: dict[str, Kind] = {
+    **{kind: kind for kind in KINDS},
+    "pre chorus": "pre-chorus", "hook": "chorus", "refrain": "chorus",
 }  # fmt: skip
 _MOST_TAGS = 20
 
@@ -70,8 +72,8 @@ def cleaned(lyrics: str) -> str:
     Headings that are there are read, a section without one is a verse, and so is one of a kind that
     we do not know. Empty for lyrics without a line.
     """
-    sections: list[tuple[str, list[str]]] = []
-    kind = "Verse"
+    sections: list[tuple[Kind, list[str]]] = []
+    kind: Kind = "verse"
     fresh = True
     for line in map(_line, lyrics.splitlines()):
         header = _HEADER.match(line)
@@ -82,20 +84,17 @@ def cleaned(lyrics: str) -> str:
         else:
             if fresh:
                 sections.append((kind, []))
-                kind, fresh = "Verse", False
+                kind, fresh = "verse", False
             sections[-1][1].append(line)
-    verses = 0
-    texts = []
-    for kind, lines in sections:
-        verses += kind == "Verse"
-        heading = f"Verse {verses}" if kind == "Verse" else kind
-        texts.append("\n".join([f"[{heading}]", *lines]))
-    return "\n\n".join(texts)
+    kinds = [kind for kind, _ in sections]
+    return "\n\n".join(
+        "\n".join([f"[{heading(kinds, at)}]", *lines]) for at, (_, lines) in enumerate(sections)
+    )
 
 
-def _kind(header: str) -> str:
+def _kind(header: str) -> Kind:
     name = header.partition(":")[0].casefold().rstrip("0123456789 ")
-    return _KINDS.get(name, "Verse")
+    return _KINDS.get(name, "verse")
 
 
 def _line(text: str) -> str:
