@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def modules(folder: str) -> Iterator[Path]:
             yield path
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Dotted names that a module imports, anywhere in it."""
     names: set[str] = set()
