@@ -1,13 +1,24 @@
-"""Marks every test with its tier, which is its folder, and runs the quick tiers first."""
+"""Marks every test with its tier, which is its folder, and runs the quick tiers first.
 
+`--hypothesis-profile=thorough` lets property tests look longer.
+"""
+
+import gc
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from services.runtime.threads import wait_patiently
 
 # Before any test module imports a model library: OpenMP reads its variables when it is loaded.
 wait_patiently()
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("default", deadline=None)
+settings.register_profile(
+    "thorough", deadline=None, max_examples=50 * settings.get_profile("default").max_examples
+)
 
 TIERS = ("unit", "contract", "integration", "e2e", "gpu")
 HERE = Path(__file__).parent
@@ -20,3 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.path} is in none of the tiers {', '.join(TIERS)}")
         item.add_marker(tier)
     items.sort(key=lambda item: TIERS.index(item.path.relative_to(HERE).parts[0]))
+
+
+def pytest_collection_finish() -> None:
+    # What the modules hold stays until the end: no collection need look through it again.
+    gc.collect()
+    gc.freeze()
