@@ -54,12 +54,13 @@ class Writer:
         return "".join(self._write(value, depth) for _ in range(count))
 
     def _shortest(self) -> dict[str, float]:
-        depths = dict.fromkeys(self._rules, float("inf"))
-        self._depths = depths
-        for _ in self._rules:
+        self._depths = dict.fromkeys(self._rules, float("inf"))
+        before: dict[str, float] = {}
+        while before != self._depths:
+            before = dict(self._depths)
             for name, node in self._rules.items():
-                depths[name] = self._depth(node) + 1
-        return depths
+                self._depths[name] = self._depth(node) + 1
+        return self._depths
 
     def _depth(self, node: Node) -> float:
         kind, value = node[0], node[1]
