@@ -24,12 +24,17 @@ def _folder(home: Path, capability: str, task: str) -> Path:
     return registry.folder(registry.resolve("", task))
 
 
+def weights(home: Path) -> Path:
+    """The file of chat's default model."""
+    return _folder(home, "chat", "chat") / "model.gguf"
+
+
 def chat(home: Path, threads: int) -> Work:
     """A streamed completion: seconds from first to last token, and their number."""
     import llama_cpp
 
     llama = llama_cpp.Llama(
-        str(_folder(home, "chat", "chat") / "model.gguf"),
+        str(weights(home)),
         n_ctx=8192, n_threads=threads, n_threads_batch=threads, verbose=False,
     )  # fmt: skip
 
@@ -50,8 +55,7 @@ def decode(home: Path, threads: int) -> Work:
     """Answers written together by nothing but `llama_decode`: texts and seconds."""
     from bench.language.raw import RawLoop
 
-    weights = _folder(home, "chat", "chat") / "model.gguf"
-    loop = RawLoop(weights, threads=threads, sequences=8, context=8192)
+    loop = RawLoop(weights(home), threads=threads, sequences=8, context=8192)
 
     def work(argument: dict[str, Any]) -> dict[str, Any]:
         run = loop.run(argument["prompts"], argument["tokens"])

@@ -7,8 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.language.raw import RawLoop
-from bench.language.systems import CONTEXT, PLACES, SERVICES, THREADS, weights
+from bench.language.systems import CONTEXT, PLACES, THREADS
 from bench.language.throughput import TOKENS, rendered, story
+from bench.plain import SERVICES, weights
 from bench.report import Figure, spread
 from services.runtime.llama.generation import (
     Generation,

@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.plain import weights
 from bench.processes import free_port, started, wait_for
 from gateway.keystore import KeyStore
-from services.runtime.registry import Registry
 from services.runtime.threads import PATIENT
 
 THREADS = 2
@@ -19,7 +19,6 @@ PLACES = 8
 CONTEXT = 8192
 #: The interpreter of the peers' environment.
 PEERS = Path(sys.prefix + "-llama") / "bin" / "python"
-SERVICES = Path(__file__).resolve().parent.parent.parent / "services"
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,6 @@ class System:
     url: str
     key: str
     pid: int
-
-
-def weights(home: Path) -> Path:
-    """The file of the default model."""
-    registry = Registry(home, [SERVICES / "chat" / "models"])
-    return registry.folder(registry.resolve("", "chat")) / "model.gguf"
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """What an urgent request waits while eight others are answered, and what letting it pass costs."""
 
 import asyncio
+import itertools
 import random
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -31,38 +32,27 @@ def urgent(number: int, level: int, tokens: int = 8) -> Question:
     return Question(turns, tokens, level)
 
 
-class _Numbers:
-    """Every number once: no prompt is like an earlier one."""
-
-    def __init__(self) -> None:
-        self._next = 10_000
-
-    def __call__(self) -> int:
-        self._next += 1
-        return self._next
-
-
-async def _crowd(client: Client, numbers: _Numbers, ending: asyncio.Event) -> None:
-    chance = random.Random(numbers())
+async def _crowd(client: Client, numbers: Iterator[int], ending: asyncio.Event) -> None:
+    chance = random.Random(next(numbers))
     while not ending.is_set():
-        await client.ask(_background(numbers(), chance.choice(LENGTHS)))
+        await client.ask(_background(next(numbers), chance.choice(LENGTHS)))
 
 
 def _background(number: int, tokens: int) -> Question:
     return Question(story(number).turns, tokens, level=2)
 
 
-async def _waits(client: Client, numbers: _Numbers, count: int) -> list[float]:
+async def _waits(client: Client, numbers: Iterator[int], count: int) -> list[float]:
     """Seconds to the first words of urgent requests, one at a time, at odd moments."""
-    chance = random.Random(numbers())
+    chance = random.Random(next(numbers))
     waits = []
     for _ in range(count):
         await asyncio.sleep(chance.uniform(0.2, 1.2))
-        waits.append((await client.ask(urgent(numbers(), 0))).first)
+        waits.append((await client.ask(urgent(next(numbers), 0))).first)
     return waits
 
 
-async def _beside(client: Client, numbers: _Numbers, count: int) -> list[float]:
+async def _beside(client: Client, numbers: Iterator[int], count: int) -> list[float]:
     ending = asyncio.Event()
     crowd = [asyncio.create_task(_crowd(client, numbers, ending)) for _ in range(PLACES)]
     await asyncio.sleep(4)
@@ -72,9 +62,9 @@ async def _beside(client: Client, numbers: _Numbers, count: int) -> list[float]:
     return waits
 
 
-async def _all_of_it(client: Client, numbers: _Numbers, level: int) -> float:
+async def _all_of_it(client: Client, numbers: Iterator[int], level: int) -> float:
     """Seconds for the same work, a part of which comes later and at this level."""
-    waiting = [_background(numbers(), BACKGROUND_TOKENS) for _ in range(BACKGROUND)]
+    waiting = [_background(next(numbers), BACKGROUND_TOKENS) for _ in range(BACKGROUND)]
 
     async def work() -> None:
         while waiting:
@@ -82,7 +72,7 @@ async def _all_of_it(client: Client, numbers: _Numbers, level: int) -> float:
 
     async def passing(at: int) -> None:
         await asyncio.sleep(1 + at * INTERVAL)
-        await client.ask(urgent(numbers(), level, PASSING_TOKENS))
+        await client.ask(urgent(next(numbers), level, PASSING_TOKENS))
 
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -92,7 +82,8 @@ async def _all_of_it(client: Client, numbers: _Numbers, level: int) -> float:
 
 async def measure(systems: Mapping[str, System]) -> list[Figure]:
     """Rounds in turns, forth and back."""
-    numbers = _Numbers()
+    # Every number once: no prompt is like an earlier one.
+    numbers = itertools.count(10_001)
     beside: dict[str, list[float]] = {name: [] for name in systems}
     idle: list[float] = []
     costs: list[float] = []
