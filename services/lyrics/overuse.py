@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from services.lyrics.prompt import middle
 from services.lyrics.repetition import words
 from services.runtime.llama.generation import LanguageModel
 
@@ -18,11 +19,10 @@ def bias(model: LanguageModel, lines: Sequence[str]) -> tuple[tuple[int, float],
     Only for words that are a token: the first token of others may begin anything.
     """
     said = Counter(word for line in lines for word in set(words(line)) if len(word) >= _SHORTEST)
-    beginning = len(model.text("").tokens)
     found: dict[int, float] = {}
     for word, times in said.items():
         for form in (word, word.capitalize()) if times > 1 else ():
-            tokens = model.text(f" {form}").tokens[beginning:]
+            tokens = middle(model, f" {form}")
             if len(tokens) == 1:
                 found[tokens[0]] = -min(_MOST, _EACH * (times - 1))
     return tuple(found.items())

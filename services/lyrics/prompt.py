@@ -1,6 +1,7 @@
 """What the model reads before each line."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from services.lyrics.genre import Genre
 from services.lyrics.song import MOODS, Kind, Line, Wish
@@ -8,6 +9,16 @@ from services.runtime.llama.generation import LanguageModel, Message, Prompt
 
 #: Kinds whose sections are counted in their headings.
 _COUNTED: frozenset[Kind] = frozenset({"verse"})
+
+
+class Tokeniser(Protocol):
+    """What of a `LanguageModel` prompts are made with."""
+
+    def conversation(self, messages: Sequence[Message]) -> Prompt:
+        """A conversation in the model's own chat template, up to where it answers."""
+
+    def text(self, text: str) -> Prompt:
+        """Plain text."""
 
 
 def order(wish: Wish) -> str:
@@ -26,7 +37,7 @@ def order(wish: Wish) -> str:
     return " ".join([*sentences, "Write short lines with images, and do not explain them."])
 
 
-def opening(model: LanguageModel, genre: Genre, wish: Wish) -> Prompt:
+def opening(model: Tokeniser, genre: Genre, wish: Wish) -> Prompt:
     """Everything before the song itself. Blocking. Raises `ContextLengthExceeded`."""
     if genre.template == "text":
         return model.text(f"{genre.prompt}\n{order(wish)}\n\n")
@@ -35,9 +46,14 @@ def opening(model: LanguageModel, genre: Genre, wish: Wish) -> Prompt:
 
 def continued(model: LanguageModel, start: Prompt, song: str) -> Prompt:
     """`start`, and the song as far as it is written. Blocking. Raises `ContextLengthExceeded`."""
-    # Plain text may begin with a token of its own, which has no place in the middle.
+    return Prompt((*start.tokens, *middle(model, song)), start.images)
+
+
+def middle(model: LanguageModel, text: str) -> tuple[int, ...]:
+    """The tokens of a text that others are before. Blocking. Raises `ContextLengthExceeded`."""
+    # Plain text may begin with a token of its own, which has no place there.
     beginning = len(model.text("").tokens)
-    return Prompt((*start.tokens, *model.text(song).tokens[beginning:]), start.images)
+    return model.text(text).tokens[beginning:]
 
 
 def sheet(sections: Sequence[Kind], written: Sequence[Line], title: str, section: int) -> str:

@@ -3,20 +3,19 @@
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, cast
+from typing import IO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.lyrics.genre import Genre
-from services.lyrics.prompt import opening
+from services.lyrics.prompt import Tokeniser, opening
 from services.lyrics.song import Wish
 from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.songs import Song
-from services.runtime.llama.generation import LanguageModel, Message, Prompt, Tool
 
 PARTS = ("train", "held-out")
 #: One song of so many is held out.
@@ -28,18 +27,12 @@ _LONGEST_NAME = 60
 _COUNTS = "songs.json"
 
 
-class Reader(Protocol):
-    """A tokeniser: what of a `LanguageModel` prompts are made with."""
+class Reader(Tokeniser, Protocol):
+    """The tokeniser of a base."""
 
     @property
     def end(self) -> int:
         """The token that ends a song."""
-
-    def conversation(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Prompt:
-        """A conversation in the model's own chat template, up to where it answers."""
-
-    def text(self, text: str) -> Prompt:
-        """Plain text."""
 
     def lengths(self, lines: list[str]) -> list[int]:
         """How many tokens each line has."""
@@ -139,8 +132,7 @@ def passages(
     title = song.title[:_LONGEST_NAME] if number % 2 == 0 else ""
     artist = song.artist[:_LONGEST_NAME] if number // 2 % 2 == 0 else ""
     wish = Wish(genre.sections, genre.lines, language, title=title, style=artist)
-    # Of a model, only what a reader has is used.
-    prompt = [*opening(cast(LanguageModel, reader), genre, wish).tokens]
+    prompt = [*opening(reader, genre, wish).tokens]
     room = length - len(prompt) - 1
     if room < LEAST_ROOM:
         raise TrainingError(

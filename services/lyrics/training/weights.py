@@ -15,7 +15,7 @@ from services.lyrics.training.architectures import architecture
 from services.lyrics.training.base import Base
 from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.recipe import Recipe
-from services.runtime.llama.generation import Message, Prompt, Tool
+from services.runtime.llama.generation import Message, Prompt
 
 
 class HuggingFaceReader:
@@ -33,7 +33,7 @@ class HuggingFaceReader:
         """Whether the model knows conversations."""
         return "chat" if self.tokenizer.chat_template else "text"
 
-    def conversation(self, messages: Sequence[Message], _tools: Sequence[Tool] = ()) -> Prompt:
+    def conversation(self, messages: Sequence[Message]) -> Prompt:
         turns = [{"role": message.role, "content": message.text} for message in messages]
         text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return self.text(text)

@@ -17,7 +17,7 @@ from services.lyrics.training.passages import Passages, counts, passages, write
 from services.lyrics.training.recipe import Recipe, full, lora
 from services.lyrics.training.songs import COLUMNS, Song, cleaned, songs
 from services.lyrics.training.verse import poems
-from services.runtime.llama.generation import Message, Prompt, Tool
+from services.runtime.llama.generation import Message, Prompt
 
 GENRE = Genre(prompt="You sing.", template="text")
 ROWS = [
@@ -33,7 +33,7 @@ class Letters:
 
     end = 0
 
-    def conversation(self, messages: Sequence[Message], _tools: Sequence[Tool] = ()) -> Prompt:
+    def conversation(self, messages: Sequence[Message]) -> Prompt:
         return self.text("".join(f"{message.role}: {message.text}\n" for message in messages))
 
     def lengths(self, lines: list[str]) -> list[int]:
