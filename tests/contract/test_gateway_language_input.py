@@ -1,29 +1,13 @@
 """Requests for generated text that make no sense: refused by name, before a service is asked."""
 
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from gateway.app import create_app
-from gateway.upstreams import Upstreams
-from tests.contract.test_gateway_bad_input import BODY, CHAT, JSON, refused
-from tests.fakes.gateway import settings_for
+from tests.contract.test_gateway_bad_input import BODY, CHAT, JSON, app, client, refused
 
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
-    # There is no service behind it, so what validation lets pass ends as 404.
-    return create_app(settings_for(tmp_path_factory.mktemp("home")), Upstreams({}), None)
-
-
-@pytest.fixture
-async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        yield client
+__all__ = ["app", "client"]
 
 
 def function(**fields: object) -> dict[str, object]:
