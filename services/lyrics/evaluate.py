@@ -24,7 +24,7 @@ from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement
 from services.runtime.threads import wait_patiently
 
-#: Songs written side by side: as many as the default slots have room for.
+#: Songs written side by side: their candidates fill the default slots.
 TOGETHER = 4
 TITLES = ("Thunder in the City", "Home", "Paper Boats", "Last Train", "Gold")
 THEMES = ("leaving home", "a lost friend", "the sea at night", "dancing until morning")
