@@ -47,6 +47,7 @@ def test_texts_lose_the_space_around_them_but_the_first_line_does_not() -> None:
         ("lines", 17, "between 1 and 16"),
         ("sections", [pb.SECTION_KIND_VERSE] * 1000, "At most 16"),
         ("sections", [pb.SECTION_KIND_UNSPECIFIED], "intro, verse"),
+        ("sections", [77], "intro, verse"),
         ("temperature", math.nan, "between 0.0 and 2.0"),
         ("temperature", -0.1, "between 0.0 and 2.0"),
         ("top_p", 1.5, "between 0.0 and 1.0"),
