@@ -3,9 +3,11 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -53,6 +55,31 @@ def wait_for(url: str, *, seconds: float, headers: Mapping[str, str] | None = No
             pass
         time.sleep(0.02)
     raise TimeoutError(f"{url} was not ready within {seconds} s")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `orfeon serve`. `ready` are the seconds that it took to be."""
+
+    port: int
+    pid: int
+    ready: float
+
+    @property
+    def url(self) -> str:
+        """Where its gateway answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def serving(home: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """Runs `orfeon serve` with these options in a home; its log lies beside that."""
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port), *options]
+    env = {"ORFEON_HOME": str(home), **(env or {})}
+    with started(command, env=env, core=None, log=home.parent / "serve.log") as process:
+        ready = wait_for(f"http://127.0.0.1:{port}/readyz", seconds=120)
+        yield Served(port, process.pid, ready)
 
 
 def resident_bytes(pid: int) -> int:

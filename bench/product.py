@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import openai
 
-from bench.processes import free_port, resident_bytes, started, wait_for
+from bench.processes import resident_bytes, serving
 from bench.report import Figure, print_figures, spread
 from gateway.keystore import KeyStore
 from orfeon.capabilities import known_capabilities
@@ -178,24 +178,20 @@ def measure() -> list[Figure]:
         home.mkdir()
         database = f"sqlite:///{home / 'orfeon.db'}"
         _, key = KeyStore(database).create("bench", requests_per_minute=10**6)
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        with started(
-            [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port)],
-            env={"ORFEON_HOME": str(home)}, core=None, log=folder / "serve.log",
-        ) as serve:  # fmt: skip
-            ready = wait_for(f"{url}/readyz", seconds=120)
-            client = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=600)
+        with serving(home) as served:
+            client = openai.OpenAI(
+                base_url=f"{served.url}/v1", api_key=key, max_retries=0, timeout=600
+            )
             file = _clip(client, folder, SENTENCES)
             short = _clip(client, folder, SENTENCES, 3)
             figures = [
-                Figure("orfeon serve, ready", ready, "s", 15, at_least=False),
+                Figure("orfeon serve, ready", served.ready, "s", 15, at_least=False),
                 *chat(client, home, threads),
                 *transcription(client, home, threads, file),
                 *speech(client, home, threads),
-                *emotion(url, key, short.read_bytes()),
+                *emotion(served.url, key, short.read_bytes()),
             ]
-            size = resident_bytes(serve.pid) / 1e9
+            size = resident_bytes(served.pid) / 1e9
             figures.append(Figure("all processes, resident", size, "GB", 2.5, at_least=False))
             return figures
 

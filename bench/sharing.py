@@ -12,7 +12,6 @@ import itertools
 import math
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from bench.processes import free_port, process_of, started, wait_for
+from bench.processes import process_of, serving
 from bench.report import Figure, print_figures
 from gateway.keystore import KeyStore
 
@@ -189,7 +188,6 @@ def product(folder: Path, extra: Mapping[str, str]) -> Iterator[tuple[str, list[
     home.mkdir(parents=True)
     store = KeyStore(f"sqlite:///{home / 'orfeon.db'}")
     keys = [store.create(f"bench{n}", requests_per_minute=10**6)[1] for n in range(4)]
-    port = free_port()
     room = {
         f"ORFEON_{name}_{field}": value
         for name in ("CHAT", "SPEECH")
@@ -198,13 +196,9 @@ def product(folder: Path, extra: Mapping[str, str]) -> Iterator[tuple[str, list[
             **extra,
         }.items()
     }  # fmt: skip
-    with started(
-        [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port),
-         "--capabilities", "chat,speech", "--memory", MEMORY, "--threads", "1"],
-        env={"ORFEON_HOME": str(home), **room}, core=None, log=folder / "serve.log",
-    ) as serve:  # fmt: skip
-        wait_for(f"http://127.0.0.1:{port}/readyz", seconds=120)
-        yield f"http://127.0.0.1:{port}", keys, serve.pid
+    options = ("--capabilities", "chat,speech", "--memory", MEMORY, "--threads", "1")
+    with serving(home, *options, env=room) as served:
+        yield served.url, keys, served.pid
 
 
 async def goodput(client: Client, measured: Costs, loads: Sequence[float], *, fifo: bool) -> float:

@@ -11,7 +11,6 @@ import random
 import re
 import socket
 import struct
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ from typing import Any
 import httpx
 import psutil
 
-from bench.processes import free_port, process_of, started, wait_for
+from bench.processes import free_port, process_of, serving
 from bench.report import Figure, print_figures
 from gateway.keystore import SCOPES, KeyStore
 
@@ -257,21 +256,17 @@ def product(folder: Path) -> Iterator[Product]:
     home.mkdir()
     with closing(KeyStore(f"sqlite:///{home / 'orfeon.db'}")) as store:
         _, key = store.create("soak", scopes=SCOPES, requests_per_minute=10**6)
-    port, metrics = free_port(), free_port()
-    with started(
-        [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port),
-         "--capabilities", "chat", "--metrics-base-port", str(metrics)],
-        env={"ORFEON_HOME": str(home)}, core=None, log=folder / "serve.log",
-    ) as serve:  # fmt: skip
-        wait_for(f"http://127.0.0.1:{port}/readyz", seconds=120)
+    metrics = free_port()
+    options = ("--capabilities", "chat", "--metrics-base-port", str(metrics))
+    with serving(home, *options) as served:
         gateway = next(
             child
-            for child in psutil.Process(serve.pid).children(recursive=True)
+            for child in psutil.Process(served.pid).children(recursive=True)
             if "gateway" in child.cmdline()
         )
-        pages = (f"http://127.0.0.1:{port}/metrics", f"http://127.0.0.1:{metrics}/metrics")
-        chat = process_of(serve.pid, "chat")
-        yield Product(port, key, chat, gateway, pages, home / "logs")
+        pages = (f"{served.url}/metrics", f"http://127.0.0.1:{metrics}/metrics")
+        chat = process_of(served.pid, "chat")
+        yield Product(served.port, key, chat, gateway, pages, home / "logs")
 
 
 async def measure(soaked: Product) -> list[Figure]:

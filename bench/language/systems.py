@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.plain import weights
-from bench.processes import free_port, started, wait_for
+from bench.processes import free_port, serving, started, wait_for
 from gateway.keystore import KeyStore
 from services.runtime.threads import PATIENT
 
@@ -36,15 +36,8 @@ def orfeon(folder: Path) -> Iterator[System]:
     home = folder / "home"
     store = KeyStore(f"sqlite:///{home / 'orfeon.db'}")
     _, key = store.create("bench", requests_per_minute=10**6)
-    port = free_port()
-    with started(
-        [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port),
-         "--capabilities", "chat", "--threads", str(THREADS)],
-        env={"ORFEON_HOME": str(home)}, core=None, log=folder / "serve.log",
-    ) as process:  # fmt: skip
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/readyz", seconds=120)
-        yield System(url, key, process.pid)
+    with serving(home, "--capabilities", "chat", "--threads", str(THREADS)) as served:
+        yield System(served.url, key, served.pid)
 
 
 @contextmanager
