@@ -23,6 +23,7 @@ from gateway.schemas.lyrics import (
     LyricsLineEvent,
     LyricsRequest,
     LyricsUsage,
+    Section,
     SectionKind,
 )
 from gateway.streaming import EventStream, event, while_connected
@@ -117,26 +118,24 @@ def _contract(body: LyricsRequest) -> lyrics_pb2.WriteLyricsRequest:
 
 
 async def _whole(pieces: Pieces, title: str | None) -> Lyrics:
-    song: Lyrics | None = None
+    header: Header | None = None
+    sections: list[Section] = []
+    usage: LyricsUsage | None = None
     async with aclosing(pieces):
         async for piece in pieces:
             if piece.HasField("started"):
-                song = {
-                    **_header(piece.started, title),
-                    "object": "lyrics",
-                    "sections": [],
-                    "usage": _usage(lyrics_pb2.Finished()),
-                }
-            elif song is not None and piece.HasField("line"):
-                if piece.line.section == len(song["sections"]):
-                    song["sections"].append({"kind": _KINDS[piece.line.kind], "lines": []})
-                song["sections"][-1]["lines"].append(
+                header = _header(piece.started, title)
+            elif piece.HasField("line"):
+                if piece.line.section == len(sections):
+                    sections.append({"kind": _KINDS[piece.line.kind], "lines": []})
+                sections[-1]["lines"].append(
                     {"text": piece.line.text, "syllables": piece.line.syllables}
                 )
-            elif song is not None:
-                song["usage"] = _usage(piece.finished)
-                return song
-    raise _too_soon()
+            else:
+                usage = _usage(piece.finished)
+    if header is None or usage is None:
+        raise _too_soon()
+    return {**header, "object": "lyrics", "sections": sections, "usage": usage}
 
 
 async def _events(
@@ -148,10 +147,10 @@ async def _events(
             if piece.HasField("finished"):
                 usage = _usage(piece.finished)
                 bill.tokens = usage["total_tokens"]
-                break
-            # Who leaves before the end is charged a token for each word.
-            bill.tokens += len(piece.line.text.split())
-            yield event(_event(piece, title))
+            else:
+                # Who leaves before the end is charged a token for each word.
+                bill.tokens += len(piece.line.text.split())
+                yield event(_event(piece, title))
     if usage is None:
         raise _too_soon()
     done: LyricsDone = {"type": "lyrics.done", "usage": usage}

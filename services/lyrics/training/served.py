@@ -33,7 +33,7 @@ class Served:
         params.n_ctx = params.n_batch = params.n_ubatch = params.n_outputs_max = length
         self._context: Any = llama_cpp.llama_init_from_model(self._weights.model, params)
         if not self._context:
-            raise MemoryError(f"llama.cpp has no room for a context of {length} tokens")
+            raise TrainingError(f"llama.cpp has no room for a context of {length} tokens.")
         if adapter:
             pointers = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(self._weights.adapter(""))
             scales = (ctypes.c_float * 1)(1.0)
