@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
+from services.runtime.context import LEVELS
+
 SECRET_PREFIX = "sk-orf-"
 SHOWN_LETTERS = len(SECRET_PREFIX) + 4
 
 DEFAULT_SCOPES = ("chat", "lyrics", "speech", "emotion", "models")
 #: What a key can be allowed to use. `admin` allows everything.
 SCOPES = (*DEFAULT_SCOPES, "admin")
-LEVELS = (0, 1, 2)
 
 _keys = sa.Table(
     "api_keys",
