@@ -11,6 +11,8 @@ from tests.fakes.clock import FakeClock
 
 #: Rounds after which something must be going in circles.
 ENDLESS = 5_000
+#: What went wrong unseen, loop by loop.
+UNSEEN: list[list[str]] = []
 
 
 class _Idle(selectors.SelectSelector):
@@ -34,12 +36,14 @@ class _Idle(selectors.SelectSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Its seconds are the clock's. What goes wrong unseen, in callbacks and tasks, is noted."""
 
-    def __init__(self, clock: FakeClock, unseen: list[str]) -> None:
+    def __init__(self, clock: FakeClock) -> None:
+        self.unseen: list[str] = []
+        UNSEEN.append(self.unseen)
         self._clock = clock
         self._idle = _Idle()
         super().__init__(self._idle)
         self._idle.idle = self.stop
-        self.set_exception_handler(lambda _, context: unseen.append(_said(context)))
+        self.set_exception_handler(lambda _, context: self.unseen.append(_said(context)))
 
     def time(self) -> float:
         """The clock's time."""

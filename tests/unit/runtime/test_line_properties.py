@@ -173,12 +173,11 @@ class Desk:
     ready: set[str] = field(default_factory=lambda: {"a"})
     wanted: Mapping[str, Urgency] = field(default_factory=dict)
     heard: list[tuple[str, Outcome]] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
     on_hold: str = ""
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
-        self.loop = VirtualLoop(self.clock, self.unseen)
+        self.loop = VirtualLoop(self.clock)
         self.turns: dict[str, Turn] = {}
         self.gates: dict[str, asyncio.Future[float | None]] = {}
         self.scheduler = Scheduler(
@@ -237,7 +236,7 @@ class Desk:
 
     def close(self) -> None:
         """Nobody is left, and nothing went wrong unseen."""
-        assert (self.scheduler.queued, self.scheduler.running, self.unseen) == (0, 0, [])
+        assert (self.scheduler.queued, self.scheduler.running, self.loop.unseen) == (0, 0, [])
         assert not asyncio.all_tasks(self.loop)
         self.loop.close()
 
