@@ -8,11 +8,11 @@ from collections.abc import Callable
 import grpc
 
 _OPTIONS = [
-    # A restarted service is found again within a second, and one that swallows packets given up
-    # on as soon: gRPC's own defaults are two minutes and twenty seconds.
+    # A restarted service is found again within 0.3 s, and one that swallows packets given up on
+    # after a second: gRPC's own defaults are two minutes and twenty seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 300),
     # The services are ours, and answers have bounds of their own: vectors of many texts are large.
     ("grpc.max_receive_message_length", -1),
     # In a cluster a service's name stands for all of its pods: use each, and notice new ones soon.

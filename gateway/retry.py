@@ -6,7 +6,6 @@ the cluster starts another, and the gateway still has all that was sent.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -22,7 +21,8 @@ T = TypeVar("T")
 #: A request that kills whoever works on it must not do so for ever.
 TRIES = 3
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+#: Seconds between two questions whether a service is back.
+PAUSE = 0.1
 
 #: How a further try ended; `abandoned`: the service did not come back in time.
 Outcome = Literal["answered", "failed", "abandoned"]
@@ -65,6 +65,7 @@ class Retries:
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
+        self._asking: dict[str, asyncio.Task[bool]] = {}
 
     async def whole(
         self, capability: str, context: RequestContext, attempt: Callable[[], Awaitable[T]]
@@ -104,17 +105,24 @@ class Retries:
                 await tries.failed(error)
 
     async def back(self, capability: str, until: float) -> bool:
-        """Waits for a service to serve; False if it does not by `until`, in the clock's seconds."""
-        pause = _FIRST_PAUSE
-        while True:
-            # Spread, so that those who wait together do not ask together.
-            wait = pause * random.uniform(0.75, 1.0)
-            if self._clock() + wait >= until:
-                return False
-            await self._sleep(wait)
-            if await self._services.is_serving(capability):
+        """Waits for a service to serve; False if it does not by `until`, in the clock's seconds.
+
+        Those who wait go on together, in the order in which they came. Were they to come one by
+        one, what others ask for between them could cost a change of models for each.
+        """
+        while self._clock() + PAUSE < until:
+            asking = self._asking.get(capability)
+            if asking is None or asking.done():
+                asking = asyncio.create_task(self._ask(capability))
+                self._asking[capability] = asking
+            # Others wait for the same answer, even if this one's client leaves.
+            if await asyncio.shield(asking):
                 return True
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        return False
+
+    async def _ask(self, capability: str) -> bool:
+        await self._sleep(PAUSE)
+        return await self._services.is_serving(capability)
 
     def until(self, capability: str, context: RequestContext) -> float | None:
         """When to give up a request that fails now for the first time; None for at once."""

@@ -1,9 +1,10 @@
+import asyncio
 import math
 from collections.abc import AsyncGenerator
 
 import pytest
 
-from gateway.retry import Outcome, Retries
+from gateway.retry import PAUSE, Outcome, Retries
 from services.runtime.context import RequestContext
 from services.runtime.errors import Internal, ModelLoading, OrfeonError, ServiceUnavailable
 from tests.fakes.clock import FakeClock
@@ -122,3 +123,40 @@ async def test_a_stream_that_has_begun_does_not_begin_again() -> None:
     with pytest.raises(ServiceUnavailable):
         await anext(pieces)
     assert scene.outcomes == []
+
+
+async def test_those_who_wait_go_on_together_in_their_order_after_one_question() -> None:
+    now, asked, went_on = 0.0, 0, []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        await asyncio.sleep(0)
+
+    class Service:
+        def lost_for(self, capability: str) -> float:
+            return 0
+
+        async def is_serving(self, capability: str) -> bool:
+            nonlocal asked
+            asked += 1
+            return now >= 3
+
+    retries = Retries(Service(), Scene(), 20, clock=lambda: now, sleep=sleep)
+
+    async def wait(who: int) -> None:
+        assert await retries.back("chat", until=20)
+        went_on.append((who, asked))
+
+    waiting = [asyncio.create_task(wait(who)) for who in range(4)]
+    await asyncio.sleep(0)
+    waiting.pop(0).cancel()
+    await asyncio.gather(*waiting)
+    assert went_on == [(who, asked) for who in (1, 2, 3)]
+    assert now == pytest.approx(asked * PAUSE)
+
+
+async def test_a_service_that_was_away_for_long_is_found_as_soon_as_one_that_was_not() -> None:
+    scene = Scene(DOWN, back_after=10)
+    await scene.whole()
+    assert scene.clock.now <= 10 + 2 * PAUSE
