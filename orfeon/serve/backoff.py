@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Doubles the wait with every death, and forgets them once the child has been well for long.
+    """Starts again at once after the first death, and doubles the wait with every further one.
 
+    Deaths are forgotten once the child has been well for long.
     All times are in seconds.
     """
 
@@ -37,7 +38,7 @@ class Backoff:
         since, self._well_since = self._well_since, None
         if since is not None and self._clock() - since >= self._healthy:
             self._deaths = 0
-        delay = self._first * 2.0**self._deaths
+        delay = self._first * 2.0 ** (self._deaths - 1) if self._deaths else 0.0
         if delay < self._longest:
             self._deaths += 1
         return min(delay, self._longest)

@@ -63,7 +63,8 @@ class Child:
                 if self._stopping.is_set():
                     break
                 delay = self._backoff.died()
-                self._become(Phase.RESTARTING, f"{self._ended(code)}; again in {delay:g} s")
+                wait = f"in {delay:g} s" if delay else "at once"
+                self._become(Phase.RESTARTING, f"{self._ended(code)}; again {wait}")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), delay)
         finally:
