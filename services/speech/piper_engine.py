@@ -40,6 +40,10 @@ class PiperEngine:
         options.intra_op_num_threads = self._threads
         # Spinning threads would take the cores from the other services of this machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # To plan which tensor takes whose place is three quarters of the load, and to foresee a
+        # phrase's memory by an earlier one's is vain where no two are as long. Without either the
+        # sound and its time are the same, and it takes less memory.
+        options.enable_mem_reuse = options.enable_mem_pattern = False
         session = onnxruntime.InferenceSession(
             str(folder / "voice.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
         )
