@@ -8,17 +8,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import httpx
+from typing import TYPE_CHECKING
 
 from services.runtime.errors import ServiceUnavailable
 from services.runtime.manifest import HubSource, LocalSource, PackageSource, Source, UrlSource
 
+if TYPE_CHECKING:
+    import httpx
+
 #: Told the bytes fetched so far.
 Report = Callable[[int], None]
-
-_CHUNK = 1 << 20
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 def relative(name: str) -> PurePosixPath:
@@ -54,6 +53,7 @@ def hub_download(source: HubSource, folder: Path) -> Path:
     """
     try:
         # Not at the top: it takes half a second, and few models need it.
+        import httpx
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     except ImportError as error:
@@ -88,7 +88,7 @@ class Sources:
 
     install: Callable[[str], None] = pip_install
     download: Callable[[HubSource, Path], Path] = hub_download
-    transport: httpx.BaseTransport | None = None
+    transport: "httpx.BaseTransport | None" = None
 
     def present(self, source: Source, folder: Path) -> Path | None:
         """The file where it lies on this machine; None where it has to be fetched.
@@ -124,47 +124,10 @@ class Sources:
                 relative(source.path)  # the hub's library would follow it wherever it leads
                 return self.download(source, staging)
             case UrlSource():
-                return self._stream(source.url, staging, report)
+                # Not at the top: httpx is a tenth of a container's start, and few models need it.
+                from services.runtime.download import download
 
-    def _stream(self, url: str, staging: Path, report: Report) -> Path:
-        staging.mkdir(parents=True, exist_ok=True)
-        part, whole = staging / "download.part", staging / "download"
-        if whole.is_file():
-            return whole
-        try:
-            with httpx.Client(
-                transport=self.transport, timeout=_TIMEOUT, follow_redirects=True
-            ) as client:
-                if not _append(client, url, part, report):
-                    part.unlink()
-                    _append(client, url, part, report)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = (str(error).splitlines() or [""])[0] or type(error).__name__
-            raise ServiceUnavailable(f"{url} could not be fetched: {said}") from error
-        part.replace(whole)
-        return whole
-
-
-def _append(client: httpx.Client, url: str, part: Path, report: Report) -> bool:
-    """Downloads what `part` still lacks; False if the server cannot go on from where it ends."""
-    have = part.stat().st_size if part.is_file() else 0
-    # Ranges count the bytes of the file, so it must not be compressed on the way.
-    headers = {"accept-encoding": "identity"} | ({"range": f"bytes={have}-"} if have else {})
-    with client.stream("GET", url, headers=headers) as response:
-        if have and response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return bool(response.headers.get("content-range") == f"bytes */{have}")
-        response.raise_for_status()
-        if have and response.status_code == httpx.codes.PARTIAL_CONTENT:
-            if not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
-                return False
-        else:
-            have = 0
-        with part.open("ab" if have else "wb") as file:
-            for chunk in response.iter_bytes(_CHUNK):
-                file.write(chunk)
-                have += len(chunk)
-                report(have)
-    return True
+                return download(source.url, staging, report, self.transport)
 
 
 def _local(source: LocalSource, folder: Path) -> Path:

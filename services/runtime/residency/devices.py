@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import pynvml
-
 from services.runtime.residency.placement import CPU, CUDA
 from services.runtime.residency.ram import Ram
 
@@ -24,10 +22,10 @@ class Gpus:
     """The GPUs that this process may use. Without a driver there are none.
 
     A GPU that does not answer, or that is cut into MIG instances, is left out; name the instances
-    in CUDA_VISIBLE_DEVICES to use them. `nvml` has the functions of `pynvml`.
+    in CUDA_VISIBLE_DEVICES to use them. `nvml` is the module `pynvml`.
     """
 
-    def __init__(self, nvml: Any = pynvml, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, nvml: Any, environment: Mapping[str, str] = os.environ) -> None:
         self._nvml = nvml
         self._visible = environment.get("CUDA_VISIBLE_DEVICES")
         try:
@@ -116,7 +114,10 @@ class Devices:
 
 @cache
 def _here() -> Devices:
-    return Devices(Ram(), Gpus())
+    # Not at the top: where there is an arbiter, a service that starts again need not measure.
+    import pynvml
+
+    return Devices(Ram(), Gpus(pynvml))
 
 
 def capacity(budgets: Mapping[str, int]) -> dict[str, int]:
