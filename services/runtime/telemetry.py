@@ -7,7 +7,7 @@ quote the input.
 
 import json
 import logging
-import sys
+import os
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -52,7 +52,9 @@ def configure_logging(level: str) -> None:
     # Facts that no line of ours shows; to collect them takes longer than to write the line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
-    handler = logging.StreamHandler(sys.stderr)
+    # A descriptor of its own: the one of standard error leads nowhere while a library is silenced.
+    stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 

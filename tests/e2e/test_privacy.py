@@ -1,28 +1,69 @@
 """What people say and write stays between them and the model."""
 
+from typing import Any
+
+import openai
+import pytest
+
 from tests.e2e.conftest import Product
 
+MODEL = "smollm2-135m-instruct"
 WORDS = ("marmalade", "telescope")
+#: Of schemas and tools.
+FORMAL = ("persimmon", "tamarind", "kumquat", "physalis")
+
+
+def shaped(schema: dict[str, Any]) -> Any:
+    return {"type": "json_schema", "json_schema": {"name": FORMAL[0], "schema": schema}}
+
+
+def one_of(name: str, value: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"enum": [value]}}, "required": [name]}
 
 
 def test_no_log_holds_what_was_said_or_written(product: Product) -> None:
     client = product.client()
     text = f"My {WORDS[0]} is under the {WORDS[1]}."
-    message = {"role": "user", "content": f"Repeat: {text}"}
-    client.chat.completions.create(
-        model="smollm2-135m-instruct",
-        messages=[message],  # type: ignore[list-item]
-        max_tokens=20,
-    )
+    messages: Any = [{"role": "user", "content": f"Repeat: {text}"}]
+    client.chat.completions.create(model=MODEL, messages=messages, max_tokens=20)
     speech = client.audio.speech.create(model="tts-1", voice="joe", input=text).read()
     heard = client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", speech))
     assert any(word in heard.text.lower() for word in WORDS)
     wish = {"theme": text, "first_line": text, "sections": ["verse"], "lines": 2}
     with product.http() as http:
         assert http.post("/v1/lyrics", json=wish).json()["sections"][0]["lines"][0]["text"] == text
+    assert_unheard(product, WORDS)
+
+
+def test_no_log_holds_a_word_of_a_schema_or_a_tool(product: Product) -> None:
+    client = product.client()
+    messages: Any = [{"role": "user", "content": "Go."}]
+    schema = one_of(FORMAL[1], FORMAL[2])
+    done = client.chat.completions.create(
+        model=MODEL, messages=messages, response_format=shaped(schema)
+    )
+    assert FORMAL[2] in (done.choices[0].message.content or "")
+    function = {"name": FORMAL[3], "description": FORMAL[0], "parameters": schema}
+    tools: Any = [{"type": "function", "function": function}]
+    called = client.chat.completions.create(
+        model=MODEL, messages=messages, tools=tools, tool_choice="required"
+    )
+    assert FORMAL[3] in called.model_dump_json()
+    # A grammar of ours, but one that repeats more than llama.cpp will: it refuses and prints it.
+    endless = {"type": "string", "pattern": "^((ab){0,50}){500}$"}
+    schema["properties"][FORMAL[0]] = endless
+    with pytest.raises(openai.BadRequestError, match="cannot be made into a grammar"):
+        client.chat.completions.create(
+            model=MODEL, messages=messages, response_format=shaped(schema)
+        )
+    assert_unheard(product, FORMAL)
+
+
+def assert_unheard(product: Product, words: tuple[str, ...]) -> None:
+    """The logs hold all that the services print, and what libraries print in them."""
     logs = sorted((product.home / "logs").glob("*.log"))
     assert {log.stem for log in logs} >= {"gateway", "chat", "lyrics", "speech", "emotion"}
     for log in logs:
         said = log.read_text("utf-8", "replace").lower()
         assert said
-        assert not any(word in said for word in WORDS), log.name
+        assert not any(word in said for word in words), log.name

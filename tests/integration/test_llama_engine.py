@@ -166,10 +166,13 @@ async def test_a_grammar_that_leads_nowhere_ends_the_answer(model: LanguageModel
     ["root ::= (", "nothing", "root ::= root", "start ::= [a]", "root ::= missing",
      "root ::= " + "(" * 5000 + '"a"' + ")" * 5000, 'root ::= "' + "a" * 300_000 + '"'],
 )  # fmt: skip
-async def test_a_grammar_that_cannot_be_read_is_refused(model: LanguageModel, grammar: str) -> None:
+async def test_a_grammar_that_cannot_be_read_is_refused_and_not_printed(
+    model: LanguageModel, grammar: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InvalidRequest) as refused:
         await answer(model, asking(model, "Hi", 2, grammar=grammar))
     assert refused.value.param == "response_format"
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_a_grammar_may_wait_for_its_trigger(model: LanguageModel) -> None:

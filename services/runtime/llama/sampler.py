@@ -12,6 +12,7 @@ from llama_cpp import llama_cpp
 from services.runtime.errors import InvalidRequest
 from services.runtime.llama.decoder import Decoder
 from services.runtime.llama.generation import Sampling
+from services.runtime.llama.silence import silence
 from services.runtime.llama.weights import Weights
 
 #: What holds where neither the request nor the model says anything: llama.cpp's own.
@@ -186,9 +187,10 @@ def _grammar(weights: Weights, text: str) -> Any:
         deepest = max(deepest, depth)
     made = None
     if len(text) <= MOST_GRAMMAR and deepest <= MOST_NESTING:
-        made = llama_cpp.llama_sampler_init_grammar(
-            weights.vocabulary, text.encode("utf-8", "replace"), b"root"
-        )
+        with silence():
+            made = llama_cpp.llama_sampler_init_grammar(
+                weights.vocabulary, text.encode("utf-8", "replace"), b"root"
+            )
     if not made:
         raise InvalidRequest(
             "The answer's format cannot be made into a grammar: simplify the schema.",
