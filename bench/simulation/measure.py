@@ -17,10 +17,11 @@ import numpy as np
 from rich.console import Console
 
 from bench.simulation.workload import COSTS
-from services.chat.__main__ import CHAT, llama
+from services.chat.__main__ import CHAT
 from services.chat.settings import ChatSettings
 from services.runtime.audio import Resampler
 from services.runtime.host import Engine
+from services.runtime.llama.engine import llama
 from services.runtime.llama.generation import Generation, LanguageModel, Message, Sampling
 from services.runtime.registry import Registry
 from services.runtime.residency import Placement

@@ -7,22 +7,11 @@ import grpc
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from services.chat.servicer import ChatServicer
 from services.chat.settings import ChatSettings
-from services.runtime.host import Engine, ModelHost
+from services.runtime.host import ModelHost
+from services.runtime.llama.engine import llama
 from services.runtime.llama.fake_engine import FakeLanguageEngine
 from services.runtime.llama.generation import LanguageModel
 from services.runtime.server import Capability, run
-
-
-def llama(settings: ChatSettings) -> Engine[LanguageModel]:
-    """The engine for GGUF models."""
-    from services.runtime.llama.llama_engine import LlamaEngine
-
-    return LlamaEngine(
-        device=settings.device,
-        threads=settings.loop_threads,
-        context_length=settings.context_length,
-        places=settings.slots,
-    )
 
 
 def register(

@@ -8,22 +8,11 @@ from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
 from services.lyrics.fake_engine import sung
 from services.lyrics.servicer import LyricsServicer
 from services.lyrics.settings import LyricsSettings
-from services.runtime.host import Engine, ModelHost
+from services.runtime.host import ModelHost
+from services.runtime.llama.engine import llama
 from services.runtime.llama.fake_engine import FakeLanguageEngine
 from services.runtime.llama.generation import LanguageModel
 from services.runtime.server import Capability, run
-
-
-def llama(settings: LyricsSettings) -> Engine[LanguageModel]:
-    """The engine for GGUF models."""
-    from services.runtime.llama.llama_engine import LlamaEngine
-
-    return LlamaEngine(
-        device=settings.device,
-        threads=settings.loop_threads,
-        context_length=settings.context_length,
-        places=settings.slots,
-    )
 
 
 def register(

@@ -12,13 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from services.lyrics.__main__ import LYRICS, llama
+from services.lyrics.__main__ import LYRICS
 from services.lyrics.genre import Genre, genre_of
 from services.lyrics.measures import Song, figures
 from services.lyrics.settings import LyricsSettings
 from services.lyrics.song import MOODS, Line, Wish
 from services.lyrics.writer import Writer
 from services.runtime.context import BACKGROUND
+from services.runtime.llama.engine import llama
 from services.runtime.llama.generation import LanguageModel
 from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement

@@ -70,8 +70,9 @@ Parts = tuple[Any, Any, Callable[[Any], object]]
 
 
 def _chat() -> Parts:
-    from services.chat.__main__ import CHAT, llama
+    from services.chat.__main__ import CHAT
     from services.chat.settings import ChatSettings
+    from services.runtime.llama.engine import llama
     from services.runtime.llama.generation import Generation, LanguageModel, Message
 
     async def answer(model: LanguageModel) -> None:
@@ -84,11 +85,12 @@ def _chat() -> Parts:
 
 
 def _lyrics() -> Parts:
-    from services.lyrics.__main__ import LYRICS, llama
+    from services.lyrics.__main__ import LYRICS
     from services.lyrics.genre import Genre
     from services.lyrics.settings import LyricsSettings
     from services.lyrics.song import Wish
     from services.lyrics.writer import Writer
+    from services.runtime.llama.engine import llama
     from services.runtime.llama.generation import LanguageModel
 
     async def write(model: LanguageModel) -> None:

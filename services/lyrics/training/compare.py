@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, track
 
-from services.lyrics.__main__ import LYRICS, llama
+from services.lyrics.__main__ import LYRICS
 from services.lyrics.evaluate import songs as written_songs
 from services.lyrics.genre import Genre, genre_of
 from services.lyrics.measures import Figures, figures
@@ -29,6 +29,7 @@ from services.lyrics.training.passages import Passage, Passages, passages, sprea
 from services.lyrics.training.recipe import Recipe
 from services.lyrics.training.served import Served, perplexity
 from services.lyrics.training.songs import songs
+from services.runtime.llama.engine import llama
 from services.runtime.manifest import ADAPTER, Manifest, read_manifest
 from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement
