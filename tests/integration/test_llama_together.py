@@ -49,9 +49,9 @@ def model(smollm: tuple[Manifest, Path]) -> Iterator[LanguageModel]:
 
 
 @pytest.fixture(scope="module")
-def alone(precise: tuple[Manifest, Path]) -> list[Answer]:
+def alone(smollm: tuple[Manifest, Path]) -> list[Answer]:
     """Each question by itself, with nothing kept."""
-    with loaded(precise, places=1, reuse=False) as model:
+    with loaded(smollm, places=1, reuse=False) as model:
         asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
         return [asyncio.run(answer(model, each)) for each in asked]
 
@@ -59,10 +59,10 @@ def alone(precise: tuple[Manifest, Path]) -> list[Answer]:
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize("cells", [0, CONTEXT])
 async def test_eight_together_say_what_each_says_alone(
-    precise: tuple[Manifest, Path], alone: list[Answer], reuse: bool, cells: int
+    smollm: tuple[Manifest, Path], alone: list[Answer], reuse: bool, cells: int
 ) -> None:
     # 512 cells are too few for eight sequences of 60 tokens and more: some have to wait.
-    with loaded(precise, reuse=reuse, cells=cells) as model:
+    with loaded(smollm, reuse=reuse, cells=cells) as model:
         asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
         for one, other in zip(alone, await all_of(model, asked), strict=True):
             same(one, other)
@@ -70,9 +70,9 @@ async def test_eight_together_say_what_each_says_alone(
 
 
 async def test_what_urgent_requests_send_away_goes_on_as_if_nothing_had_been(
-    precise: tuple[Manifest, Path], alone: list[Answer]
+    smollm: tuple[Manifest, Path], alone: list[Answer]
 ) -> None:
-    with loaded(precise, places=4, cells=CONTEXT) as model:
+    with loaded(smollm, places=4, cells=CONTEXT) as model:
         asked = [asking(model, text, logprobs=3) for text in QUESTIONS]
         background = asyncio.gather(*(answer(model, each, 2) for each in asked[:4]))
         await answer(model, asking(model, "Hi", 2), 2)
@@ -82,6 +82,21 @@ async def test_what_urgent_requests_send_away_goes_on_as_if_nothing_had_been(
             assert each.end.completion_tokens == 2
         for one, other in zip(alone[:4], await background, strict=True):
             same(one, other)
+
+
+async def test_a_seed_says_the_same_again_whatever_came_meanwhile(
+    smollm: tuple[Manifest, Path],
+) -> None:
+    free = Sampling(temperature=1.0, seed=7)
+    with loaded(smollm, places=4) as model:
+        wanted = asking(model, "Tell me a story.", 60, sampling=free, logprobs=0)
+        alone = await answer(model, wanted)
+        # Long ones are read in pieces, and all together are more than the cache holds.
+        long = "An old story tells of the sea and of those who went there. " * 20
+        others = [asking(model, f"{number}. {long}", 30) for number in range(6)]
+        for _ in range(2):
+            _, again, *_ = await all_of(model, [others[0], wanted, *others[1:]])
+            same(alone, again)
 
 
 async def test_an_urgent_answer_begins_long_before_those_that_were_there(
@@ -188,9 +203,9 @@ def with_adapters(manifest: Manifest, folder: Path, *names: str) -> Manifest:
 
 
 async def test_adapters_take_turns_and_change_only_their_own_answers(
-    precise: tuple[Manifest, Path],
+    smollm: tuple[Manifest, Path],
 ) -> None:
-    manifest, folder = precise
+    manifest, folder = smollm
     with loaded((with_adapters(manifest, folder, "rock", "rap"), folder)) as model:
         asked = [
             asking(model, text, 12, logprobs=3, adapter=name)

@@ -73,6 +73,17 @@ async def test_seeds_give_valid_songs_that_differ(channel: grpc.aio.Channel) -> 
     assert len({tuple(line.text for line in song) for song in songs}) == len(songs)
 
 
+async def test_a_seed_gives_a_song_again_whatever_is_written_beside_it(
+    channel: grpc.aio.Channel,
+) -> None:
+    wish: dict[str, Any] = {"genre": "rock", "theme": "rain", "seed": 5, "sections": SHORT}
+    alone = await written(channel, **wish)
+    others = (written(channel, genre=g, seed=s, sections=SHORT) for g in GENRES for s in range(3))
+    together, *_ = await asyncio.gather(written(channel, **wish), *others)
+    assert together == alone
+    assert await written(channel, **wish) == alone
+
+
 async def test_a_greedy_song_does_not_loop(channel: grpc.aio.Channel) -> None:
     lines = await written(
         channel, genre="pop", seed=0, temperature=0, sections=[pb.SECTION_KIND_CHORUS] * 2, lines=4

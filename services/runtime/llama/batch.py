@@ -54,6 +54,3 @@ class Reader(Protocol):
 
     def embedding(self, at: int) -> NDArray[np.float32]:
         """The model's last layer at token `at` of the batch: shape (width,), a copy."""
-
-    def clear(self) -> None:
-        """Forgets all sequences."""

@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 
 from services.runtime.llama.batch import MOST_OUTPUTS, MOST_TOKENS, DecodeFailed, Share
 from services.runtime.llama.marks import Rows
+from services.runtime.llama.shelf import Saved
 from services.runtime.llama.weights import Weights
 
 #: llama.cpp can tell twice as many apart, but each costs a row of logits.
 MOST_SEQUENCES = 128
+
+#: How keys are kept on the CPU; the second is for models whose heads no block of 32 fits. Only
+#: where values, in 16 bits, are of another type does llama.cpp add up one token's cells one by one:
+#: else it has three ways, by how many tokens are read together, and each rounds in its own.
+KEYS = (llama_cpp.GGML_TYPE_Q8_0, llama_cpp.GGML_TYPE_F16)
 
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -24,7 +30,11 @@ class Decoder:
     def __init__(
         self, weights: Weights, *, cells: int, sequences: int, threads: int, on_gpu: bool
     ) -> None:
-        """A context of `cells` tokens for all sequences together. Raises `MemoryError`."""
+        """A context of `cells` tokens for all sequences together and the cache's litter.
+
+        Raises `MemoryError`.
+        """
+        sequences += 1
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = cells
         params.n_batch = params.n_ubatch = MOST_TOKENS
@@ -34,8 +44,7 @@ class Decoder:
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         # Flash attention skips the cells of other sequences, which otherwise cost as much as one's
-        # own; and on the CPU an answer is to the bit the same whoever is read beside it. On a GPU
-        # llama.cpp looks whether there is a kernel for the model.
+        # own. On a GPU llama.cpp looks whether there is a kernel for the model.
         flash = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO if on_gpu else flash
         # Else a sequence could not be cut back to what it has in common with the next.
@@ -43,7 +52,10 @@ class Decoder:
         # Else a long prompt takes room on a GPU that was not granted.
         params.offload_kqv = params.op_offload = on_gpu
         params.no_perf = True
-        self._context: Any = llama_cpp.llama_init_from_model(weights.model, params)
+        self._context: Any = None
+        for keys in (llama_cpp.GGML_TYPE_F16,) if on_gpu else KEYS:
+            params.type_k = keys
+            self._context = self._context or llama_cpp.llama_init_from_model(weights.model, params)
         if not self._context:
             raise MemoryError(f"llama.cpp has no room for a context of {cells} tokens")
         self._memory: Any = llama_cpp.llama_get_memory(self._context)
@@ -105,17 +117,30 @@ class Decoder:
         data = table.ctypes.data_as(llama_cpp.llama_token_data_p)
         return llama_cpp.llama_token_data_array(data, self._weights.size, -1, False)
 
-    def copy(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int, start: int, stop: int) -> None:
         """See `cache.Memory`."""
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, start, stop)
 
     def trim(self, sequence: int, length: int) -> None:
         """See `cache.Memory`."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
 
+    def save(self, sequence: int) -> Saved:
+        """See `cache.Memory`."""
+        saved = np.empty(llama_cpp.llama_state_seq_get_size(self._context, sequence), np.uint8)
+        llama_cpp.llama_state_seq_get_data(self._context, _bytes(saved), saved.size, sequence)
+        return saved
+
+    def restore(self, sequence: int, saved: Saved) -> None:
+        """See `cache.Memory`. Raises `DecodeFailed`."""
+        if not llama_cpp.llama_state_seq_set_data(
+            self._context, _bytes(saved), saved.size, sequence
+        ):
+            raise DecodeFailed(-1)
+
     def clear(self) -> None:
-        """See `batch.Reader`."""
-        llama_cpp.llama_memory_clear(self._memory, True)
+        """See `cache.Memory`."""
+        llama_cpp.llama_memory_clear(self._memory, False)
 
     def close(self) -> None:
         """Frees the context; the weights stay."""
@@ -157,3 +182,7 @@ class Decoder:
         if llama_cpp.llama_set_adapters_lora(self._context, pointers, len(wanted), scales):
             raise DecodeFailed(-1)
         self._adapter = adapter
+
+
+def _bytes(saved: Saved) -> Any:
+    return saved.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

@@ -40,8 +40,9 @@ from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.threads import per_slot
 
 WEIGHTS, PROJECTOR = "model.gguf", "mmproj.gguf"
-#: Contexts that all sequences have together, unless it is said otherwise.
-CONTEXTS = 2
+#: Contexts that all sequences have together, unless it is said otherwise; what has ended may keep
+#: one more beside them.
+CONTEXTS = 1.5
 #: Sequences for each place: one at work, one that it made pause, and what two have left behind.
 SEQUENCES_PER_PLACE = 4
 
@@ -51,7 +52,7 @@ class LlamaEngine:
 
     `device` is the container's setting, `places` how many answers are written together, `threads`
     are for all of them, 0 for every core; `cells` is the room for tokens of all sequences, 0 for
-    twice the context. Without `reuse` every prompt is read whole.
+    one and a half contexts. Without `reuse` every prompt is read whole.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class LlamaEngine:
             try:
                 decoder = Decoder(
                     weights,
-                    cells=max(context, self._cells or CONTEXTS * context),
+                    cells=max(context, self._cells or int(CONTEXTS * context)),
                     sequences=sequences,
                     threads=self._threads,
                     on_gpu=placement.kind == CUDA,
@@ -102,7 +103,13 @@ class LlamaEngine:
                 raise ModelLoadFailed(f"{error}: set a shorter context.") from error
             undo.pop_all()
         reuse = self._reuse and not weights.recurrent
-        cache = Cache(decoder, sequences=sequences, cells=decoder.cells, reuse=reuse)
+        cache = Cache(
+            decoder,
+            sequences=sequences,
+            cells=decoder.cells,
+            reuse=reuse,
+            aside=0 if placement.kind == CUDA else context,
+        )
         loop = DecodeLoop(decoder, cache, places=self._places)
         return LlamaModel(weights, decoder, loop, context, manifest.options, projector)
 

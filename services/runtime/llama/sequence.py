@@ -16,6 +16,10 @@ from services.runtime.llama.text import TextStream
 
 Told = Piece | Finished | list[float]
 
+#: Seconds from one piece of an answer to the next, unless tokens come more slowly. Twenty a second
+#: look like a flow, and every piece costs each process on its way a message.
+BETWEEN = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -115,28 +119,35 @@ class Answer(Work):
         self._choice = choice
         self._prompt = len(tokens)
         self._text = TextStream(stop)
+        self._untold = ""
+        self._told_at = -BETWEEN
         self._fed = self._said = 0
         self._unsaid: deque[tuple[int, int, Chosen]] = deque()
 
-    def accept(self, token: int | None, chosen: Chosen | None) -> list[Told]:
-        """Adds what was chosen, None being the end; gives what there is to tell of it."""
+    def accept(self, token: int | None, chosen: Chosen | None, now: float) -> list[Told]:
+        """Adds what was chosen, None being the end; gives what there is to tell `now`, in seconds
+        of any clock.
+        """
         if token is None or token in self.vocabulary.ends:
-            return self._finish("stop", "")
+            return self._finish("stop")
         self.tokens.append(token)
         raw = self.vocabulary.piece(token)
-        text = self._text.feed(raw)
+        self._untold += self._text.feed(raw)
         if chosen is not None:
             self._unsaid.append((self._fed, self._fed + len(raw), chosen))
             self._fed += len(raw)
         if self._text.stopped:
-            return self._finish("stop", text)
+            return self._finish("stop")
         if len(self.tokens) - self._prompt == self._limit:
-            return self._finish("length", text)
-        return [Piece(text, self._choice, self._of(text))] if text else []
+            return self._finish("length")
+        if not self._untold or now - self._told_at < BETWEEN:
+            return []
+        text, self._untold, self._told_at = self._untold, "", now
+        return [Piece(text, self._choice, self._of(text))]
 
-    def _finish(self, reason: FinishReason, text: str) -> list[Told]:
+    def _finish(self, reason: FinishReason) -> list[Told]:
         self.ended = True
-        text += self._text.flush()
+        text = self._untold + self._text.flush()
         chosen = self._of(text, ending=True)
         finished = Finished(
             reason, self._prompt, self.cached or 0, len(self.tokens) - self._prompt, self._choice

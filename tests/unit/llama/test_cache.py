@@ -10,9 +10,11 @@ from tests.unit.llama.reading import FakeReader
 class Reading:
     """A cache, and a memory that it must agree with."""
 
-    def __init__(self, *, sequences: int = 4, cells: int = 100, reuse: bool = True) -> None:
-        self.memory = FakeReader(cells)
-        self.cache = Cache(self.memory, sequences=sequences, cells=cells, reuse=reuse)
+    def __init__(
+        self, *, sequences: int = 4, cells: int = 100, reuse: bool = True, aside: int = 0
+    ) -> None:
+        self.memory = FakeReader(cells, orderly=aside > 0)
+        self.cache = Cache(self.memory, sequences=sequences, cells=cells, reuse=reuse, aside=aside)
 
     def take(self, tokens: list[int], adapter: str = "") -> Held | None:
         return self.cache.take(tokens, adapter)
@@ -22,6 +24,8 @@ class Reading:
         held = self.take(tokens, adapter)
         assert held is not None
         known = len(held.tokens)
+        while self.cache.free < len(tokens) - known and self.cache.reclaim():
+            pass
         self.memory.read([Share(held.sequence, known, tokens[known:], 1)])
         self.cache.extend(held, tokens[known:])
         return held
@@ -78,7 +82,7 @@ def test_when_all_are_busy_there_is_none() -> None:
     reading.read([1, 2])
     reading.read([3, 4])
     assert reading.take([1, 2]) is None
-    assert not reading.cache.drop_idle()
+    assert not reading.cache.reclaim()
 
 
 def test_without_reuse_nothing_is_kept() -> None:
@@ -99,28 +103,65 @@ def test_cells_in_common_count_once() -> None:
 _tokens = st.lists(st.integers(0, 2), min_size=1, max_size=8)
 
 
-@given(st.lists(st.tuples(_tokens, st.booleans()), max_size=30), st.booleans())
+@given(
+    st.lists(st.tuples(_tokens, st.booleans()), max_size=30),
+    st.booleans(),
+    st.sampled_from([0, 1, 12, 100]),
+)
 def test_cells_are_counted_as_the_memory_counts_them(
-    requests: list[tuple[list[int], bool]], reuse: bool
+    requests: list[tuple[list[int], bool]], reuse: bool, aside: int
 ) -> None:
-    reading = Reading(sequences=3, cells=1000, reuse=reuse)
-    busy: list[Held] = []
+    reading = Reading(sequences=3, cells=40, reuse=reuse, aside=aside)
+    cache, busy = reading.cache, list[Held]()
     for tokens, keep in requests:
         if len(busy) == 3:
-            reading.cache.release(busy.pop(0))
+            cache.release(busy.pop(0))
         held = reading.read(tokens)
         assert held.tokens == tokens
         if keep:
             busy.append(held)
         else:
-            reading.cache.release(held)
-        assert reading.cache.free == reading.cache.cells - reading.memory.used
+            cache.release(held)
+        assert cache.free == cache.cells - reading.memory.used
+        assert cache.waste <= reading.memory.used
     for held in busy:
-        reading.cache.drop(held)
-    while reading.cache.drop_idle():
+        cache.release(held)
+    while cache.reclaim():
         pass
-    assert reading.cache.free == reading.cache.cells
+    assert cache.free == cache.cells
     assert reading.memory.used == 0
+
+
+def test_what_is_moved_together_keeps_what_it_shares() -> None:
+    reading = Reading(aside=50)
+    reading.cache.release(reading.read([7, 7, 7]))
+    first, second = reading.read([1, 2, 3, 4]), reading.read([1, 2, 3, 5])
+    assert (reading.cache.waste, reading.memory.used) == (0, 8)
+    assert reading.cache.reclaim()
+    assert reading.memory.used == 5
+    assert (first.tokens, second.tokens) == ([1, 2, 3, 4], [1, 2, 3, 5])
+    assert not reading.cache.reclaim()
+
+
+def test_what_was_put_aside_comes_back() -> None:
+    reading = Reading(aside=50)
+    reading.cache.release(reading.read([1, 2, 3, 4]))
+    assert reading.cache.reclaim()
+    assert reading.memory.used == 0
+    again = reading.read([1, 2, 3, 9, 9])
+    assert reading.memory.tokens_read == 4 + 2
+    other = reading.take([1, 2, 8])
+    assert other is not None
+    assert (again.tokens, other.tokens) == ([1, 2, 3, 9, 9], [1, 2])
+
+
+def test_of_what_is_put_aside_the_least_recently_used_goes_first() -> None:
+    reading = Reading(aside=8)
+    for tokens in ([1, 1, 1], [2, 2, 2], [1, 1, 1, 5], [3, 3, 3]):
+        reading.cache.release(reading.read(tokens))
+        reading.cache.reclaim()
+    known = [reading.take([number] * 4) for number in (1, 2, 3)]
+    assert [len(held.tokens) for held in known if held] == [3, 0, 3]
 
 
 @pytest.mark.parametrize("length", [1, 2, 1000])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -37,18 +38,25 @@ class Setting:
     places: int = 4
     sequences: int = 16
     reuse: bool = True
+    aside: int = 0
+    waste: int = 768
     reader: FakeReader = field(init=False)
     cache: Cache = field(init=False)
 
     @contextmanager
     def loop(self) -> Iterator[DecodeLoop]:
-        self.reader = FakeReader(self.cells)
+        self.reader = FakeReader(self.cells, orderly=self.aside > 0)
         self.cache = Cache(
-            self.reader, sequences=self.sequences, cells=self.cells, reuse=self.reuse
+            self.reader,
+            sequences=self.sequences,
+            cells=self.cells,
+            reuse=self.reuse,
+            aside=self.aside,
         )
-        loop = DecodeLoop(self.reader, self.cache, places=self.places)
-        yield loop
-        loop.close()
+        with patch("services.runtime.llama.loop.WASTE", self.waste):
+            loop = DecodeLoop(self.reader, self.cache, places=self.places)
+            yield loop
+            loop.close()
 
 
 def expected(asked: Asked) -> tuple[str, str]:
@@ -102,7 +110,13 @@ _asked = st.builds(
     st.sampled_from([1, 1, 3]),
 )
 _setting = st.builds(
-    Setting, st.integers(CONTEXT, 300), st.integers(1, 4), st.integers(4, 9), st.booleans()
+    Setting,
+    st.integers(CONTEXT, 300),
+    st.integers(1, 4),
+    st.integers(4, 9),
+    st.booleans(),
+    st.sampled_from([0, 20, 200]),
+    st.sampled_from([0, 10, 1000]),
 )
 
 

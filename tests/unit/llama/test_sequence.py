@@ -27,13 +27,15 @@ def answer(pieces: list[bytes], *, limit: int = 1000, stop: tuple[str, ...] = ()
 
 
 def told(
-    pieces: list[bytes], *, logprobs: bool = False, limit: int = 1000, stop: tuple[str, ...] = ()
-) -> tuple[list[Piece], Finished]:
+    pieces: list[bytes], *, logprobs: bool = False, limit: int = 1000, stop: tuple[str, ...] = (),
+    apart: float = 1.0,
+) -> tuple[list[Piece], Finished]:  # fmt: skip
+    """What is told of pieces that come so many seconds apart."""
     made = answer(pieces, limit=limit, stop=stop)
     found: list[Told] = []
     for token in (*range(1, len(pieces) + 1), END):
         chosen = Chosen(pieces[token - 1], -1.0) if logprobs and token != END else None
-        found += made.accept(token, chosen)
+        found += made.accept(token, chosen, token * apart if token != END else 1e9)
         if made.ended:
             break
     *texts, end = found
@@ -51,8 +53,8 @@ def test_it_ends_by_itself_or_at_the_limit() -> None:
 
 def test_where_nothing_may_follow_it_ends() -> None:
     made = answer([b"a"])
-    assert made.accept(1, None) == [Piece("a")]
-    assert made.accept(None, None) == [Finished("stop", 3, 0, 1)]
+    assert made.accept(1, None, 0) == [Piece("a")]
+    assert made.accept(None, None, 0) == [Finished("stop", 3, 0, 1)]
 
 
 def test_a_stop_string_ends_it_and_is_not_told() -> None:
@@ -76,12 +78,20 @@ def test_tokens_of_nothing_but_a_stop_string_are_not_told() -> None:
     assert [each.token for piece in pieces for each in piece.chosen] == [b"a", b"b S"]
 
 
-@given(st.text(), st.integers(1, 5), st.booleans())
-def test_every_token_and_every_character_is_told_once(text: str, size: int, cut: bool) -> None:
+def test_the_first_piece_is_told_at_once_and_others_not_closer_than_50_milliseconds() -> None:
+    pieces, _ = told([b"a", b"b", b"c", b"d", b"e", b"f"], apart=0.02, logprobs=True)
+    assert [piece.text for piece in pieces] == ["a", "bcd", "ef"]
+    assert [len(piece.chosen) for piece in pieces] == [1, 3, 2]
+
+
+@given(st.text(), st.integers(1, 5), st.booleans(), st.sampled_from([0.0, 0.02, 1.0]))
+def test_every_token_and_every_character_is_told_once(
+    text: str, size: int, cut: bool, apart: float
+) -> None:
     raw = text.encode()
     tokens = [raw[at : at + size] for at in range(0, len(raw), size)]
     limit = max(1, len(tokens) // 2) if cut else 1000
-    pieces, _ = told(tokens, logprobs=True, limit=limit)
+    pieces, _ = told(tokens, logprobs=True, limit=limit, apart=apart)
     assert [each.token for piece in pieces for each in piece.chosen] == tokens[:limit]
     expected = b"".join(tokens[:limit]).decode("utf-8", "replace")
     assert "".join(piece.text for piece in pieces) == expected
