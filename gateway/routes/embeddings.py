@@ -1,14 +1,15 @@
 """`/v1/embeddings`."""
 
+import asyncio
 import base64
-import math
+import json
 import struct
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
@@ -16,11 +17,17 @@ from gateway.generation import text_input
 from gateway.guard import Guard
 from gateway.openapi import failures
 from gateway.retry import Retries
-from gateway.schemas.embeddings import EmbeddingList, EmbeddingRequest
+from gateway.schemas.embeddings import (
+    Embedding,
+    EmbeddingList,
+    EmbeddingRequest,
+    EmbeddingUsage,
+)
 from gateway.streaming import while_connected
 from gateway.upstreams import Upstreams, answer
 from orfeon.api.chat.v1 import chat_pb2
-from services.runtime.errors import InvalidRequest
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 _EXAMPLES: dict[str, Any] = {
     "two": {
@@ -61,7 +68,11 @@ def embeddings_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Ret
         point much the same way."""
         exchange = exchange_of(request.scope)
         context = gatekeeper.context(exchange, body.priority, body.service_tier)
-        asked = chat_pb2.EmbedRequest(model=body.model or "", inputs=map(text_input, body.input))
+        asked = chat_pb2.EmbedRequest(
+            model=body.model or "",
+            inputs=map(text_input, body.input),
+            dimensions=body.dimensions,
+        )
 
         async def ask() -> chat_pb2.EmbedResponse:
             call = upstreams.chat.Embed(
@@ -71,39 +82,34 @@ def embeddings_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Ret
 
         async with while_connected(request.receive):
             embedded = await retries.whole("chat", context, ask)
-        vectors = [_shortened(one.values, body.dimensions) for one in embedded.embeddings]
-        tokens = embedded.prompt_tokens
-        content: EmbeddingList = {
-            "object": "list",
-            "data": [
-                {
-                    "object": "embedding",
-                    "index": index,
-                    "embedding": _packed(vector) if body.encoding_format == "base64" else vector,
-                }
-                for index, vector in enumerate(vectors)
-            ],
-            "model": embedded.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
-        return JSONResponse(content, background=BackgroundTask(gatekeeper.charge, exchange, tokens))
+            content = await written(embedded, packed=body.encoding_format == "base64")
+        charge = BackgroundTask(gatekeeper.charge, exchange, embedded.prompt_tokens)
+        return Response(content, media_type="application/json", background=charge)
 
     return router
 
 
-def _shortened(values: Sequence[float], dimensions: int | None) -> list[float]:
-    """The first of the numbers, as a vector of length 1. Raises `InvalidRequest`."""
-    if dimensions is None:
-        return list(values)
-    if dimensions > len(values):
-        raise InvalidRequest(
-            f"This model's vectors have {len(values)} dimensions, not {dimensions:,}.",
-            param="dimensions",
-        )
-    length = math.hypot(*values[:dimensions]) or 1.0
-    return [value / length for value in values[:dimensions]]
+async def written(embedded: chat_pb2.EmbedResponse, *, packed: bool) -> str:
+    """An `EmbeddingList`, in JSON; `packed` writes vectors in base64.
+
+    All that can be asked for takes seconds to write and is more than anybody else should wait for.
+    A thread would help little: it holds the interpreter while it writes. So others have their turn
+    after each vector.
+    """
+    rows = []
+    for index, one in enumerate(embedded.embeddings):
+        vector = _packed(one.values) if packed else list(one.values)
+        row: Embedding = {"object": "embedding", "index": index, "embedding": vector}
+        rows.append(_encode(row))
+        await asyncio.sleep(0)
+    tokens = embedded.prompt_tokens
+    usage: EmbeddingUsage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return (
+        f'{{"object":"list","data":[{",".join(rows)}],'
+        f'"model":{_encode(embedded.model)},"usage":{_encode(usage)}}}'
+    )
 
 
-def _packed(vector: list[float]) -> str:
+def _packed(vector: Sequence[float]) -> str:
     """As OpenAI has it: 32-bit floats, the lowest byte first, in base64."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")

@@ -19,7 +19,11 @@ class EmbeddingRequest(JsonRequest):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[
         int | None,
-        Field(ge=1, description="Keeps the first numbers alone, brought to length 1 again."),
+        Field(
+            ge=1,
+            le=2**31 - 1,
+            description="Keeps the first numbers alone, brought to length 1 again.",
+        ),
     ] = None
     priority: Priority = None
     service_tier: ServiceTier = None

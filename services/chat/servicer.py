@@ -1,6 +1,7 @@
 """The chat contract, with the models of a host."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -87,6 +88,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> chat_pb2.EmbedResponse:
         """Gives a vector for each text."""
         _check_inputs(request.inputs, MAX_INPUTS, "input")
+        kept = request.dimensions if request.HasField("dimensions") else None
         cost = cost_of(one.text for one in request.inputs)
         async with self._host.lease(
             context_of(context), request.model, task=EMBEDDING, cost=cost
@@ -97,7 +99,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
             leased.spent(read)
             return chat_pb2.EmbedResponse(
                 model=leased.manifest.name,
-                embeddings=[chat_pb2.Embedding(values=vector) for vector in vectors],
+                embeddings=await worker.run(lambda _: _embeddings(vectors, kept)),
                 prompt_tokens=read,
             )
 
@@ -159,6 +161,26 @@ def _prompts(model: LanguageModel, inputs: Sequence[chat_pb2.TextInput]) -> list
         Prompt(tuple(one.tokens.ids)) if one.HasField("tokens") else model.text(one.text)
         for one in inputs
     ]
+
+
+def _embeddings(
+    vectors: Sequence[Sequence[float]], dimensions: int | None
+) -> list[chat_pb2.Embedding]:
+    """Vectors of length 1, all of them or the first numbers of each. Blocking."""
+    if dimensions is not None:
+        most = len(vectors[0])
+        if not 0 < dimensions <= most:
+            raise InvalidRequest(
+                f"This model's vectors have {most:,} dimensions: ask for 1 to {most:,}.",
+                param="dimensions",
+            )
+        vectors = [_unit(vector[:dimensions]) for vector in vectors]
+    return [chat_pb2.Embedding(values=vector) for vector in vectors]
+
+
+def _unit(vector: Sequence[float]) -> list[float]:
+    length = math.hypot(*vector) or 1.0
+    return [value / length for value in vector]
 
 
 async def _whole(answer: AsyncGenerator[Answered, None], choices: int) -> dict[str, Any]:

@@ -104,6 +104,7 @@ async def test_bad_completions_are_named(
         ({"input": [[0.5]]}, "input[0]"),
         ({"input": "a", "encoding_format": "hex"}, "encoding_format"),
         ({"input": "a", "dimensions": 0}, "dimensions"),
+        ({"input": "a", "dimensions": 2**31}, "dimensions"),
     ],
 )
 async def test_bad_embeddings_are_named(

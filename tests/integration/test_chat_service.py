@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+import math
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -125,6 +126,19 @@ async def test_texts_become_vectors(channel: grpc.aio.Channel) -> None:
     assert answer.prompt_tokens == 3
     assert len(answer.embeddings) == 2
     assert sum(value**2 for value in answer.embeddings[0].values) == pytest.approx(1)
+
+
+async def test_vectors_are_cut_to_the_dimensions_asked_for(channel: grpc.aio.Channel) -> None:
+    stub = chat_pb2_grpc.ChatServiceStub(channel)
+    texts = [pb.TextInput(text="a b")]
+    whole = (await stub.Embed(pb.EmbedRequest(inputs=texts))).embeddings[0].values
+    cut = (await stub.Embed(pb.EmbedRequest(inputs=texts, dimensions=5))).embeddings[0].values
+    length = math.hypot(*whole[:5])
+    assert cut == pytest.approx([value / length for value in whole[:5]])
+    for dimensions in (0, -1, len(whole) + 1):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await stub.Embed(pb.EmbedRequest(inputs=texts, dimensions=dimensions))
+        assert error_of(failed.value).param == "dimensions"
 
 
 @pytest.mark.parametrize(

@@ -921,8 +921,13 @@ class EmbedRequest(google.protobuf.message.Message):
 
     MODEL_FIELD_NUMBER: builtins.int
     INPUTS_FIELD_NUMBER: builtins.int
+    DIMENSIONS_FIELD_NUMBER: builtins.int
     model: builtins.str
     """Model id or alias; empty means the default."""
+    dimensions: builtins.int
+    """How many numbers of each vector to keep, the first ones, brought to length 1 again. At least 1
+    and at most all; unset means all.
+    """
     @property
     def inputs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___TextInput]:
         """The texts. 1 to 2,048."""
@@ -932,8 +937,11 @@ class EmbedRequest(google.protobuf.message.Message):
         *,
         model: builtins.str = ...,
         inputs: collections.abc.Iterable[Global___TextInput] | None = ...,
+        dimensions: builtins.int | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["inputs", b"inputs", "model", b"model"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_dimensions", b"_dimensions", "dimensions", b"dimensions", "inputs", b"inputs", "model", b"model"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_dimensions", b"_dimensions"]) -> typing.Literal["dimensions"] | None: ...
 
 Global___EmbedRequest: typing_extensions.TypeAlias = EmbedRequest
 
