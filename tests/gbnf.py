@@ -1,4 +1,4 @@
-"""Writes random texts by a grammar in llama.cpp's notation, and so tests what grammars allow."""
+"""Reads grammars in llama.cpp's notation: writes random texts by them, and says what they match."""
 
 import random
 import re
@@ -73,6 +73,26 @@ class Writer:
         if kind == "times":
             return self._depth(value) if node[2] else 0
         return 0
+
+
+def matches(body: str, text: str) -> bool:
+    """Whether the body of a rule that names no other one matches the whole of a text."""
+    return re.fullmatch(_expression(_Parser(body).alternatives()), text) is not None
+
+
+def _expression(node: Node) -> str:
+    """The regular expression."""
+    kind, value = node[0], node[1]
+    if kind == "text":
+        return re.escape(str(value))
+    if kind == "set":
+        return "[" + "".join(f"\\U{low:08X}-\\U{high:08X}" for low, high in value) + "]"
+    if kind == "all":
+        return "".join(map(_expression, value))
+    if kind == "any":
+        return "(?:" + "|".join(map(_expression, value)) + ")"
+    assert kind == "times", "rules have no expression"
+    return f"(?:{_expression(value)}){{{node[2]},{node[3]}}}"
 
 
 class _Parser:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.runtime.errors import InvalidRequest
 from services.runtime.llama.ranges import between
 from services.runtime.llama.schema import grammar_of
-from tests.gbnf import Writer
+from tests.gbnf import Writer, matches
 from tests.json_schemas import BOOLEAN, SCHEMAS
 
 
@@ -88,10 +88,10 @@ def test_numbers_lie_between_their_bounds(low: int, width: int, scale: int, seed
 
 
 @given(st.integers(-300, 300), st.integers(0, 60))
-def test_every_number_between_the_bounds_can_be_written(low: int, width: int) -> None:
-    writer = Writer("root ::= " + between(low, low + width))
-    seen = {int(writer.write()) for _ in range(60 * (width + 1))}
-    assert len(seen) >= 0.9 * (width + 1)
+def test_every_number_between_the_bounds_can_be_written_and_no_other(low: int, width: int) -> None:
+    grammar = between(low, low + width)
+    near = range(low - 20, low + width + 20)
+    assert [at for at in near if matches(grammar, str(at))] == list(range(low, low + width + 1))
 
 
 REFUSED: list[tuple[str, Any]] = [
@@ -181,12 +181,12 @@ def deep(levels: int) -> dict[str, Any]:
     ids=["deep", "wide", "long enum", "long pattern", "deep pattern", "exponential"],
 )  # fmt: skip
 def test_what_is_too_large_is_refused_at_once(schema: dict[str, Any]) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     try:
         grammar = grammar_of(schema)
     except InvalidRequest:
         grammar = ""
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert len(grammar) < 300_000
 
 
@@ -201,6 +201,7 @@ def test_more_options_than_can_be_told_apart_in_time_are_refused(kind: str) -> N
 
 def test_long_lists_are_compared_in_time() -> None:
     many = 30_000
+    began = time.process_time()
     one, other = list(range(many)), list(range(many - 1, 2 * many))
     assert grammar_of({"allOf": [{"enum": one}, {"enum": other}]}) == grammar_of(
         {"enum": [many - 1]}
@@ -210,3 +211,5 @@ def test_long_lists_are_compared_in_time() -> None:
     names = [[f"{letter}{at}" for at in range(many)] for letter in "ab"]
     with pytest.raises(InvalidRequest, match="too large"):
         grammar_of({"type": "object", "allOf": [{"required": part} for part in names]})
+    # One by one they would take far longer.
+    assert time.process_time() - began < 5
