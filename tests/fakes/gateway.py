@@ -19,6 +19,19 @@ from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
 from tests.fakes.upstreams import Script, serving
 
+CHAT = "/v1/chat/completions"
+BODY = {"messages": [{"role": "user", "content": "Why?"}]}
+
+
+def error_of(response: httpx.Response) -> dict[str, str | None]:
+    """The error of an answer, which must be in the envelope."""
+    assert set(response.json()) == {"error"}
+    error: dict[str, str | None] = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert response.headers["x-request-id"]
+    assert response.headers["openai-processing-ms"]
+    return error
+
 
 def settings_for(home: Path, address: str | None = None, **more: Any) -> GatewaySettings:
     """Settings that send every capability to one address, and read no environment of note."""

@@ -1,10 +1,12 @@
-"""Models loaded and unloaded by hand, and the queue, through the gateway."""
+"""Models listed, loaded and unloaded by hand, and the queue, through the gateway."""
 
 import asyncio
 import json
 from pathlib import Path
 
 import httpx
+import openai
+import pytest
 from typer.testing import CliRunner, Result
 
 from orfeon import AsyncOrfeon
@@ -23,6 +25,20 @@ def promoted(stage: Stage) -> Stage:
     """The same stage with an admin's key."""
     stage.secret = stage.keys.create("boss", scopes=["admin"])[1]
     return stage
+
+
+async def test_models_are_listed_and_found(stage: Stage) -> None:
+    async with stage.client as client:
+        listed = [model.id async for model in client.models.list()]
+        found = await client.models.retrieve("org/fake-voice")
+        with pytest.raises(openai.NotFoundError) as caught:
+            await client.models.retrieve("nothing")
+    assert listed[:2] == ["fake-chat", "org/fake-voice"]
+    assert found.to_dict()["capabilities"]["voices"] == ["joe"]  # type: ignore[index]
+    assert caught.value.code == "model_not_found"
+    async with stage.http as http:
+        speaking = await http.get("/v1/models", params={"task": "speech"})
+    assert {model["id"] for model in speaking.json()["data"]} == {"org/fake-voice"}
 
 
 async def test_a_model_is_loaded_pinned_and_unloaded(stage: Stage) -> None:
