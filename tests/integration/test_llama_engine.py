@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import TemplateSyntaxError
 from llama_cpp.llama_grammar import JSON_GBNF
 
 from services.runtime.errors import (
@@ -288,3 +290,14 @@ def test_a_broken_file_is_refused_by_its_name(
         (tmp_path / "model.gguf").write_bytes(broken)
         with pytest.raises(ModelLoadFailed, match=r"model\.gguf"), loaded((manifest, tmp_path)):
             pass
+
+
+def test_a_template_that_cannot_be_read_leaves_nothing_in_memory(
+    smollm: tuple[Manifest, Path],
+) -> None:
+    manifest, folder = smollm
+    broken = manifest.model_copy(update={"options": {"chat_template": "{% if"}})
+    before = set(threading.enumerate())
+    with pytest.raises(TemplateSyntaxError), loaded((broken, folder)):
+        pass
+    assert set(threading.enumerate()) <= before

@@ -101,17 +101,19 @@ class LlamaEngine:
                 )
             except MemoryError as error:
                 raise ModelLoadFailed(f"{error}: set a shorter context.") from error
+            undo.callback(decoder.close)
+            cache = Cache(
+                decoder,
+                sequences=sequences,
+                cells=decoder.cells,
+                reuse=self._reuse and not weights.recurrent,
+                aside=0 if placement.kind == CUDA else context,
+            )
+            loop = DecodeLoop(decoder, cache, places=self._places)
+            undo.callback(loop.close)
+            model = LlamaModel(weights, decoder, loop, context, manifest.options, projector)
             undo.pop_all()
-        reuse = self._reuse and not weights.recurrent
-        cache = Cache(
-            decoder,
-            sequences=sequences,
-            cells=decoder.cells,
-            reuse=reuse,
-            aside=0 if placement.kind == CUDA else context,
-        )
-        loop = DecodeLoop(decoder, cache, places=self._places)
-        return LlamaModel(weights, decoder, loop, context, manifest.options, projector)
+        return model
 
 
 class LlamaModel:
