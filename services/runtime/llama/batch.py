@@ -32,11 +32,7 @@ class Share:
 
 
 class DecodeFailed(Exception):
-    """A batch could not be read; `code` is what llama.cpp returned."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"llama_decode returned {code}")
-        self.code = code
+    """llama.cpp could not do what a step needs."""
 
 
 class Reader(Protocol):

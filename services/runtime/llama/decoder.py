@@ -126,9 +126,12 @@ class Decoder:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
 
     def save(self, sequence: int) -> Saved:
-        """See `cache.Memory`."""
+        """See `cache.Memory`. Raises `DecodeFailed`."""
         saved = np.empty(llama_cpp.llama_state_seq_get_size(self._context, sequence), np.uint8)
-        llama_cpp.llama_state_seq_get_data(self._context, _bytes(saved), saved.size, sequence)
+        if not llama_cpp.llama_state_seq_get_data(
+            self._context, _bytes(saved), saved.size, sequence
+        ):
+            raise DecodeFailed("the state of a sequence could not be read")
         return saved
 
     def restore(self, sequence: int, saved: Saved) -> None:
@@ -136,7 +139,7 @@ class Decoder:
         if not llama_cpp.llama_state_seq_set_data(
             self._context, _bytes(saved), saved.size, sequence
         ):
-            raise DecodeFailed(-1)
+            raise DecodeFailed("the state of a sequence could not be put back")
 
     def clear(self) -> None:
         """See `cache.Memory`."""
@@ -171,7 +174,7 @@ class Decoder:
 
     def _decode(self, batch: Any) -> None:
         if code := llama_cpp.llama_decode(self._context, batch):
-            raise DecodeFailed(code)
+            raise DecodeFailed(f"llama_decode returned {code}")
 
     def _use(self, adapter: str) -> None:
         if adapter == self._adapter:
@@ -180,7 +183,7 @@ class Decoder:
         pointers = (llama_cpp.llama_adapter_lora_p_ctypes * len(wanted))(*wanted)
         scales = (ctypes.c_float * len(wanted))(*(1.0 for _ in wanted))
         if llama_cpp.llama_set_adapters_lora(self._context, pointers, len(wanted), scales):
-            raise DecodeFailed(-1)
+            raise DecodeFailed(f"the adapter {adapter!r} could not be put on or taken off")
         self._adapter = adapter
 
 

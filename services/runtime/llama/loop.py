@@ -176,6 +176,7 @@ class DecodeLoop:
             return False
         embeds = isinstance(work, Embedding)
         tokens = [] if embeds else work.tokens  # An embedding needs every token read.
+        self._step = [(work, 0)]  # What fails here fails nobody else.
         while (held := self._cache.take(tokens, work.group.adapter)) is None:
             if not self._preempt(work):
                 return False

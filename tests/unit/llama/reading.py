@@ -35,6 +35,8 @@ class FakeReader:
         """The sequences of each step."""
         self.broken = False
         """Whether the next step fails."""
+        self.forgetful = False
+        """Whether what was saved cannot be put back the next time."""
         self._held: defaultdict[int, list[Cell]] = defaultdict(list)
         """By sequence."""
         self._outputs: dict[int, list[int]] = {}
@@ -47,7 +49,7 @@ class FakeReader:
         self.steps.append([share.sequence for share in shares])
         if self.broken:
             self.broken = False
-            raise DecodeFailed(-3)
+            raise DecodeFailed("broken")
         at = 0
         for share in shares:
             held = self._held[share.sequence]
@@ -93,6 +95,9 @@ class FakeReader:
 
     def restore(self, sequence: int, saved: Saved) -> None:
         """See `cache.Memory`."""
+        if self.forgetful:
+            self.forgetful = False
+            raise DecodeFailed("forgotten")
         self._held[sequence] = []
         for position, token in saved.view(np.int64).tolist():
             self._held[sequence].append(self._cell(position, token))
