@@ -13,11 +13,13 @@ import gguf
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from services.lyrics.__main__ import LYRICS
 from services.lyrics.training import weights
 from services.lyrics.training.__main__ import main
 from services.lyrics.training.base import Base
+from services.lyrics.training.compare import compare
 from services.lyrics.training.gguf_files import rewrite_model, write_adapter, write_model
 from services.lyrics.training.passages import Passages
 from services.lyrics.training.recipe import lora
@@ -162,6 +164,41 @@ async def test_a_trained_genre_is_one_that_the_service_loads(
     card = (folder / "README.md").read_text()
     assert "27 songs tagged *Rock* trained on, 3 held out" in card
     assert str(home) not in card
+
+
+def test_an_adapter_is_compared_with_its_base(
+    llama: Path, table: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, folder = home / "models" / "tiny", home / "models" / "mine"
+    base.mkdir(parents=True)
+    _untrained(llama, base).rename(base / "model.gguf")
+    manifest = {
+        "name": "tiny", "capability": "lyrics", "engine": "llama-cpp", "tasks": ["text"],
+        "owned_by": "us", "licence": "MIT", "memory_bytes": 10_000_000,
+        "files": {"model.gguf": {"sources": [{"local": "model.gguf"}]}},
+    }  # fmt: skip
+    (base / "model.yaml").write_text(yaml.safe_dump(manifest), "utf-8")
+    code = train(
+        table, "--genre", "rock", "--method", "lora", "--base", "tiny", "--output", folder,
+        "--steps", "12", "--eval-every", "6", "--learning-rate", "0.01", *QUICK,
+    )  # fmt: skip
+    assert code == 0
+    # A song as the genre has it would be longer than so small a model reads.
+    trained = yaml.safe_load((folder / "model.yaml").read_text("utf-8"))
+    trained["options"] |= {"sections": ["verse"], "lines": 2}
+    (folder / "model.yaml").write_text(yaml.safe_dump(trained), "utf-8")
+
+    capsys.readouterr()
+    compare([folder], table, passages=4, seeds=1)
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in capsys.readouterr().out.splitlines()
+    ]
+    numbers = {row[0]: row[1:] for row in rows}
+    without, adapted = numbers["base, without"], numbers["mine"]
+    assert len(without) == len(adapted) == 2
+    assert all(float(after) < float(before) for before, after in zip(without, adapted, strict=True))
+    assert len(numbers["mine, without"]) == len(numbers["mine, with"]) == 5
 
 
 def _untrained(llama: Path, home: Path) -> Path:
