@@ -11,7 +11,7 @@ def llama(settings: LanguageSettings) -> Engine[LanguageModel]:
 
     return LlamaEngine(
         device=settings.device,
-        threads=settings.loop_threads,
+        threads=settings.threads,
         context_length=settings.context_length,
         places=settings.slots,
     )

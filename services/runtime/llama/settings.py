@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from services.runtime.settings import ServiceSettings
-from services.runtime.threads import per_slot
 
 
 class LanguageSettings(ServiceSettings):
@@ -17,11 +16,6 @@ class LanguageSettings(ServiceSettings):
     """Where models may run; auto takes a GPU where there is one and llama.cpp is built for it."""
     context_length: Annotated[int, Field(ge=0)] = 0
     """Context in tokens, at most the model's own; 0 takes the model's."""
-
-    @property
-    def loop_threads(self) -> int:
-        """Threads of the one loop that writes all answers: all that there are, unless told."""
-        return per_slot(self.threads, 1)
 
     @property
     def urgent_slots(self) -> int:
