@@ -19,6 +19,12 @@ class Memory(Protocol):
     def trim(self, sequence: int, length: int) -> None:
         """Leaves a sequence its first `length` cells. What nobody holds is free."""
 
+    def keeps(self, sequence: int, length: int) -> bool:
+        """Whether a sequence still has all that what follows its first `length` tokens looks at.
+
+        llama.cpp gives away cells that a sliding window has passed.
+        """
+
     def save(self, sequence: int) -> Saved:
         """A copy of all that a sequence holds."""
 
@@ -155,6 +161,8 @@ class Cache:
     def _move_together(self) -> None:
         """Reads all that is held out of the context and back; what was shared is so again."""
         self._memory.trim(self._litter, 0)
+        # For a moment the copies take as much memory as what is put aside may.
+        self._shelf.make_room(self.taken_by(self._held))
         moved: list[tuple[Held, Held | None, int, Saved | None]] = []
         for held in self._held:
             source, length = _sharing(held, [before for before, *_ in moved])
@@ -218,7 +226,8 @@ class Cache:
             for held in self._held:
                 if held.adapter == adapter:
                     length = common(held.tokens, tokens, most)
-                    if (length, not held.busy) > (longest, found is not None and not found.busy):
+                    best = (longest, found is not None and not found.busy)
+                    if (length, not held.busy) > best and self._memory.keeps(held.sequence, length):
                         found, longest = held, length
         return (found, longest) if longest else (None, 0)
 

@@ -42,7 +42,11 @@ class Shelf:
             if kept.adapter != aside.adapter or not begins(aside.tokens, kept.tokens)
         ]
         self._kept.append(aside)
-        while sum(len(kept.tokens) for kept in self._kept) > self._room:
+        self.make_room(0)
+
+    def make_room(self, tokens: int) -> None:
+        """Drops what was used least recently until there is room for so many more, or nothing."""
+        while self._kept and sum(len(kept.tokens) for kept in self._kept) + tokens > self._room:
             del self._kept[0]
 
     def longest(self, tokens: Sequence[int], adapter: str, most: int) -> tuple[Aside | None, int]:
