@@ -65,6 +65,12 @@ def gemma(folder: Path) -> Path:
     return folder
 
 
+def windowed(folder: Path, window: int) -> Path:
+    """Gemma 2, which sees nothing: of every two layers one looks back no further than `window`."""
+    _text(folder / "model.gguf", CHATML, "gemma2", window)
+    return folder
+
+
 def picture(seed: int, size: tuple[int, int] = (120, 120)) -> Image:
     """A PNG of noise; size in pixels, width first."""
     noise = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), np.uint8)
@@ -131,7 +137,7 @@ def _vocabulary() -> Iterator[tuple[str, gguf.TokenType]]:
     yield from ((text, gguf.TokenType.CONTROL) for text in CONTROLS)
 
 
-def _text(path: Path, template: str, architecture: str = "llama") -> None:
+def _text(path: Path, template: str, architecture: str = "llama", window: int = 0) -> None:
     """A language model that reads letter by letter."""
     file = _Weights(path, architecture, seed=1)
     writer = file.writer
@@ -157,12 +163,17 @@ def _text(path: Path, template: str, architecture: str = "llama") -> None:
     file.weight("token_embd.weight", len(tokens), WIDTH, scale=1.0)
     # So that what it says is letters: bytes and marks of roles come seldom.
     loud = [0.5 if kind == gguf.TokenType.NORMAL else 0.05 for kind in kinds]
-    file.weight("output.weight", len(tokens), WIDTH, scale=np.array(loud)[:, None])
+    if window:
+        writer.add_sliding_window(window)
+    else:
+        file.weight("output.weight", len(tokens), WIDTH, scale=np.array(loud)[:, None])
     file.norm("output_norm", bias=False)
     for layer in range(LAYERS):
         block = f"blk.{layer}"
         file.norm(f"{block}.attn_norm", bias=False)
         file.norm(f"{block}.ffn_norm", bias=False)
+        for norm in ("post_attention_norm", "post_ffw_norm") if window else ():
+            file.norm(f"{block}.{norm}", bias=False)
         _matrices(file, block, ("attn_q", "attn_k", "attn_v", "attn_output"))
         file.weight(f"{block}.ffn_gate.weight", FEED, WIDTH)
         file.weight(f"{block}.ffn_up.weight", FEED, WIDTH)

@@ -65,6 +65,7 @@ class Decoder:
         self.cells: int = llama_cpp.llama_n_ctx(self._context)
         """What was asked for, or a little more."""
         self._weights = weights
+        self._window: int = llama_cpp.llama_model_n_swa(weights.model)
         self._adapter = ""
         self._identity = np.arange(weights.size, dtype=np.int32)
         self._candidates = np.zeros(weights.size, _CANDIDATE)
@@ -124,6 +125,11 @@ class Decoder:
     def trim(self, sequence: int, length: int) -> None:
         """See `cache.Memory`."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def keeps(self, sequence: int, length: int) -> bool:
+        """See `cache.Memory`."""
+        first: int = llama_cpp.llama_memory_seq_pos_min(self._memory, sequence)
+        return first <= max(0, length - self._window)
 
     def save(self, sequence: int) -> Saved:
         """See `cache.Memory`. Raises `DecodeFailed`."""

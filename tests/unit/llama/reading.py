@@ -88,6 +88,10 @@ class FakeReader:
         held = self._held[sequence]
         self._held[sequence] = [cell for cell in held if cell.position < length]
 
+    def keeps(self, sequence: int, length: int) -> bool:
+        """See `cache.Memory`: without a window, all."""
+        return True
+
     def save(self, sequence: int) -> Saved:
         """See `cache.Memory`: positions and tokens."""
         held = sorted(self._held[sequence], key=lambda cell: cell.position)
