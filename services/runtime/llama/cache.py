@@ -151,8 +151,9 @@ class Cache:
         return True
 
     def clear(self) -> None:
-        """Forgets everything in the context, busy or idle, and has the memory do so."""
+        """Forgets everything, busy, idle or put aside, and has the memory do so."""
         self._memory.clear()
+        self._shelf.clear()
         self._unused += [held.sequence for held in self._held]
         self._held.clear()
         self._owners.clear()

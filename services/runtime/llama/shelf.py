@@ -36,6 +36,8 @@ class Shelf:
 
     def put(self, aside: Aside) -> None:
         """Keeps something in the place of what it begins with; not what is larger than the room."""
+        if len(aside.tokens) > self._room:
+            return
         self._kept = [
             kept
             for kept in self._kept
@@ -48,6 +50,10 @@ class Shelf:
         """Drops what was used least recently until there is room for so many more, or nothing."""
         while self._kept and sum(len(kept.tokens) for kept in self._kept) + tokens > self._room:
             del self._kept[0]
+
+    def clear(self) -> None:
+        """Drops everything."""
+        self._kept.clear()
 
     def longest(self, tokens: Sequence[int], adapter: str, most: int) -> tuple[Aside | None, int]:
         """What begins most like `tokens`, and how many of them, at most `most`, are the same."""

@@ -163,6 +163,25 @@ def test_of_what_is_put_aside_the_least_recently_used_goes_first() -> None:
     assert [len(held.tokens) for held in known if held] == [3, 0, 3]
 
 
+def test_what_is_too_large_to_be_put_aside_drives_nothing_out() -> None:
+    reading = Reading(aside=4)
+    for tokens in ([1, 1, 1], [2, 2, 2, 2, 2]):
+        reading.cache.release(reading.read(tokens))
+        reading.cache.reclaim()
+    known = [reading.take([number] * 4) for number in (1, 2)]
+    assert [held and held.tokens for held in known] == [[1, 1, 1], []]
+
+
+def test_after_a_failure_nothing_is_trusted_that_was_put_aside() -> None:
+    reading = Reading(aside=50)
+    reading.cache.release(reading.read([1, 2, 3, 4]))
+    reading.cache.reclaim()
+    reading.cache.clear()
+    again = reading.take([1, 2, 3, 4])
+    assert again is not None
+    assert again.tokens == []
+
+
 @pytest.mark.parametrize("length", [1, 2, 1000])
 def test_the_longest_beginning_is_found(length: int) -> None:
     reading = Reading(cells=5000)
