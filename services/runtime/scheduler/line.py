@@ -63,7 +63,7 @@ class Line:
         self._joining: deque[Waiting] = deque()
         self._fairness = tuple(Fairness() for _ in self._lanes)
         self._runs: dict[str, int] = {}
-        self._unused: dict[str, None] = {}
+        self._unused: set[str] = set()
         self._turns: dict[str, int] = {}
         self._parked: dict[str, list[Waiting]] = {}
         #: Tickets waiting, and what they cost by model, by the level they asked for.
@@ -103,7 +103,7 @@ class Line:
     def begin(self, ticket: Ticket) -> None:
         """A ticket that did not wait has a turn. `end` must follow."""
         self._turns[ticket.key] = self._turns.get(ticket.key, 0) + 1
-        self._unused.pop(ticket.model, None)
+        self._unused.discard(ticket.model)
         if ticket.priority:
             self._runs[ticket.model] = self._runs.get(ticket.model, 0) + 1
 
@@ -126,7 +126,7 @@ class Line:
     def loaded(self, model: str) -> None:
         """The model has come into memory: its run begins."""
         self._runs[model] = 0
-        self._unused[model] = None
+        self._unused.add(model)
 
     def next(self, now: float, without: Collection[str] = ()) -> Waiting | None:
         """Whose turn is next; None where nobody may have one. See the module for the order.
