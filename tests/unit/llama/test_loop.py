@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -53,7 +52,8 @@ class Setting:
             reuse=self.reuse,
             aside=self.aside,
         )
-        with patch("services.runtime.llama.loop.WASTE", self.waste):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("services.runtime.llama.loop.WASTE", self.waste)
             loop = DecodeLoop(self.reader, self.cache, places=self.places)
             yield loop
             loop.close()
