@@ -23,7 +23,7 @@ class References:
             )
         for part in reference.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(at, list) and key.isdecimal() and int(key) < len(at):
+            if isinstance(at, list) and key in map(str, range(len(at))):
                 at = at[int(key)]
             elif isinstance(at, Mapping) and key in at:
                 at = at[key]
