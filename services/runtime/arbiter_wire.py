@@ -102,11 +102,21 @@ def read_claim(message: arbiter_pb2.Claim, now: float) -> Claim:
 def write_refusal(claim_id: int, error: OrfeonError) -> arbiter_pb2.Refused:
     """As a message."""
     return arbiter_pb2.Refused(
-        id=claim_id, message=error.message, reason=error.reason, param=error.param
+        id=claim_id,
+        message=error.message,
+        reason=error.reason,
+        param=error.param,
+        retry_after_seconds=error.retry_after,
     )
 
 
 def read_refusal(message: arbiter_pb2.Refused) -> OrfeonError:
     """From a message; of a reason that we do not know, `Internal`."""
     cls = BY_REASON.get(message.reason, Internal)
-    return cls(message.message, param=message.param if message.HasField("param") else None)
+    return cls(
+        message.message,
+        param=message.param if message.HasField("param") else None,
+        retry_after=message.retry_after_seconds
+        if message.HasField("retry_after_seconds")
+        else None,
+    )

@@ -49,9 +49,10 @@ def test_a_placement_keeps_its_order() -> None:
 
 
 def test_a_refusal_is_the_same_error_at_the_other_end() -> None:
-    error = wire.read_refusal(wire.write_refusal(1, OutOfMemory("too large", param="model")))
+    refusal = OutOfMemory("too large", param="model", retry_after=30.0)
+    error = wire.read_refusal(wire.write_refusal(1, refusal))
     assert type(error) is OutOfMemory
-    assert (error.message, error.param) == ("too large", "model")
+    assert (error.message, error.param, error.retry_after) == ("too large", "model", 30.0)
 
 
 def test_a_refusal_that_we_do_not_know_is_internal() -> None:
@@ -59,7 +60,7 @@ def test_a_refusal_that_we_do_not_know_is_internal() -> None:
     message.reason = "INVENTED_LATER"
     error = wire.read_refusal(message)
     assert type(error) is Internal
-    assert error.param is None
+    assert (error.param, error.retry_after) == (None, None)
 
 
 def test_a_process_arrives_as_it_was() -> None:

@@ -542,6 +542,7 @@ class Refused(google.protobuf.message.Message):
     MESSAGE_FIELD_NUMBER: builtins.int
     REASON_FIELD_NUMBER: builtins.int
     PARAM_FIELD_NUMBER: builtins.int
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: builtins.int
     id: builtins.int
     """The claim."""
     message: builtins.str
@@ -550,6 +551,8 @@ class Refused(google.protobuf.message.Message):
     """A name of `orfeon.api.common.v1.ErrorReason` without its prefix."""
     param: builtins.str
     """The request field at fault, where there is one."""
+    retry_after_seconds: builtins.float
+    """Seconds after which to try again, where that is known."""
     def __init__(
         self,
         *,
@@ -557,10 +560,14 @@ class Refused(google.protobuf.message.Message):
         message: builtins.str = ...,
         reason: builtins.str = ...,
         param: builtins.str | None = ...,
+        retry_after_seconds: builtins.float | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_param", b"_param", "param", b"param"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_param", b"_param", "id", b"id", "message", b"message", "param", b"param", "reason", b"reason"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_param", b"_param", "_retry_after_seconds", b"_retry_after_seconds", "param", b"param", "retry_after_seconds", b"retry_after_seconds"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_param", b"_param", "_retry_after_seconds", b"_retry_after_seconds", "id", b"id", "message", b"message", "param", b"param", "reason", b"reason", "retry_after_seconds", b"retry_after_seconds"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_param", b"_param"]) -> typing.Literal["param"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_retry_after_seconds", b"_retry_after_seconds"]) -> typing.Literal["retry_after_seconds"] | None: ...
 
 Global___Refused: typing_extensions.TypeAlias = Refused
 
