@@ -72,8 +72,9 @@ def children(
         "PYTHONPATH": _joined(str(_ROOT), environment.get("PYTHONPATH", "")),
         "PYTHONUNBUFFERED": "1",
         # See services/runtime/threads.py: threads that spin while they wait starve the others.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_WAIT_POLICY": "ACTIVE",
         "GOMP_SPINCOUNT": "1000",
+        "KMP_BLOCKTIME": "0",
         "OMP_NUM_THREADS": threads,
     }
     arbiter = f"unix:{run / ARBITER}.sock"

@@ -5,8 +5,10 @@ import os
 #: Without these, threads of an OpenMP library spin while they wait for one another; on a machine
 #: whose cores are all busy one decoding step then goes from 30 ms to a second. Some twenty
 #: microseconds of spinning are in order: not to spin at all makes every wait, of which a step has
-#: hundreds, one of the operating system, and halves the speed of two threads.
-PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+#: hundreds, one of the operating system, and halves the speed of two threads. GNU's library does
+#: not spin at all where several models make more threads than there are cores, unless the policy is
+#: active; what active means is said by the number. Of LLVM's the last variable says the same.
+PATIENT = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 
 
 def wait_patiently() -> None:

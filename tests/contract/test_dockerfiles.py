@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lock import CONTAINERS, model_packages
+from services.runtime.threads import PATIENT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint"
@@ -113,9 +114,10 @@ def test_no_container_holds_the_code_of_another(dockerfile: Path) -> None:
             assert source in own or source.startswith("orfeon/")
 
 
-def test_openmp_threads_that_wait_sleep_in_every_container() -> None:
+def test_openmp_threads_wait_in_every_container_as_the_runtime_says() -> None:
     environment = " ".join(arguments(Path("services/runtime/Dockerfile"), "ENV"))
-    for setting in ("OMP_WAIT_POLICY=PASSIVE", "GOMP_SPINCOUNT=1000", "PYTHONUNBUFFERED=1"):
+    patient = (f"{name}={value}" for name, value in PATIENT.items())
+    for setting in (*patient, "PYTHONUNBUFFERED=1"):
         assert setting in environment
 
 
