@@ -9,6 +9,9 @@ from typing import Protocol
 
 from services.runtime.llama.shelf import Aside, Saved, Shelf, common
 
+#: So many tokens are put back, and most of them moved away again, in less time than one is read.
+WORTH = 16
+
 
 class Memory(Protocol):
     """The cells themselves; `Decoder` has them, by the numbers of its sequences."""
@@ -102,7 +105,7 @@ class Cache:
         """
         source, length = self._longest(tokens, adapter)
         aside, longer = self._shelf.longest(tokens, adapter, len(tokens) - 1)
-        if aside is not None and longer > length:
+        if aside is not None and (longer - length) * WORTH >= len(aside.tokens):
             if self.free < len(aside.tokens):
                 self.reclaim()
                 source, length = self._longest(tokens, adapter)
@@ -189,6 +192,7 @@ class Cache:
 
     def _back(self, aside: Aside, length: int) -> Held | None:
         """A sequence with the first tokens of what was put aside, which stays there for others."""
+        self._shelf.use(aside)
         if (held := self._unheld(aside.adapter)) is not None:
             self._memory.restore(held.sequence, aside.saved)
             self.extend(held, aside.tokens)

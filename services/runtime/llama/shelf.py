@@ -30,7 +30,7 @@ class Shelf:
         """Whether these are kept, or longer ones that begin with them; then they are used."""
         for aside in self._kept:
             if aside.adapter == adapter and begins(aside.tokens, tokens):
-                self._use(aside)
+                self.use(aside)
                 return True
         return False
 
@@ -56,18 +56,19 @@ class Shelf:
         self._kept.clear()
 
     def longest(self, tokens: Sequence[int], adapter: str, most: int) -> tuple[Aside | None, int]:
-        """What begins most like `tokens`, and how many of them, at most `most`, are the same."""
-        found, longest = None, 0
+        """What begins most like `tokens`, and how many of them, at most `most`, are the same; of
+        equals the shortest.
+        """
+        found, best = None, (0, 0)
         for aside in self._kept:
             if aside.adapter == adapter:
                 length = common(aside.tokens, tokens, most)
-                if length > longest:
-                    found, longest = aside, length
-        if found is not None:
-            self._use(found)
-        return found, longest
+                if length and (length, -len(aside.tokens)) > best:
+                    found, best = aside, (length, -len(aside.tokens))
+        return found, best[0]
 
-    def _use(self, aside: Aside) -> None:
+    def use(self, aside: Aside) -> None:
+        """Counts something as used just now."""
         self._kept = [kept for kept in self._kept if kept is not aside] + [aside]
 
 

@@ -154,6 +154,18 @@ def test_what_was_put_aside_comes_back() -> None:
     assert (again.tokens, other.tokens) == ([1, 2, 3, 9, 9], [1, 2])
 
 
+def test_what_is_put_aside_stays_there_where_little_of_it_is_wanted() -> None:
+    reading = Reading(cells=200, aside=100)
+    for tokens in ([1, 2, *range(10, 60)], [1, 2, *range(70, 90)]):
+        reading.cache.release(reading.read(tokens))
+        reading.cache.reclaim()
+    little, more = reading.take([1, 9]), reading.take([1, 2, 9])
+    assert little is not None
+    assert more is not None
+    assert (little.tokens, reading.memory.used) == ([], 22)
+    assert more.tokens == [1, 2], "of the shorter"
+
+
 def test_of_what_is_put_aside_the_least_recently_used_goes_first() -> None:
     reading = Reading(aside=8)
     for tokens in ([1, 1, 1], [2, 2, 2], [1, 1, 1, 5], [3, 3, 3]):
