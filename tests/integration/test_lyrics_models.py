@@ -44,7 +44,7 @@ def check(lines: list[pb.Line], sections: int, each: int) -> None:
     assert longest_run([line.text for line in lines]) <= MOST_EQUAL
 
 
-@pytest.mark.parametrize("genre", GENRES)
+@pytest.mark.parametrize("genre", [*GENRES, "ballad", "sonnet", "couplets"])
 async def test_a_genre_gives_a_whole_song_line_by_line(
     channel: grpc.aio.Channel, genre: str
 ) -> None:
