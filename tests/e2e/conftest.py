@@ -134,6 +134,11 @@ def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product as it comes, started once for every test."""
-    with running(tmp_path_factory.mktemp("home")) as product:
+    """The product as it comes, started once for every test.
+
+    But for one setting: on a machine busy enough a service that was killed takes longer to come
+    back than the gateway usually waits for it.
+    """
+    home = tmp_path_factory.mktemp("home")
+    with running(home, ORFEON_GATEWAY_RETRY_SECONDS="60") as product:
         yield product
