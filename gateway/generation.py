@@ -90,7 +90,7 @@ async def charged(
 ) -> AsyncGenerator[P, None]:
     """The pieces, their tokens charged before the last, the usage. Raises `Internal` without one.
 
-    Who leaves earlier is charged a token for each delta.
+    Who leaves earlier is charged what was generated until then.
     """
     last: P | None = None
     async with gatekeeper.charging(exchange) as bill, aclosing(pieces):
@@ -99,7 +99,7 @@ async def charged(
                 last = piece
                 bill.tokens = usage_of(piece.usage)["total_tokens"]
             else:
-                bill.tokens += piece.HasField("delta")
+                bill.tokens += piece.delta.generated
                 yield piece
     if last is None:
         raise Internal("The service ended its answer too soon.")

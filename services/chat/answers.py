@@ -23,6 +23,7 @@ class Answering:
         self._level = level
         self._calls = calls
         self._readers: dict[int, CallReader] = {}
+        self._untold = 0
         self.usage = chat_pb2.Usage()
 
     async def events(
@@ -40,7 +41,9 @@ class Answering:
         if isinstance(piece, Piece):
             delta = reader.feed(piece.text) if reader else chat_pb2.Delta(text=piece.text)
             delta.tokens.extend(map(_token, piece.chosen))
+            self._untold += piece.tokens
             if delta.text or delta.tool_calls or delta.tokens:
+                delta.generated, self._untold = self._untold, 0
                 yield delta
             return
         if reader and (rest := reader.finish()).ByteSize():

@@ -62,7 +62,7 @@ class Script:
 
     `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
     until the caller leaves, which sets `cancelled`. `calls` is the tool that answers call, if any.
-    `queue` is what the queue shows.
+    `queue` is what the queue shows; `tokens` is of how many each piece of chat consists.
     """
 
     pieces: list[str] = field(default_factory=lambda: ["Hello", ", ", "wörld"])
@@ -71,6 +71,7 @@ class Script:
     hold: bool = False
     finishes: bool = True
     calls: str = ""
+    tokens: int = 1
     queue: list[queue_pb2.QueueEntry] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
@@ -168,7 +169,7 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
     def _delta(
         self, piece: str, choice: int, options: chat_pb2.GenerationOptions, first: bool
     ) -> chat_pb2.Delta:
-        delta = chat_pb2.Delta(choice=choice)
+        delta = chat_pb2.Delta(choice=choice, generated=self.script.tokens)
         if self.script.calls:
             call = delta.tool_calls.add(arguments=piece)
             if first:
@@ -184,7 +185,9 @@ class FakeChat(chat_pb2_grpc.ChatServiceServicer):
 
     def _usage(self) -> chat_pb2.Usage:
         return chat_pb2.Usage(
-            prompt_tokens=7, cached_tokens=2, completion_tokens=len(self.script.pieces)
+            prompt_tokens=7,
+            cached_tokens=2,
+            completion_tokens=len(self.script.pieces) * self.script.tokens,
         )
 
 
@@ -221,7 +224,7 @@ class FakeLyrics(lyrics_pb2_grpc.LyricsServiceServicer):
             yield lyrics_pb2.WriteLyricsResponse(line=line)
         if self.script.finishes:
             finished = lyrics_pb2.Finished(
-                prompt_tokens=7, completion_tokens=len(self.script.pieces)
+                prompt_tokens=7, completion_tokens=len(self.script.pieces) * self.script.tokens
             )
             yield lyrics_pb2.WriteLyricsResponse(finished=finished)
 

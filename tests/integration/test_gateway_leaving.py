@@ -33,18 +33,20 @@ async def test_who_takes_nothing_of_an_answer_any_more_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "tokens"),
     [
-        (CHAT, BODY),
-        ("/v1/completions", {"model": "fake-chat", "prompt": "Why"}),
-        ("/v1/responses", {"input": "Why?"}),
-        ("/v1/lyrics", {}),
+        (CHAT, BODY, 1),
+        (CHAT, BODY, 4),
+        ("/v1/completions", {"model": "fake-chat", "prompt": "Why"}, 4),
+        ("/v1/responses", {"input": "Why?"}, 4),
+        ("/v1/lyrics", {}, 1),
     ],
 )
-async def test_who_leaves_a_stream_is_charged_what_was_sent(
-    stage: Stage, path: str, body: dict[str, object]
+async def test_who_leaves_a_stream_is_charged_what_was_generated(
+    stage: Stage, path: str, body: dict[str, object], tokens: int
 ) -> None:
     stage.script.pieces, stage.script.hold = ["one", "two", "three", "four", "five"], True
+    stage.script.tokens = tokens
     async with stage.http as client:
 
         async def left() -> int:
@@ -59,7 +61,7 @@ async def test_who_leaves_a_stream_is_charged_what_was_sent(
         await asyncio.wait_for(stage.script.cancelled.wait(), 5)
 
         async def charged() -> bool:
-            return before - await left() >= 5
+            return before - await left() >= 5 * tokens
 
         await eventually(charged, 3)
 

@@ -47,7 +47,7 @@ def _rounds(task: str, home: Path, count: int) -> list[Round]:
 def _round(task: str, home: Path) -> Round:
     capability, engine, use = _PARTS[task]()
     registry = Registry(home, [capability.models])
-    manifest = registry.resolve("", task)
+    manifest = registry.usable(registry.resolve("", task))
     placement = on_cpu(manifest)
     before = _resident()
     # As in a service: loading, working and unloading are threads of their own.

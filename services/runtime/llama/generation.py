@@ -112,12 +112,14 @@ class Chosen:
 class Piece:
     """Text to append to an answer: whole characters only, and nothing of a stop string.
 
-    `chosen` are the tokens that it consists of, where they were asked for.
+    `chosen` are the tokens that it consists of, where they were asked for; `tokens` is how many
+    were generated since the piece before.
     """
 
     text: str
     choice: int = 0
     chosen: tuple[Chosen, ...] = ()
+    tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)

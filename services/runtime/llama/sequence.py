@@ -120,6 +120,7 @@ class Answer(Work):
         self._prompt = len(tokens)
         self._text = TextStream(stop)
         self._untold = ""
+        self._counted = len(tokens)
         self._told_at = -BETWEEN
         self._fed = self._said = 0
         self._unsaid: deque[tuple[int, int, Chosen]] = deque()
@@ -143,7 +144,7 @@ class Answer(Work):
         if not self._untold or now - self._told_at < BETWEEN:
             return []
         text, self._untold, self._told_at = self._untold, "", now
-        return [Piece(text, self._choice, self._of(text))]
+        return [self._piece(text, self._of(text))]
 
     def _finish(self, reason: FinishReason) -> list[Told]:
         self.ended = True
@@ -153,8 +154,12 @@ class Answer(Work):
             reason, self._prompt, self.cached or 0, len(self.tokens) - self._prompt, self._choice
         )
         if text or chosen:
-            return [Piece(text, self._choice, chosen), finished]
+            return [self._piece(text, chosen), finished]
         return [finished]
+
+    def _piece(self, text: str, chosen: tuple[Chosen, ...]) -> Piece:
+        before, self._counted = self._counted, len(self.tokens)
+        return Piece(text, self._choice, chosen, self._counted - before)
 
     def _of(self, text: str, *, ending: bool = False) -> tuple[Chosen, ...]:
         """The tokens that the text so far consists of; at the end, that it has anything of."""

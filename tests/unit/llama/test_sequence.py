@@ -82,6 +82,7 @@ def test_the_first_piece_is_told_at_once_and_others_not_closer_than_50_milliseco
     pieces, _ = told([b"a", b"b", b"c", b"d", b"e", b"f"], apart=0.02, logprobs=True)
     assert [piece.text for piece in pieces] == ["a", "bcd", "ef"]
     assert [len(piece.chosen) for piece in pieces] == [1, 3, 2]
+    assert [piece.tokens for piece in pieces] == [1, 3, 2]
 
 
 @given(st.text(), st.integers(1, 5), st.booleans(), st.sampled_from([0.0, 0.02, 1.0]))

@@ -670,10 +670,13 @@ class Delta(google.protobuf.message.Message):
     TEXT_FIELD_NUMBER: builtins.int
     TOOL_CALLS_FIELD_NUMBER: builtins.int
     TOKENS_FIELD_NUMBER: builtins.int
+    GENERATED_FIELD_NUMBER: builtins.int
     choice: builtins.int
     """Which answer, from 0."""
     text: builtins.str
     """Text to append. Whole characters only."""
+    generated: builtins.int
+    """How many tokens were generated since the delta before."""
     @property
     def tool_calls(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
         """Calls that begin or go on."""
@@ -689,8 +692,9 @@ class Delta(google.protobuf.message.Message):
         text: builtins.str = ...,
         tool_calls: collections.abc.Iterable[Global___ToolCallDelta] | None = ...,
         tokens: collections.abc.Iterable[Global___Token] | None = ...,
+        generated: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["choice", b"choice", "text", b"text", "tokens", b"tokens", "tool_calls", b"tool_calls"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["choice", b"choice", "generated", b"generated", "text", b"text", "tokens", b"tokens", "tool_calls", b"tool_calls"]) -> None: ...
 
 Global___Delta: typing_extensions.TypeAlias = Delta
 
