@@ -8,7 +8,7 @@ from services.lyrics.genre import Genre
 from services.lyrics.repetition import goes_round, key, overlap, words
 from services.lyrics.rhyme import rhymes
 from services.lyrics.song import KINDS, Line
-from services.lyrics.syllables import syllables
+from services.runtime.syllables import syllables
 
 T = TypeVar("T")
 

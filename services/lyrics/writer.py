@@ -14,10 +14,10 @@ from services.lyrics import grammar, overuse, prompt
 from services.lyrics.choice import Place, best, is_new
 from services.lyrics.genre import Genre
 from services.lyrics.song import Ended, Line, Wish, returning
-from services.lyrics.syllables import syllables
 from services.runtime import worker
 from services.runtime.errors import ContextLengthExceeded, Internal
 from services.runtime.llama.generation import Finished, Generation, LanguageModel, Piece, Prompt
+from services.runtime.syllables import syllables
 
 #: Most tokens of a line; the grammar ends nearly all of them before.
 LINE_TOKENS = 40

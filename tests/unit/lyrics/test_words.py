@@ -4,7 +4,7 @@ import pytest
 
 from services.lyrics.repetition import goes_round, key, longest_run, overlap
 from services.lyrics.rhyme import rhymes
-from services.lyrics.syllables import syllables
+from services.runtime.syllables import syllables
 
 
 @pytest.mark.parametrize(
