@@ -3,13 +3,21 @@
 import sys
 from pathlib import Path
 
-from bench import gateway, overhead, product, sharing, soak
+from bench import gateway, overhead, product, sharing, soak, songs
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
 
 if __name__ == "__main__":
-    parts = sys.argv[1:] or ["product", "gateway", "language", "sharing", "overhead", "soak"]
+    parts = sys.argv[1:] or [
+        "product",
+        "gateway",
+        "language",
+        "sharing",
+        "overhead",
+        "soak",
+        "songs",
+    ]
     if "product" in parts:
         product.main()
     if "gateway" in parts:
@@ -22,3 +30,5 @@ if __name__ == "__main__":
         overhead.main()
     if "soak" in parts:
         soak.main()
+    if "songs" in parts:
+        songs.main()

@@ -96,8 +96,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def process_of(serve: int, name: str) -> psutil.Process:
-    """The process of `python -m services.<name>`."""
+    """The process of `python -m <name>`, such as `services.chat`."""
     for child in psutil.Process(serve).children(recursive=True):
-        if f"services.{name}" in child.cmdline():
+        if name in child.cmdline():
             return child
     raise LookupError(name)

@@ -238,7 +238,7 @@ async def recovery(url: str, keys: Sequence[str], serve: int, victim: str) -> fl
 
         crowd = [asyncio.create_task(ask(kind)) for kind in KINDS for _ in range(2)]
         await asyncio.sleep(10)
-        process_of(serve, victim).kill()
+        process_of(serve, f"services.{victim}").kill()
         killed = time.monotonic()
         await both.wait()
         seconds = time.monotonic() - killed

@@ -265,7 +265,7 @@ def product(folder: Path) -> Iterator[Product]:
             if "gateway" in child.cmdline()
         )
         pages = (f"{served.url}/metrics", f"http://127.0.0.1:{metrics}/metrics")
-        chat = process_of(served.pid, "chat")
+        chat = process_of(served.pid, "services.chat")
         yield Product(served.port, key, chat, gateway, pages, home / "logs")
 
 

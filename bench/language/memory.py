@@ -16,7 +16,7 @@ BEFORE, BETWEEN = 300, 1000
 async def measure(system: System) -> list[Figure]:
     """Asks in eights and looks twice."""
     numbers = itertools.count(50_000)
-    chat = process_of(system.pid, "chat")
+    chat = process_of(system.pid, "services.chat")
 
     async with clients(system) as (client,):
 
