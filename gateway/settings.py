@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Capability = Literal["chat", "lyrics", "speech", "emotion"]
+Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song"]
 
 
 class GatewaySettings(BaseSettings):

@@ -1,32 +1,33 @@
-"""The capability services behind the gateway: stubs, health, and how calls end."""
+"""The capability services behind the gateway: stubs and health."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2
 
-from gateway.connection import Connection
 from gateway.settings import Capability
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from orfeon.api.lyrics.v1 import lyrics_pb2_grpc
+from orfeon.api.melody.v1 import melody_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
+from orfeon.api.song.v1 import song_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2_grpc
+from services.runtime.connection import Connection, answer
 from services.runtime.errors import NotFound
-from services.runtime.status import error_of
 
 if TYPE_CHECKING:
     from orfeon.api.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from orfeon.api.emotion.v1.emotion_pb2_grpc import EmotionServiceAsyncStub
     from orfeon.api.lyrics.v1.lyrics_pb2_grpc import LyricsServiceAsyncStub
+    from orfeon.api.melody.v1.melody_pb2_grpc import MelodyServiceAsyncStub
     from orfeon.api.models.v1.models_pb2_grpc import ModelServiceAsyncStub
     from orfeon.api.queue.v1.queue_pb2_grpc import QueueServiceAsyncStub
+    from orfeon.api.song.v1.song_pb2_grpc import SongServiceAsyncStub
     from orfeon.api.speech.v1.speech_pb2_grpc import SpeechServiceAsyncStub
-
-T = TypeVar("T")
 
 #: Seconds that a question about a service itself may take.
 QUICK = 1.0
@@ -72,6 +73,16 @@ class Upstreams:
     def emotion(self) -> "EmotionServiceAsyncStub":
         """The emotion service."""
         return emotion_pb2_grpc.EmotionServiceStub(self._channel("emotion"))
+
+    @property
+    def melody(self) -> "MelodyServiceAsyncStub":
+        """The melody service."""
+        return melody_pb2_grpc.MelodyServiceStub(self._channel("melody"))
+
+    @property
+    def song(self) -> "SongServiceAsyncStub":
+        """The song service."""
+        return song_pb2_grpc.SongServiceStub(self._channel("song"))
 
     def manager(self, capability: str) -> "ModelServiceAsyncStub":
         """What loads and unloads the models of one service."""
@@ -120,29 +131,3 @@ class Upstreams:
             return self._connections[capability].channel
         except KeyError:
             raise NotFound(f"This installation has no {capability} service.") from None
-
-
-async def answer(call: Awaitable[T]) -> T:
-    """The message of a unary call; raises `OrfeonError`. Leaving it cancels the call."""
-    try:
-        return await call
-    except grpc.aio.AioRpcError as failure:
-        raise error_of(failure) from failure
-    finally:
-        cancel(call)
-
-
-async def answers(call: AsyncIterable[T]) -> AsyncGenerator[T, None]:
-    """The messages of a streaming call; raises `OrfeonError`. Closing it cancels the call."""
-    try:
-        async for message in call:
-            yield message
-    except grpc.aio.AioRpcError as failure:
-        raise error_of(failure) from failure
-    finally:
-        cancel(call)
-
-
-def cancel(call: Any) -> None:
-    """Ends a call, if it has not ended by itself."""
-    call.cancel()

@@ -7,13 +7,17 @@ import services
 
 _SERVICES = Path(services.__file__).parent
 
+#: The process that shares the memory among the services; none of them.
+ARBITER = "arbiter"
+
 
 def known_capabilities() -> tuple[str, ...]:
-    """The capabilities there are: the folders below `services/` with models that can be run."""
-    found = {path.parent.name for path in _SERVICES.glob("*/models")}
-    return tuple(sorted(name for name in found if (_SERVICES / name / "__main__.py").is_file()))
+    """The capabilities there are: the folders below `services/` that can be run."""
+    found = {path.parent.name for path in _SERVICES.glob("*/__main__.py")}
+    return tuple(sorted(found - {ARBITER}))
 
 
 def model_folders(capabilities: Sequence[str]) -> list[Path]:
-    """The folders of the models that come with these capabilities."""
-    return [_SERVICES / name / "models" for name in capabilities]
+    """The folders of the models that come with these capabilities; not all have some."""
+    folders = (_SERVICES / name / "models" for name in capabilities)
+    return [folder for folder in folders if folder.is_dir()]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orfeon
+from orfeon.capabilities import ARBITER
 from orfeon.serve.child import ChildPlan
 from orfeon.serve.probes import GatewayProbe, ServiceProbe
 
 _ROOT = Path(orfeon.__file__).parents[1]
 
-#: The process that shares the memory; a name like those of the capabilities.
-ARBITER = "arbiter"
+#: Services that call the others.
+_CALLERS = frozenset({"song"})
 
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
@@ -80,13 +81,12 @@ def children(
     arbiter = f"unix:{run / ARBITER}.sock"
     served = {**shared, "ORFEON_ARBITER": arbiter}
     plans = [
-        _service(choices, name, address, threads, served, index)
-        for index, (name, address) in enumerate(addresses.items())
+        _service(choices, name, addresses, threads, served, index)
+        for index, name in enumerate(addresses)
     ]
-    upstreams = {f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}": a for name, a in addresses.items()}
     gateway = {
         **shared,
-        **upstreams,
+        **_upstreams("ORFEON_GATEWAY_", addresses),
         # Large bodies come and go; glibc would otherwise keep much of what they took.
         "MALLOC_ARENA_MAX": "2",
         "MALLOC_MMAP_THRESHOLD_": "131072",
@@ -131,12 +131,12 @@ def _arbiter(choices: Choices, address: str, run: Path, shared: Mapping[str, str
 def _service(
     choices: Choices,
     name: str,
-    address: str,
+    addresses: Mapping[str, str],
     threads: str,
     shared: Mapping[str, str],
     index: int,
 ) -> ChildPlan:
-    prefix = f"ORFEON_{name.upper()}_"
+    prefix, address = f"ORFEON_{name.upper()}_", addresses[name]
     metrics_port = choices.metrics_base_port and choices.metrics_base_port + index
     own = {
         f"{prefix}ADDRESS": address,
@@ -147,9 +147,16 @@ def _service(
     }
     if choices.engine:
         own[f"{prefix}ENGINE"] = choices.engine
+    if name in _CALLERS:
+        own |= _upstreams(prefix, {other: a for other, a in addresses.items() if other != name})
     return ChildPlan(
         name, _module(f"services.{name}"), {**shared, **own}, lambda: ServiceProbe(address)
     )
+
+
+def _upstreams(prefix: str, addresses: Mapping[str, str]) -> dict[str, str]:
+    """Where the services are, as settings of one that calls them."""
+    return {f"{prefix}UPSTREAMS__{name.upper()}": address for name, address in addresses.items()}
 
 
 def _module(name: str) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class Manifest(_Strict):
     """Everything that `model.yaml` says. Adding a model means adding such a file, nothing else."""
 
     name: Name
-    capability: Literal["chat", "speech", "emotion", "lyrics"]
+    capability: Literal["chat", "speech", "emotion", "lyrics", "melody"]
     engine: str = ""
     """Which engine of the capability loads it, such as `llama-cpp`. A profile has its base's."""
     base: Name | None = None
@@ -85,7 +85,7 @@ class Manifest(_Strict):
     options of its own and perhaps the file `adapter.gguf`."""
     tasks: Annotated[list[str], Field(min_length=1)]
     """What it can be asked: chat, embedding, speech, transcription, translation, classification,
-    lyrics; text alone, where it is there for its profiles."""
+    lyrics, music, sound; text alone, where it is there for its profiles."""
     default: bool = False
     """Answers requests for its tasks that name no model."""
     aliases: list[str] = []

@@ -50,7 +50,7 @@ class Capability(Generic[M, S]):
     """What makes one container different from the next."""
 
     name: str
-    """The word used everywhere: `chat`, `lyrics`, `speech`, `emotion`."""
+    """The word used everywhere: `chat`, `lyrics`, `speech`, `emotion`, `melody`."""
     service: str
     """Full gRPC name of its contract's service."""
     models: Path

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ from openai import AsyncOpenAI
 from gateway.app import create_app
 from gateway.keystore import KeyStore
 from gateway.protocol import EnvelopeProtocol
-from gateway.settings import GatewaySettings
+from gateway.settings import Capability, GatewaySettings
 from gateway.upstreams import Upstreams
 from tests.fakes.upstreams import Script, serving
 
@@ -35,7 +35,7 @@ def error_of(response: httpx.Response) -> dict[str, str | None]:
 
 def settings_for(home: Path, address: str | None = None, **more: Any) -> GatewaySettings:
     """Settings that send every capability to one address, and read no environment of note."""
-    upstreams = dict.fromkeys(("chat", "lyrics", "speech", "emotion"), address) if address else {}
+    upstreams = dict.fromkeys(get_args(Capability), address) if address else {}
     return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **more)
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import openai
 import pytest
 from typer.testing import CliRunner, Result
 
+from gateway.settings import Capability
 from orfeon import AsyncOrfeon
 from orfeon.api.queue.v1 import queue_pb2
 from orfeon.cli.app import app
@@ -141,10 +143,9 @@ async def test_a_key_sees_its_own_requests_in_the_queue_and_an_admin_all(stage: 
         "estimated_wait_seconds": None,
     }
     # The one fake is every service.
-    assert own["data"] == [
-        {**expected, "capability": name} for name in ("chat", "lyrics", "speech", "emotion")
-    ]
-    assert len(everything["data"]) == 8
+    names = get_args(Capability)
+    assert own["data"] == [{**expected, "capability": name} for name in names]
+    assert len(everything["data"]) == 2 * len(names)
     first = everything["data"][0]
     assert (first["request_id"], first["key_id"], first["state"]) == ("req_1", "other", "running")
 

@@ -19,7 +19,7 @@ def environments(choices: Choices, **given: str) -> dict[str, dict[str, str]]:
 
 
 def test_every_folder_of_services_that_can_be_run_is_a_capability() -> None:
-    assert {"chat", "emotion", "lyrics", "speech"} <= set(known_capabilities())
+    assert {"chat", "emotion", "lyrics", "melody", "speech"} <= set(known_capabilities())
     assert not {"runtime", "arbiter"} & set(known_capabilities())
     assert all(folder.is_dir() for folder in model_folders(("chat",)))
 
@@ -32,6 +32,17 @@ def test_services_and_gateway_meet_at_the_same_sockets() -> None:
     assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__CHAT"] == "unix:/run/o/chat.sock"
     assert made["gateway"]["ORFEON_GATEWAY_UPSTREAMS__SPEECH"] == "unix:/run/o/speech.sock"
     assert "ORFEON_GATEWAY_UPSTREAMS__EMOTION" not in made["gateway"]
+
+
+def test_the_song_service_is_told_where_the_others_are() -> None:
+    made = environments(Choices(HOME, ("lyrics", "melody", "song")))
+
+    told = {name: value for name, value in made["song"].items() if "UPSTREAMS" in name}
+    assert told == {
+        "ORFEON_SONG_UPSTREAMS__LYRICS": "unix:/run/o/lyrics.sock",
+        "ORFEON_SONG_UPSTREAMS__MELODY": "unix:/run/o/melody.sock",
+    }
+    assert not [name for name in made["lyrics"] if "UPSTREAMS" in name]
 
 
 def test_the_cores_are_divided_and_threads_wait_as_those_of_the_services() -> None:

@@ -1,0 +1,198 @@
+"""The melody contract: messages of the protocol <-> values of the musicians."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from orfeon.api.melody.v1 import melody_pb2, melody_pb2_grpc
+from services.melody.engine import (
+    TUNE_RATE,
+    Musician,
+    Notation,
+    Piece,
+    Progress,
+    Score,
+    Sound,
+    Started,
+    Stem,
+)
+from services.melody.requests import (
+    audible,
+    format_of,
+    genres_of,
+    request_of,
+    seconds_of,
+    task_of,
+)
+from services.runtime import worker
+from services.runtime.audio import AudioLimits, decode
+from services.runtime.context import context_of
+from services.runtime.encode import AudioFormat, Encoder, encoded
+from services.runtime.host import ModelHost
+from services.runtime.upload import received
+from services.runtime.worker import Cancellation
+
+#: Bytes of a file that one message carries.
+PART_BYTES = 128 * 1024
+
+Response = melody_pb2.ComposeResponse
+
+
+class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
+    """Makes music with the models of a host."""
+
+    def __init__(self, host: ModelHost[Musician], max_bytes: int, limits: AudioLimits) -> None:
+        self._host = host
+        self._max_bytes = max_bytes
+        self._limits = limits
+
+    async def Compose(
+        self,
+        request_iterator: AsyncIterator[melody_pb2.ComposeRequest],
+        context: grpc.aio.ServicerContext[melody_pb2.ComposeRequest, Response],
+    ) -> AsyncIterator[Response]:
+        """Streams the piece."""
+        call = context_of(context)
+        async with received(request_iterator, self._max_bytes, self._check) as (config, file):
+            task, file_format = task_of(config), format_of(config)
+            manifest = self._host.registry.resolve(config.model, task)
+            asked = request_of(config, manifest)
+            async with self._host.lease(
+                call, manifest.name, task=task, cost=seconds_of(asked)
+            ) as leased:
+                asked = replace(asked, tune=await self._tune(file))
+
+                def compose(cancelled: Cancellation) -> Iterator[Response]:
+                    answer = _Answer(manifest.name, asked.seed, file_format)
+                    for piece in leased.model.compose(asked, cancelled):
+                        yield from answer.messages(piece)
+                    yield from answer.end()
+
+                async with worker.stream(compose) as messages:
+                    async for message in messages:
+                        if message.HasField("started"):
+                            leased.spent(message.started.duration_seconds)
+                        yield message
+
+    def _check(self, config: melody_pb2.ComposeConfig) -> None:
+        """Refuses before a recording is read what could be refused after."""
+        format_of(config)
+        request_of(config, self._host.ready(config.model, task_of(config)))
+
+    async def _tune(self, file: BinaryIO) -> NDArray[np.float32] | None:
+        """The recording to follow, if there is one."""
+        if not file.read(1):
+            return None
+        return await worker.run(
+            lambda cancelled: audible(
+                decode(file, TUNE_RATE, self._limits, lambda: cancelled.is_set)
+            )
+        )
+
+    async def ListGenres(
+        self,
+        request: melody_pb2.ListGenresRequest,
+        context: grpc.aio.ServicerContext[
+            melody_pb2.ListGenresRequest, melody_pb2.ListGenresResponse
+        ],
+    ) -> melody_pb2.ListGenresResponse:
+        """The genres of one model, whether it is in memory or not."""
+        genres = genres_of(self._host.registry.resolve(request.model, "music"))
+        return melody_pb2.ListGenresResponse(
+            genres=[
+                melody_pb2.Genre(name=genre.name, slowest=genre.slowest, fastest=genre.fastest)
+                for genre in genres
+            ]
+        )
+
+
+class _Answer:
+    """One piece of music on its way: what the musician makes, as messages."""
+
+    def __init__(self, model: str, seed: int, file_format: AudioFormat) -> None:
+        self._model = model
+        self._seed = seed
+        self._format = file_format
+        self._started: Started | None = None
+        self._encoder: Encoder | None = None
+
+    def messages(self, piece: Piece) -> Iterator[Response]:
+        """What is sent of the next thing made; encodes sound, so call it in a thread."""
+        match piece:
+            case Started():
+                self._started = piece
+                yield Response(started=self._opening(piece))
+            case Progress():
+                yield Response(progress=melody_pb2.Progress(done=min(max(piece.done, 0.0), 1.0)))
+            case Sound():
+                yield from _audio(self._encode(piece))
+            case Stem():
+                name = f"stem-{piece.part}.{self._format}"
+                yield from _artifact(name, encoded(piece.samples, self._format, self._rate))
+            case Notation():
+                yield from _artifact(piece.name, piece.data)
+            case Score():
+                yield Response(score=_score(piece))
+
+    def end(self) -> Iterator[Response]:
+        """The rest of the file, and the last message."""
+        if self._encoder is not None:
+            yield from _audio(self._encoder.finish())
+        if self._started is not None:
+            finished = melody_pb2.Finished(duration_seconds=self._started.seconds)
+            yield Response(finished=finished)
+
+    @property
+    def _rate(self) -> int:
+        assert self._started is not None, "a musician begins with Started"
+        return self._started.rate
+
+    def _encode(self, sound: Sound) -> bytes:
+        if self._encoder is None:
+            assert self._started is not None, "a musician begins with Started"
+            self._encoder = Encoder(self._format, self._rate, self._started.channels)
+        return self._encoder.feed(sound.samples)
+
+    def _opening(self, started: Started) -> melody_pb2.Started:
+        return melody_pb2.Started(
+            model=self._model,
+            genre=started.genre,
+            seed=self._seed,
+            duration_seconds=started.seconds,
+            tempo=started.tempo,
+            key=started.key,
+        )
+
+
+def _audio(data: bytes) -> Iterator[Response]:
+    for part in _parts(data):
+        yield Response(audio=part)
+
+
+def _artifact(name: str, data: bytes) -> Iterator[Response]:
+    for part in _parts(data):
+        yield Response(artifact=melody_pb2.ArtifactPart(name=name, data=part))
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), PART_BYTES):
+        yield data[start : start + PART_BYTES]
+
+
+def _score(score: Score) -> melody_pb2.Score:
+    return melody_pb2.Score(
+        lines=[
+            melody_pb2.SungLine(
+                section=line.section,
+                notes=[
+                    melody_pb2.SungNote(pitch=note.pitch, start=note.start, end=note.end)
+                    for note in line.notes
+                ],
+            )
+            for line in score.lines
+        ]
+    )
