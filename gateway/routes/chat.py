@@ -28,8 +28,9 @@ from gateway.schemas.chat import (
 )
 from gateway.schemas.tools import ToolCallDelta
 from gateway.streaming import EventStream, event, while_connected
-from gateway.upstreams import Upstreams, answer, answers
+from gateway.upstreams import Upstreams
 from orfeon.api.chat.v1 import chat_pb2
+from services.runtime.connection import answer, answers
 from services.runtime.errors import InvalidRequest
 
 _EXAMPLES: dict[str, Any] = {

@@ -13,8 +13,9 @@ from gateway.schemas.classification import Classification
 from gateway.schemas.transcription import AudioFile, ModelField, PriorityField, ServiceTierField
 from gateway.streaming import while_connected
 from gateway.uploads import Recording
-from gateway.upstreams import Upstreams, answer
+from gateway.upstreams import Upstreams
 from orfeon.api.emotion.v1 import emotion_pb2
+from services.runtime.connection import answer
 
 _EXAMPLE: Classification = {
     "object": "audio.classification",

@@ -24,8 +24,9 @@ from gateway.schemas.embeddings import (
     EmbeddingUsage,
 )
 from gateway.streaming import while_connected
-from gateway.upstreams import Upstreams, answer
+from gateway.upstreams import Upstreams
 from orfeon.api.chat.v1 import chat_pb2
+from services.runtime.connection import answer
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 

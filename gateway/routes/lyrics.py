@@ -27,8 +27,9 @@ from gateway.schemas.lyrics import (
     SectionKind,
 )
 from gateway.streaming import EventStream, event, while_connected
-from gateway.upstreams import Upstreams, answers
+from gateway.upstreams import Upstreams
 from orfeon.api.lyrics.v1 import lyrics_pb2
+from services.runtime.connection import answers
 from services.runtime.errors import Internal
 
 _KINDS: dict["lyrics_pb2.SectionKind.ValueType", SectionKind] = {

@@ -14,8 +14,9 @@ from gateway.retry import Retries
 from gateway.routes.models import EXAMPLE
 from gateway.schemas.models import LoadRequest, Model
 from gateway.streaming import while_connected
-from gateway.upstreams import Upstreams, answer
+from gateway.upstreams import Upstreams
 from orfeon.api.models.v1 import models_pb2
+from services.runtime.connection import answer
 from services.runtime.context import RequestContext
 
 if TYPE_CHECKING:

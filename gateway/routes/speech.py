@@ -16,8 +16,9 @@ from gateway.retry import Retries
 from gateway.schemas.fields import Text
 from gateway.schemas.speech import SpeechRequest, VoiceList
 from gateway.streaming import ByteStream, EventStream, event
-from gateway.upstreams import QUICK, Upstreams, answer, answers
+from gateway.upstreams import QUICK, Upstreams
 from orfeon.api.speech.v1 import speech_pb2
+from services.runtime.connection import answer, answers
 
 _FORMATS: "dict[str, tuple[speech_pb2.AudioFormat.ValueType, str]]" = {
     "mp3": (speech_pb2.AUDIO_FORMAT_MP3, "audio/mpeg"),

@@ -36,8 +36,9 @@ from gateway.schemas.transcription import (
 )
 from gateway.streaming import EventStream, event, while_connected
 from gateway.uploads import Recording
-from gateway.upstreams import Upstreams, answers
+from gateway.upstreams import Upstreams
 from orfeon.api.speech.v1 import speech_pb2
+from services.runtime.connection import answers
 from services.runtime.context import RequestContext
 from services.runtime.errors import Internal, InvalidRequest
 

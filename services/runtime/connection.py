@@ -1,11 +1,16 @@
-"""The channel to one service, and for how long it has been down."""
+"""The channel to one service, for how long it has been down, and how calls on it end."""
 
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from typing import Any, TypeVar
 
 import grpc
+
+from services.runtime.status import error_of
+
+T = TypeVar("T")
 
 _OPTIONS = [
     # A restarted service is found again within 0.3 s, and one that swallows packets given up on
@@ -59,3 +64,29 @@ class Connection:
             self._lost = None
         elif self._lost is None:
             self._lost = self._clock()
+
+
+async def answer(call: Awaitable[T]) -> T:
+    """The message of a unary call; raises `OrfeonError`. Leaving it cancels the call."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from failure
+    finally:
+        cancel(call)
+
+
+async def answers(call: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    """The messages of a streaming call; raises `OrfeonError`. Closing it cancels the call."""
+    try:
+        async for message in call:
+            yield message
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from failure
+    finally:
+        cancel(call)
+
+
+def cancel(call: Any) -> None:
+    """Ends a call, if it has not ended by itself."""
+    call.cancel()
