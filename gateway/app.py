@@ -22,6 +22,7 @@ from gateway.routes.completions import completions_router
 from gateway.routes.embeddings import embeddings_router
 from gateway.routes.health import health_router
 from gateway.routes.lyrics import lyrics_router
+from gateway.routes.melody import melody_router
 from gateway.routes.models import models_router
 from gateway.routes.queue import queue_router
 from gateway.routes.residency import residency_router
@@ -42,6 +43,7 @@ _EXPOSED = (
     "retry-after-ms",
     "x-queue-position",
     "x-queue-estimated-wait-ms",
+    *(f"x-melody-{what}" for what in ("seed", "duration", "tempo", "key")),
     *(
         f"x-ratelimit-{what}-{unit}"
         for what in ("limit", "remaining", "reset")
@@ -101,6 +103,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         responses_router(gatekeeper, upstreams, retries),
         embeddings_router(gatekeeper, upstreams, retries),
         lyrics_router(gatekeeper, upstreams, retries),
+        melody_router(gatekeeper, upstreams, retries, catalog),
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),
         classification_router(gatekeeper, upstreams, retries),

@@ -12,7 +12,15 @@ from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from services.runtime.errors import UnsupportedMediaType
 
-Body = Literal["none", "json", "form"]
+Body = Literal["none", "json", "form", "json or form"]
+
+JSON, FORM = "application/json", "multipart/form-data"
+_MEDIA_TYPES: dict[Body, tuple[str, ...]] = {
+    "json": (JSON,),
+    "form": (FORM,),
+    "json or form": (JSON, FORM),
+}
+_NAMES: dict[Body, str] = {"json": "JSON", "form": "a form", "json or form": "JSON or a form"}
 
 #: Most parts of a form; a file each is held in memory up to a megabyte, then on disk.
 _MAX_FILES = 1
@@ -54,16 +62,15 @@ class Guard:
             self.scope,
             metered=self.body != "none",
         )
+        if self.body == "none":
+            return
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if self.body == "json":
-            if media_type != "application/json":
-                raise UnsupportedMediaType(
-                    "Send the body as JSON, with the header `content-type: application/json`."
-                )
+        if media_type not in _MEDIA_TYPES[self.body]:
+            known = " or ".join(f"`content-type: {known}`" for known in _MEDIA_TYPES[self.body])
+            raise UnsupportedMediaType(
+                f"Send the body as {_NAMES[self.body]}, with the header {known}."
+            )
+        if media_type == JSON:
             await request.body()
-        elif self.body == "form":
-            if media_type != "multipart/form-data":
-                raise UnsupportedMediaType(
-                    "Send the body as a form, with the header `content-type: multipart/form-data`."
-                )
+        else:
             await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS)

@@ -7,8 +7,12 @@ from fastapi.openapi.utils import get_openapi
 
 from gateway.errors import ErrorEnvelope
 
+#: Where a schema refers to others.
+REFERENCE = "#/components/schemas/{model}"
+
 DESCRIPTION = """\
-Chat, lyrics, speech and emotion in OpenAI's manner, on premises: point OpenAI's own client here.
+Chat, lyrics, speech, emotion, melodies and songs in OpenAI's manner, on premises: point OpenAI's
+own client here.
 
 Every failure is answered in one envelope, `{"error": {message, type, param, code}}`. Every response
 carries `x-request-id`. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner.
@@ -74,6 +78,9 @@ def _correct(schema: dict[str, Any]) -> None:
     schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for operations in schema["paths"].values():
         for operation in operations.values():
+            # What a body refers to that we described ourselves.
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                schema["components"]["schemas"] |= body["schema"].pop("$defs", {})
             # FastAPI documents its own 422, which the gateway never sends.
             operation["responses"].pop("422", None)
             for status in operation["responses"].keys() & _EXAMPLES.keys():

@@ -13,8 +13,8 @@ from orfeon.serve.probes import GatewayProbe, ServiceProbe
 
 _ROOT = Path(orfeon.__file__).parents[1]
 
-#: Services that call the others.
-_CALLERS = frozenset({"song"})
+#: Services that call others, and which.
+_CALLS = {"song": ("emotion", "lyrics", "melody", "speech")}
 
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
@@ -147,8 +147,8 @@ def _service(
     }
     if choices.engine:
         own[f"{prefix}ENGINE"] = choices.engine
-    if name in _CALLERS:
-        own |= _upstreams(prefix, {other: a for other, a in addresses.items() if other != name})
+    called = {other: addresses[other] for other in _CALLS.get(name, ()) if other in addresses}
+    own |= _upstreams(prefix, called)
     return ChildPlan(
         name, _module(f"services.{name}"), {**shared, **own}, lambda: ServiceProbe(address)
     )

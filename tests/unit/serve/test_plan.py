@@ -34,8 +34,8 @@ def test_services_and_gateway_meet_at_the_same_sockets() -> None:
     assert "ORFEON_GATEWAY_UPSTREAMS__EMOTION" not in made["gateway"]
 
 
-def test_the_song_service_is_told_where_the_others_are() -> None:
-    made = environments(Choices(HOME, ("lyrics", "melody", "song")))
+def test_the_song_service_is_told_where_those_are_that_it_calls() -> None:
+    made = environments(Choices(HOME, ("chat", "lyrics", "melody", "song")))
 
     told = {name: value for name, value in made["song"].items() if "UPSTREAMS" in name}
     assert told == {
