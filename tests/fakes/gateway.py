@@ -17,7 +17,8 @@ from gateway.keystore import KeyStore
 from gateway.protocol import EnvelopeProtocol
 from gateway.settings import Capability, GatewaySettings
 from gateway.upstreams import Upstreams
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.script import Script
+from tests.fakes.upstreams import serving
 
 CHAT = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Why?"}]}

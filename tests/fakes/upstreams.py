@@ -7,9 +7,8 @@ their streams do not end, with `mute` they do not even begin.
 import asyncio
 import copy
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -19,14 +18,16 @@ from grpc_health.v1.health import aio as aio_health
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
 from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
+from orfeon.api.melody.v1 import melody_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.chat.answers import gathered
-from services.runtime.context import RequestContext, context_of
 from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.telemetry import ServiceMetrics
+from tests.fakes.melody import FakeMelody
+from tests.fakes.script import Script
 
 MODELS = [
     models_pb2.Model(
@@ -54,52 +55,6 @@ MODELS = [
         state=models_pb2.MODEL_STATE_UNLOADED,
     ),
 ]
-
-
-@dataclass
-class Script:
-    """What every fake does, and what it saw.
-
-    `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
-    until the caller leaves, which sets `cancelled`. `calls` is the tool that answers call, if any.
-    `queue` is what the queue shows; `tokens` is of how many each piece of chat consists.
-    """
-
-    pieces: list[str] = field(default_factory=lambda: ["Hello", ", ", "wörld"])
-    error: Exception | None = None
-    error_after: int = 0
-    hold: bool = False
-    finishes: bool = True
-    calls: str = ""
-    tokens: int = 1
-    queue: list[queue_pb2.QueueEntry] = field(default_factory=list)
-    requests: list[Any] = field(default_factory=list)
-    contexts: list[RequestContext] = field(default_factory=list)
-    audio: list[bytes] = field(default_factory=list)
-    started: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def play(self, request: Any, context: Any) -> AsyncIterator[str]:
-        self.requests.append(request)
-        self.contexts.append(context_of(context))
-        self.started.set()
-        with self.noticing():
-            for number, piece in enumerate(self.pieces):
-                if self.error is not None and number == self.error_after:
-                    raise self.error
-                yield piece
-            if self.error is not None and self.error_after >= len(self.pieces):
-                raise self.error
-            if self.hold:
-                await asyncio.Event().wait()
-
-    @contextmanager
-    def noticing(self) -> Iterator[None]:
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
-            self.cancelled.set()
-            raise
 
 
 class FakeChat(chat_pb2_grpc.ChatServiceServicer):
@@ -352,6 +307,7 @@ async def serving(
     lyrics_pb2_grpc.add_LyricsServiceServicer_to_server(FakeLyrics(script), server)
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(FakeSpeech(script), server)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(FakeEmotion(script), server)
+    melody_pb2_grpc.add_MelodyServiceServicer_to_server(FakeMelody(script), server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(FakeModels(script), server)
     queue_pb2_grpc.add_QueueServiceServicer_to_server(FakeQueue(script), server)
     health = aio_health.HealthServicer()

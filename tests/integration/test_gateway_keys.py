@@ -18,7 +18,8 @@ from tests.fakes.gateway import (
     settings_for,
     stage,
 )
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.script import Script
+from tests.fakes.upstreams import serving
 
 __all__ = ["stage"]
 

@@ -16,7 +16,8 @@ from orfeon.api.queue.v1 import queue_pb2
 from orfeon.cli.app import app
 from services.runtime.errors import ModelLoadFailed
 from tests.fakes.gateway import Stage, running, settings_for, stage
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.script import Script
+from tests.fakes.upstreams import serving
 
 __all__ = ["stage"]
 

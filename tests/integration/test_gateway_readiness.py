@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from tests.fakes.gateway import BODY, CHAT, error_of, eventually, running, settings_for
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.script import Script
+from tests.fakes.upstreams import serving
 
 
 def reports(client: httpx.AsyncClient, status: int, state: str) -> Callable[[], Awaitable[bool]]:

@@ -13,7 +13,8 @@ import pytest
 
 from services.runtime.errors import ServiceUnavailable
 from tests.fakes.gateway import eventually, running, settings_for
-from tests.fakes.upstreams import Script, serving
+from tests.fakes.script import Script
+from tests.fakes.upstreams import serving
 
 QUESTION = {"messages": [{"role": "user", "content": "Why?"}]}
 #: Larger than what is kept in memory, so that it is read again from disk.
