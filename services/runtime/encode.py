@@ -1,6 +1,7 @@
 """Samples in, an audio file out: part by part while the samples are still being made, or whole."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -9,6 +10,8 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from numpy.typing import NDArray
+
+from services.runtime.errors import Cancelled
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "ogg"]
 
@@ -45,16 +48,24 @@ _TARGETS: dict[AudioFormat, _Target] = {
 }
 
 
-def encoded(samples: NDArray[np.float32], format: AudioFormat, rate: int) -> bytes:
+def encoded(
+    samples: NDArray[np.float32],
+    format: AudioFormat,
+    rate: int,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> bytes:
     """Encodes a whole file, whose headers say how long it is.
 
     `samples` are `(samples,)` or `(samples, channels)`, one channel or two, cut off at full scale.
+    `cancelled` is asked once for each second of sound. Raises `Cancelled`.
     """
     buffer = io.BytesIO()
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     file = _File(buffer, _TARGETS[format], {}, rate, channels)
     # A second at a time: the encoder's copies stay small.
     for start in range(0, len(samples), rate):
+        if cancelled():
+            raise Cancelled("The file is not wanted any more.")
         file.feed(samples[start : start + rate])
     file.finish()
     return buffer.getvalue()

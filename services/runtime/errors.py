@@ -15,6 +15,7 @@ OrfeonError
 |-- Overloaded                429  RESOURCE_EXHAUSTED  retryable
 |-- Cancelled                 499  CANCELLED
 |-- DeadlineExceeded          504  DEADLINE_EXCEEDED
+|-- InsufficientStorage       507  RESOURCE_EXHAUSTED
 |-- ServiceUnavailable        503  UNAVAILABLE         retryable
 |   |-- ModelLoading          503                      retryable
 |   |-- ModelLoadFailed       503                      retryable
@@ -187,6 +188,16 @@ class DeadlineExceeded(OrfeonError):
     http_status = 504
     type = "timeout_error"
     code = "deadline_exceeded"
+
+
+class InsufficientStorage(OrfeonError):
+    """The disk is full."""
+
+    reason = "INSUFFICIENT_STORAGE"
+    grpc_code = "RESOURCE_EXHAUSTED"
+    http_status = 507
+    type = "server_error"
+    code = "insufficient_storage"
 
 
 class ServiceUnavailable(OrfeonError):

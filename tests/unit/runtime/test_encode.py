@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from services.runtime.audio import AudioLimits, decode
 from services.runtime.encode import RATE, AudioFormat, Encoder, encoded
+from services.runtime.errors import Cancelled
 
 FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 FILES: tuple[AudioFormat, ...] = tuple(name for name in FORMATS if name != "pcm")
@@ -148,3 +149,9 @@ def test_music_has_room_for_more_than_speech() -> None:
 def test_sound_of_other_channels_than_the_file_is_refused() -> None:
     with pytest.raises(ValueError, match="channels"):
         Encoder("wav", 44_100, 1).feed(chord(0.1, 44_100))
+
+
+def test_a_file_that_nobody_wants_any_more_is_not_finished() -> None:
+    asked = iter([False, False, True])
+    with pytest.raises(Cancelled):
+        encoded(np.zeros(8000 * 60, np.float32), "mp3", 8000, lambda: next(asked))

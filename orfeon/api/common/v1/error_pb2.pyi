@@ -64,6 +64,8 @@ class _ErrorReasonEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._En
     """A model could not be loaded, or its load hung. The next request tries again. UNAVAILABLE,
     HTTP 503.
     """
+    ERROR_REASON_INSUFFICIENT_STORAGE: _ErrorReason.ValueType  # 20
+    """The disk is full. RESOURCE_EXHAUSTED, HTTP 507."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. A failed call carries a gRPC status code, a sentence for people, and, in the
@@ -116,4 +118,6 @@ ERROR_REASON_MODEL_LOAD_FAILED: ErrorReason.ValueType  # 19
 """A model could not be loaded, or its load hung. The next request tries again. UNAVAILABLE,
 HTTP 503.
 """
+ERROR_REASON_INSUFFICIENT_STORAGE: ErrorReason.ValueType  # 20
+"""The disk is full. RESOURCE_EXHAUSTED, HTTP 507."""
 Global___ErrorReason: typing_extensions.TypeAlias = ErrorReason
