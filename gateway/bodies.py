@@ -1,6 +1,7 @@
 """Bodies that come as JSON or, where a recording goes with them, as a form."""
 
 import json
+from collections.abc import AsyncIterator, Callable
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -18,30 +19,22 @@ from services.runtime.errors import InvalidRequest
 Body = TypeVar("Body", bound=JsonRequest)
 
 
-async def body_of(request: Request, model: type[Body]) -> tuple[Body, Recording | None]:
-    """The body, and the recording in the form's field `file`, if there is one.
+def body_of(
+    model: type[Body],
+) -> Callable[[Request], AsyncIterator[tuple[Body, Recording | None]]]:
+    """A dependency that gives the body, and the recording in a form's field `file`, if any.
 
-    Fields of a form that are no texts are written as in JSON.
-    Raises `RequestValidationError` and `InvalidRequest`.
+    Fields of a form that are no texts are written as in JSON. The recording is gone once the
+    response has been sent.
     """
-    recording = None
-    if request.headers.get("content-type", "").lower().startswith(FORM):
-        fields: Any = dict(await request.form())
-        file = fields.pop("file", None)
-        if isinstance(file, UploadFile):
-            recording = Recording(file)
-        elif file is not None:
-            raise InvalidRequest("file must be a file, with a name.", param="file")
-        for name, field in model.model_fields.items():
-            if name in fields and not _is_text(field.annotation):
-                fields[name] = _read(fields[name])
-    else:
-        fields = await _json(request)
-    try:
-        return model.model_validate(fields), recording
-    except ValidationError as error:
-        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
-        raise RequestValidationError(found) from error
+
+    async def read(request: Request) -> AsyncIterator[tuple[Body, Recording | None]]:
+        try:
+            yield await _read(request, model)
+        finally:
+            await request.close()
+
+    return read
 
 
 def documented(model: type[JsonRequest], file: str, examples: dict[str, Any]) -> dict[str, Any]:
@@ -51,6 +44,26 @@ def documented(model: type[JsonRequest], file: str, examples: dict[str, Any]) ->
     form = {**schema, "properties": {**schema["properties"], "file": recording}}
     content = {JSON: {"schema": schema, "examples": examples}, FORM: {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+async def _read(request: Request, model: type[Body]) -> tuple[Body, Recording | None]:
+    recording = None
+    if request.headers.get("content-type", "").lower().startswith(FORM):
+        fields: Any = dict(await request.form())
+        file = fields.pop("file", None)
+        if isinstance(file, UploadFile):
+            recording = Recording(file)
+        elif file is not None:
+            raise InvalidRequest("file must be a file, with a name.", param="file")
+        texts = {name for name, f in model.model_fields.items() if _is_text(f.annotation)}
+        fields = {n: value if n in texts else _value(value) for n, value in fields.items()}
+    else:
+        fields = await _json(request)
+    try:
+        return model.model_validate(fields), recording
+    except ValidationError as error:
+        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found) from error
 
 
 async def _json(request: Request) -> Any:
@@ -67,7 +80,7 @@ def _is_text(annotation: Any) -> bool:
     return annotation is str
 
 
-def _read(value: Any) -> Any:
+def _value(value: Any) -> Any:
     """A number or a list, as it is written; what is none stays, to be refused or a word."""
     try:
         return json.loads(value)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request
 from starlette.responses import Response
 
 from gateway.bodies import body_of, documented
@@ -116,9 +116,12 @@ def melody_router(
         responses={200: _MELODY, **_FAILURES},
         openapi_extra=documented(MelodyRequest, "A recording whose melody to follow.", _EXAMPLES),
     )
-    async def create_melody(request: Request) -> Response:
+    async def create_melody(
+        request: Request,
+        asked: Annotated[tuple[MelodyRequest, Recording | None], Depends(body_of(MelodyRequest))],
+    ) -> Response:
         """Music by genre, mood and form, sent while it is played; or its notes."""
-        body, recording = await body_of(request, MelodyRequest)
+        body, recording = asked
         exchange = exchange_of(request.scope)
         context = gatekeeper.context(exchange, body.priority, body.service_tier)
         file_format = body.response_format or "mp3"

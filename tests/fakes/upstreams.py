@@ -54,6 +54,15 @@ MODELS = [
         voices=["joe"],
         state=models_pb2.MODEL_STATE_UNLOADED,
     ),
+    models_pb2.Model(
+        id="melody-fake",
+        aliases=["noises"],
+        capability="melody",
+        tasks=["music", "sound"],
+        created=1_760_000_000,
+        owned_by="orfeon",
+        state=models_pb2.MODEL_STATE_UNLOADED,
+    ),
 ]
 
 
