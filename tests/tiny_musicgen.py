@@ -1,0 +1,87 @@
+"""MusicGen of a few thousand random weights, with tokeniser, as transformers saves it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from services.runtime.manifest import Manifest
+
+#: Samples per second, and codes per second.
+RATE, FRAMES = 1600, 25
+VOCABULARY = 64
+WORDS = ("<pad>", "</s>", "<unk>", "music", "sad", "happy", "rock", "120", "bpm", ",", "C", "major")
+
+
+def tiny_musicgen(folder: Path, *, melody: bool = False, channels: int = 1) -> Path:
+    """Random weights of MusicGen's architecture, or MusicGen Melody's, saved into a folder."""
+    torch.manual_seed(1)
+    decoder = {
+        "vocab_size": VOCABULARY, "pad_token_id": VOCABULARY, "bos_token_id": VOCABULARY,
+        "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_codebooks": 4 * channels, "audio_channels": channels, "max_position_embeddings": 1024,
+    }  # fmt: skip
+    parts = {"text_encoder": _text_encoder(), "audio_encoder": _codec()}
+    if melody:
+        config = transformers.MusicgenMelodyConfig(
+            **parts, decoder=transformers.MusicgenMelodyDecoderConfig(**decoder), chroma_length=16
+        )
+        model = transformers.MusicgenMelodyForConditionalGeneration(config)
+    else:
+        config = transformers.MusicgenConfig(
+            **parts, decoder=transformers.MusicgenDecoderConfig(**decoder)
+        )
+        model = transformers.MusicgenForConditionalGeneration(config)
+    # As they come, random weights all but agree, and every code sounds the same: like nothing.
+    with torch.no_grad():
+        for name, values in model.named_parameters():
+            if values.ndim == 2 and not name.startswith("audio_encoder."):
+                values.mul_(8)
+        for layer in model.audio_encoder.quantizer.layers:
+            layer.codebook.embed.normal_()
+    model.generation_config.decoder_start_token_id = VOCABULARY
+    model.generation_config.pad_token_id = VOCABULARY
+    model.save_pretrained(folder)
+    _tokenizer().save_pretrained(folder)
+    return folder
+
+
+def manifest_of(folder: Path, engine: str = "musicgen", **options: Any) -> Manifest:
+    """What a `model.yaml` would say of it."""
+    return Manifest.model_validate(
+        {
+            "name": "tiny-musicgen", "capability": "melody", "engine": engine, "tasks": ["music"],
+            "owned_by": "us", "licence": "MIT", "memory_bytes": 10_000_000,
+            "files": {
+                path.name: {"sources": [{"local": str(path)}]}
+                for path in folder.iterdir() if path.is_file()
+            },
+            "options": options,
+        }
+    )  # fmt: skip
+
+
+def _text_encoder() -> Any:
+    return transformers.T5Config(
+        vocab_size=len(WORDS), d_model=24, d_kv=12, d_ff=32, num_layers=1, num_heads=2,
+        pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+
+
+def _codec() -> Any:
+    return transformers.EncodecConfig(
+        sampling_rate=RATE, audio_channels=1, normalize=False, num_filters=4, hidden_size=16,
+        upsampling_ratios=[8, 8], codebook_size=VOCABULARY, codebook_dim=16, num_lstm_layers=1,
+        # Four codebooks of 6 bits each.
+        target_bandwidths=[4 * 6 * FRAMES / 1000], use_causal_conv=False, chunk_length_s=None,
+    )  # fmt: skip
+
+
+def _tokenizer() -> Any:
+    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, "<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    )
