@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         LyricsLine,
         LyricsSection,
         LyricsWish,
+        Melody,
+        MelodyGenre,
+        MelodySection,
+        MelodyWish,
         Model,
         QueueEntry,
         Voice,
@@ -51,6 +55,10 @@ __all__ = [
     "LyricsLine",
     "LyricsSection",
     "LyricsWish",
+    "Melody",
+    "MelodyGenre",
+    "MelodySection",
+    "MelodyWish",
     "Model",
     "NotFoundError",
     "Orfeon",
@@ -67,7 +75,7 @@ _HOMES = {
     "orfeon.client": {"AsyncOrfeon", "Orfeon"},
     "orfeon.types": {
         "Classification", "LabelScore", "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
-        "Model", "QueueEntry", "Voice",
+        "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry", "Voice",
     },
 }  # fmt: skip
 

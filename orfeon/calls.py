@@ -4,6 +4,7 @@ Nothing here does any I/O, so that the sync and the async client share all of it
 """
 
 import email.utils
+import json
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +103,31 @@ def classify(file: File, model: str | None, priority: int | None) -> Call[types.
 def lyrics(wish: types.LyricsWish) -> Call[types.Lyrics]:
     """The lyrics of a song."""
     return Call("POST", "lyrics", lambda response: types.lyrics(response.json()), json=wish)
+
+
+def melody(wish: types.MelodyWish, tune: File | None) -> Call[types.Melody]:
+    """A piece of music, which follows `tune` if there is one."""
+
+    def read(response: httpx.Response) -> types.Melody:
+        return types.melody(response.content, response.headers)
+
+    if tune is None:
+        return Call("POST", "melodies", read, json=wish)
+    return Call("POST", "melodies", read, form=melody_form(wish), upload=Upload(tune))
+
+
+def melody_form(wish: Mapping[str, Any]) -> dict[str, str]:
+    """The same wish as the fields of a form."""
+    return {
+        name: json.dumps(value) if name == "sections" else str(value)
+        for name, value in wish.items()
+    }
+
+
+def melody_genres(model: str | None) -> Call[list[types.MelodyGenre]]:
+    """The genres of music that a model knows."""
+    path = "melodies/genres" + (f"?model={quote(model, safe='')}" if model else "")
+    return Call("GET", path, lambda response: types.melody_genres(response.json()))
 
 
 def voices() -> Call[list[types.Voice]]:

@@ -8,7 +8,17 @@ import httpx
 from orfeon import calls
 from orfeon.calls import File
 from orfeon.transport import AsyncTransport, Transport
-from orfeon.types import Classification, Lyrics, LyricsWish, Model, QueueEntry, Voice
+from orfeon.types import (
+    Classification,
+    Lyrics,
+    LyricsWish,
+    Melody,
+    MelodyGenre,
+    MelodyWish,
+    Model,
+    QueueEntry,
+    Voice,
+)
 
 
 class Orfeon:
@@ -46,6 +56,18 @@ class Orfeon:
     def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """The lyrics of a song: see `LyricsWish` for what can be asked for."""
         return self._transport.send(calls.lyrics(wish))
+
+    def melody(self, follow: File | None = None, **wish: Unpack[MelodyWish]) -> Melody:
+        """Music, composed and played: see `MelodyWish` for what can be asked for.
+
+        `follow` is a recording whose melody to follow, for models that can. Raises `OSError` if
+        it cannot be read.
+        """
+        return self._transport.send(calls.melody(wish, follow))
+
+    def melody_genres(self, model: str | None = None) -> list[MelodyGenre]:
+        """The genres that `melody` can be asked for."""
+        return self._transport.send(calls.melody_genres(model))
 
     def voices(self) -> list[Voice]:
         """The voices that speech can be asked for."""
@@ -115,6 +137,14 @@ class AsyncOrfeon:
     async def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """See `Orfeon.write_lyrics`."""
         return await self._transport.send(calls.lyrics(wish))
+
+    async def melody(self, follow: File | None = None, **wish: Unpack[MelodyWish]) -> Melody:
+        """See `Orfeon.melody`."""
+        return await self._transport.send(calls.melody(wish, follow))
+
+    async def melody_genres(self, model: str | None = None) -> list[MelodyGenre]:
+        """See `Orfeon.melody_genres`."""
+        return await self._transport.send(calls.melody_genres(model))
 
     async def voices(self) -> list[Voice]:
         """See `Orfeon.voices`."""

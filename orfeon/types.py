@@ -1,8 +1,10 @@
 """What the client gives back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypedDict
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Required, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,66 @@ class Lyrics:
             "\n".join([f"[{section.kind.capitalize()}]", *(line.text for line in section.lines)])
             for section in self.sections
         )
+
+
+class MelodySection(TypedDict, total=False):
+    """A part of a piece: its `kind`, such as verse, and the syllables of its `lines`, if any."""
+
+    kind: Required[str]
+    lines: list[int]
+
+
+class MelodyWish(TypedDict, total=False):
+    """Music to make. What is left out is the genre's choice, or nobody's.
+
+    `duration` is in seconds, 1 to 180, `tempo` in quarter notes per minute, `key` such as
+    `A minor`; `sections` are the form, with a note for each syllable of their lines; `prompt` is
+    for models that read words. `response_format` is mp3, wav, flac, ogg, midi, musicxml, or zip
+    with everything. The same `seed` and wish give the same notes; without, others.
+    """
+
+    model: str
+    genre: str
+    mood: str
+    prompt: str
+    duration: float
+    tempo: float
+    key: str
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+    guidance: float
+    sections: list[MelodySection]
+    response_format: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Melody:
+    """A file of music, of `duration` seconds. The same `seed` and wish give its notes again.
+
+    `tempo` and `key` are None where the model does not say.
+    """
+
+    content: bytes = field(repr=False)
+    seed: int
+    duration: float
+    tempo: float | None = None
+    key: str | None = None
+
+    def write_to_file(self, path: str | PathLike[str]) -> None:
+        """Writes the file. Raises `OSError`."""
+        Path(path).write_bytes(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class MelodyGenre:
+    """A genre of music, and its slowest and fastest tempo, quarter notes per minute."""
+
+    id: str
+    slowest: float
+    fastest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +239,23 @@ def lyrics(body: Mapping[str, Any]) -> Lyrics:
         seed=body["seed"],
         sections=tuple(sections),
     )
+
+
+def melody(content: bytes, headers: Mapping[str, str]) -> Melody:
+    """Reads the answer of `/v1/melodies`."""
+    tempo = headers.get("x-melody-tempo")
+    return Melody(
+        content,
+        seed=int(headers["x-melody-seed"]),
+        duration=float(headers["x-melody-duration"]),
+        tempo=None if tempo is None else float(tempo),
+        key=headers.get("x-melody-key"),
+    )
+
+
+def melody_genres(body: Mapping[str, Any]) -> list[MelodyGenre]:
+    """Reads the answer of `/v1/melodies/genres`."""
+    return [MelodyGenre(row["id"], row["slowest"], row["fastest"]) for row in body["data"]]
 
 
 def voices(body: Mapping[str, Any]) -> list[Voice]:

@@ -9,6 +9,7 @@ from orfeon.cli import keys, models, train
 from orfeon.cli.audio import classify, speak, transcribe
 from orfeon.cli.chat import chat
 from orfeon.cli.lyrics import lyrics
+from orfeon.cli.melody import melody
 from orfeon.cli.output import one_sentence
 from orfeon.cli.ps import ps
 from orfeon.cli.queue import queue
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Orfeón: voice and music AI on your own machines.",
 )
-for command in (serve, chat, lyrics, transcribe, speak, classify, ps, queue):
+for command in (serve, chat, lyrics, melody, transcribe, speak, classify, ps, queue):
     app.command()(one_sentence(command))
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")

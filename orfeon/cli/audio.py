@@ -1,14 +1,11 @@
 """`orfeon transcribe`, `speak` and `classify`: sound to words, words to sound, sound to mood."""
 
 import json
-import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
@@ -25,6 +22,7 @@ from orfeon.cli.options import (
     connected,
 )
 from orfeon.cli.output import complain, printable, sentence_of, write
+from orfeon.cli.writing import written
 from orfeon.errors import OrfeonError
 from orfeon.fault import Fault
 from orfeon.types import Classification
@@ -114,31 +112,12 @@ def speak(
     call: Call[None] = Call("POST", "audio/speech", lambda response: None, json=body)
     with (
         connected(home, base_url, api_key) as gateway,
-        _written(output) as file,
+        written(output) as file,
         gateway.stream(call) as response,
     ):
         for piece in response.iter_bytes():
             file.write(piece)
             file.flush()
-
-
-@contextmanager
-def _written(output: Path) -> Iterator[BinaryIO]:
-    """A file that is there, whole, once the block has succeeded; for '-' stdout."""
-    if output == Path("-"):
-        yield sys.stdout.buffer
-        return
-    if output.is_symlink() or (output.exists() and not output.is_file()):
-        with output.open("wb") as file:  # A device, a pipe or a link: to be written, not replaced.
-            yield file
-        return
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            yield file
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def classify(

@@ -5,11 +5,15 @@ import base64
 import io
 import json
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from orfeon import AsyncOrfeon, OrfeonError
 from orfeon.api.melody.v1 import melody_pb2 as pb
+from orfeon.cli.app import app
 from services.runtime.errors import Internal, InvalidAudio, InvalidRequest, Overloaded
 from tests.fakes.gateway import Stage, stage
 
@@ -228,3 +232,22 @@ async def test_a_key_needs_the_scope(stage: Stage) -> None:
         assert (await client.get("/v1/melodies/genres")).status_code == 403
         body = {"text": "rain"}
         assert (await client.post("/v1/sound-generation", json=body)).status_code == 403
+
+
+async def test_the_client_of_ours_and_the_command_do_all_of_it(
+    stage: Stage, tmp_path: Path
+) -> None:
+    async with AsyncOrfeon(stage.url, stage.secret) as client:
+        tune = await client.melody(b"RIFF", genre="rock", sections=[{"kind": "verse"}], seed=7)
+        assert (tune.content, tune.seed, tune.duration, tune.tempo) == (SOUND, 7, 30, 120)
+        assert [genre.id for genre in await client.melody_genres()] == ["rock"]
+        with pytest.raises(OrfeonError, match="duration"):
+            await client.melody(duration=181)
+    for name, content in (("a.mp3", SOUND), ("b.mid", b"MThd"), ("c.zip", b"PK")):
+        options = ("--base-url", stage.url, "--api-key", stage.secret, "--home", str(tmp_path))
+        done = await asyncio.to_thread(
+            CliRunner().invoke, app, ["melody", "-o", str(tmp_path / name), *options]
+        )
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr == "seed 11\n"
+        assert (tmp_path / name).read_bytes().startswith(content)

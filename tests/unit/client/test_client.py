@@ -73,6 +73,45 @@ def test_bytes_and_open_files_are_recordings_too(file: calls.File) -> None:
     assert client(handler).classify(file).best.label == "happy"
 
 
+MELODY = {"x-melody-seed": "7", "x-melody-duration": "30.5", "x-melody-key": "A minor"}
+
+
+def test_a_melody_is_a_file_that_says_how_to_get_it_again(tmp_path: Path) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        wish = {"genre": "rock", "sections": [{"kind": "verse", "lines": [8]}]}
+        assert json.loads(request.read()) == wish
+        return httpx.Response(200, content=b"ID3", headers=MELODY)
+
+    tune = client(handler).melody(genre="rock", sections=[{"kind": "verse", "lines": [8]}])
+    tune.write_to_file(tmp_path / "tune.mp3")
+    assert (tmp_path / "tune.mp3").read_bytes() == b"ID3"
+    assert (tune.seed, tune.duration, tune.tempo, tune.key) == (7, 30.5, None, "A minor")
+
+
+async def test_a_melody_to_follow_goes_with_the_wish() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        body = request.read()
+        for part in (b"RIFFdata", b'name="duration"', b'[{"kind": "verse"}]'):
+            assert part in body
+        return httpx.Response(200, content=b"ID3", headers=MELODY | {"x-melody-tempo": "96"})
+
+    transport = httpx.MockTransport(handler)
+    async with orfeon.AsyncOrfeon("http://gateway.test", transport=transport) as gateway:
+        tune = await gateway.melody(b"RIFFdata", duration=30.5, sections=[{"kind": "verse"}])
+    assert (tune.content, tune.tempo) == (b"ID3", 96)
+
+
+def test_genres_of_music_are_typed() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.url.params.get("model") in (None, "a/b c")
+        row = {"id": "rock", "object": "genre", "slowest": 100, "fastest": 150}
+        return httpx.Response(200, json={"object": "list", "data": [row]})
+
+    with client(handler) as gateway:
+        assert gateway.melody_genres() == [orfeon.MelodyGenre("rock", 100, 150)]
+        assert gateway.melody_genres("a/b c") == gateway.melody_genres()
+
+
 def test_models_and_voices_are_typed() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/v1/audio/voices":
