@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from services.runtime.errors import ContentTooLarge, InvalidRequest, OrfeonError
+from services.runtime.storage import storing
 
 #: Files up to this size stay in memory; larger ones go to an unnamed temporary file.
 IN_MEMORY_BYTES = 1 << 20
@@ -32,8 +33,8 @@ async def received(
     """Yields the config and the whole recording as a file at its start.
 
     `check` sees the config before the recording is kept, and may refuse it. The file has no name
-    and is gone when the block ends. Raises `InvalidRequest` for messages out of order and
-    `ContentTooLarge` as soon as the limit is passed.
+    and is gone when the block ends. Raises `InvalidRequest` for messages out of order,
+    `ContentTooLarge` as soon as the limit is passed, and `InsufficientStorage`.
     """
     first = await anext(aiter(parts), None)
     if first is None or first.WhichOneof("part") != "config":  # type: ignore[attr-defined]
@@ -54,7 +55,8 @@ async def received(
                 raise ContentTooLarge(
                     f"The file is larger than the limit of {limit_bytes} bytes.", param="file"
                 )
-            file.write(part.audio)
+            with storing():
+                file.write(part.audio)
         file.seek(0)
         yield first.config, cast(BinaryIO, file)
 
