@@ -21,7 +21,11 @@ CONTAINERS = {
     "lyrics": Path("services/lyrics"),
     "speech": Path("services/speech"),
     "emotion": Path("services/emotion"),
+    "melody": Path("services/melody"),
 }
+#: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
+#: plays sound, which nobody needs to compute it, and comes as source alone.
+BESIDE = {"melody": ("tinysoundfont==0.3.7", "pyaudio")}
 
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
@@ -39,11 +43,14 @@ def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
 
 
 def model_packages(folder: Path) -> list[str]:
-    """The `name==version` of every package that holds files of the folder's default models."""
+    """The `name==version` of every package that holds files of the folder's default models.
+
+    Names are as a lock spells them.
+    """
     manifests = map(read_manifest, sorted((ROOT / folder).glob("models/*/model.yaml")))
     return sorted(
         {
-            source.package
+            source.package.lower().replace("_", "-")
             for manifest in manifests
             if manifest.default
             for file in manifest.files.values()
@@ -58,7 +65,12 @@ def main() -> None:
         # The images share the layer of the runtime's dependencies, so they agree on its versions.
         same = [] if extra == "runtime" else ["--constraints", str(RUNTIME)]
         target = folder / "requirements.lock"
-        compile_lock("pyproject.toml", "--extra", extra, *same, target=target)
+        requirement, unwanted = BESIDE.get(extra, ("", ""))
+        beside = ["-", "--no-emit-package", unwanted] if requirement else []
+        compile_lock(
+            "pyproject.toml", *beside, "--extra", extra, *same,
+            target=target, requirements=requirement,
+        )  # fmt: skip
         if packages := model_packages(folder):
             # Without dependencies: these packages are wanted for their files alone.
             text = "\n".join(packages)

@@ -59,10 +59,10 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
             {"capabilities": {name: {"enabled": False} for name in CAPABILITIES}},
             "No capability is on",
         ),
-        ({"capabilities": {"song": {}}}, "capabilities.song.image.repository is empty"),
+        ({"capabilities": {"choir": {}}}, "capabilities.choir.image.repository is empty"),
         (
-            {"capabilities": {"song": {"image": {"repository": "orfeon-song"}}}},
-            "capabilities.song.service is empty",
+            {"capabilities": {"choir": {"image": {"repository": "orfeon-choir"}}}},
+            "capabilities.choir.service is empty",
         ),
         (
             {"capabilities": {"triton": {"service": "a.B", "image": {"repository": "x"}}}},
@@ -90,11 +90,12 @@ def test_an_impossible_combination_fails_with_a_sentence(values: dict[str, Any],
 
 
 def test_a_new_capability_needs_only_its_image_and_its_service() -> None:
-    song = {"image": {"repository": "orfeon-song"}, "service": "orfeon.api.song.v1.SongService"}
-    rendered = render({"capabilities": {"song": song}})
-    assert "prod-orfeon-song" in rendered["capabilities-service.yaml"]
-    assert "ORFEON_SONG_ADDRESS" in rendered["capabilities-deployment.yaml"]
-    assert "ORFEON_GATEWAY_UPSTREAMS__SONG" in rendered["gateway-deployment.yaml"]
+    service = "orfeon.api.choir.v1.ChoirService"
+    choir = {"image": {"repository": "orfeon-choir"}, "service": service}
+    rendered = render({"capabilities": {"choir": choir}})
+    assert "prod-orfeon-choir" in rendered["capabilities-service.yaml"]
+    assert "ORFEON_CHOIR_ADDRESS" in rendered["capabilities-deployment.yaml"]
+    assert "ORFEON_GATEWAY_UPSTREAMS__CHOIR" in rendered["gateway-deployment.yaml"]
 
 
 def _leaves(schema: dict[str, Any], root: dict[str, Any], path: str = "") -> set[str]:

@@ -4,10 +4,19 @@
 - {name: ORFEON_LOG_LEVEL, value: {{ .root.Values.logLevel }}}
 - {name: {{ .prefix }}_ADDRESS, value: "0.0.0.0:50051"}
 - {name: {{ .prefix }}_METRICS_PORT, value: "9090"}
-- {name: {{ .prefix }}_ENGINE, value: {{ .capability.engine | quote }}}
+{{- with .capability.engine }}
+- {name: {{ $.prefix }}_ENGINE, value: {{ . | quote }}}
+{{- end }}
 - {name: {{ .prefix }}_SLOTS, value: {{ .capability.slots | quote }}}
 - {name: {{ .prefix }}_MAX_QUEUED, value: {{ .capability.maxQueued | quote }}}
 - {name: {{ .prefix }}_DRAIN_SECONDS, value: {{ .capability.drainSeconds | quote }}}
+{{- $on := include "orfeon.capabilities" .root | fromYaml }}
+{{- range .capability.upstreams }}
+{{- if hasKey $on . }}
+- name: {{ $.prefix }}_UPSTREAMS__{{ upper . }}
+  value: {{ include "orfeon.capabilityAddress" (dict "root" $.root "name" .) }}
+{{- end }}
+{{- end }}
 {{- if and (eq .capability.engine "triton") .root.Values.triton.enabled }}
 - name: {{ .prefix }}_TRITON_URL
   value: {{ include "orfeon.fullname" .root }}-triton.{{ include "orfeon.namespaceDomain" .root }}:8001
@@ -22,6 +31,11 @@
 - {name: {{ .prefix }}_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
 {{- end }}
 {{- include "orfeon.extraEnv" .capability }}
+{{- end -}}
+
+{{/* Where a capability is called. Takes {root, name}. */}}
+{{- define "orfeon.capabilityAddress" -}}
+dns:///{{ include "orfeon.fullname" .root }}-{{ .name }}.{{ include "orfeon.namespaceDomain" .root }}:50051
 {{- end -}}
 
 {{/* Threads for one request: the CPU limit in whole cores, over the slots unless these share them.

@@ -8,7 +8,7 @@
 - {name: ORFEON_GATEWAY_DRAIN_SECONDS, value: {{ .Values.gateway.drainSeconds | quote }}}
 {{- range $name, $_ := include "orfeon.capabilities" . | fromYaml }}
 - name: ORFEON_GATEWAY_UPSTREAMS__{{ upper $name }}
-  value: dns:///{{ include "orfeon.fullname" $root }}-{{ $name }}.{{ include "orfeon.namespaceDomain" $root }}:50051
+  value: {{ include "orfeon.capabilityAddress" (dict "root" $root "name" $name) }}
 {{- end }}
 {{- with .Values.gateway.database.secretName }}
 - name: ORFEON_GATEWAY_DATABASE_URL
