@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import symusic
 
@@ -50,7 +51,7 @@ def grooves(folder: Path) -> Iterator[Groove]:
 
 
 def _bars(path: Path) -> Iterator[DrumBar]:
-    score = symusic.Score(str(path))
+    score: Any = symusic.Score(str(path))
     sixteenth = score.tpq / 4
     hits: dict[int, set[tuple[int, str]]] = {}
     for note in score.tracks[0].notes:

@@ -38,7 +38,7 @@ def rotated(values: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return values * cos + swapped * sin
 
 
-class Layer(nn.Module):
+class Layer(nn.Module):  # type: ignore[misc]
     """Attention and a feed-forward part, each with a normalisation before it."""
 
     def __init__(self, shape: Shape) -> None:
@@ -66,7 +66,7 @@ class Layer(nn.Module):
         return x + self.drop(self.down(functional.gelu(self.up(self.norm2(x)), approximate="tanh")))
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]
     """Tokens to the logits of what follows each."""
 
     def __init__(self, shape: Shape) -> None:

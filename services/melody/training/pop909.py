@@ -71,7 +71,7 @@ def _song(path: Path) -> Song | None:
     if len(downs) < 16 or np.mean(np.diff(downs) == 4) < 0.9:
         return None
     times = beats[:, 0]
-    score = symusic.Score(str(path)).to("second")
+    score: Any = symusic.Score(str(path)).to("second")  # type: ignore[attr-defined]
     tracks = {track.name: track.notes for track in score.tracks}
     melody, bridge, piano = (
         _notes(tracks.get(name, []), times) for name in ("MELODY", "BRIDGE", "PIANO")

@@ -105,4 +105,5 @@ def trained(folder: Path) -> Network:
     saved = torch.load(folder / CHECKPOINT, weights_only=True)
     network = Network(Shape(**saved["shape"]))
     network.load_state_dict(saved["network"])
-    return network.eval()
+    network.eval()
+    return network
