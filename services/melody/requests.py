@@ -1,6 +1,5 @@
 """Messages of the melody contract -> what a musician is asked, checked field by field."""
 
-import re
 import secrets
 import unicodedata
 from typing import Any, get_args
@@ -20,6 +19,8 @@ from services.melody.engine import (
     SectionKind,
     Task,
 )
+from services.melody.keys import key_of, name_of
+from services.melody.mood import MOODS
 from services.runtime.encode import AudioFormat
 from services.runtime.errors import InvalidAudio, InvalidRequest, ModelLoadFailed
 from services.runtime.manifest import Manifest
@@ -32,9 +33,6 @@ SHORTEST_TUNE, SOFTEST_TUNE = 0.5, 1e-3
 #: What nothing is said of, for estimates alone: the length of a piece and of a sung line, seconds.
 TYPICAL_SECONDS, SECONDS_PER_LINE = 30.0, 4.0
 
-#: What the listener shall feel: labels as classifiers of emotion have them.
-MOODS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-
 #: Optional field -> lowest and highest value.
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),
@@ -43,7 +41,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "guidance": (0.0, 10.0),
 }
 _KINDS: tuple[SectionKind, ...] = get_args(SectionKind)
-_KEY = re.compile(r"([A-G])([#b]?) (major|minor)", re.IGNORECASE)
 
 _TASKS: dict[int, Task] = {
     melody_pb2.TASK_UNSPECIFIED: "music",
@@ -166,8 +163,9 @@ def _genre(name: str, manifest: Manifest) -> str:
 
 
 def _mood(mood: str) -> str:
-    if mood and mood not in MOODS:
-        raise InvalidRequest(f"mood must be one of {', '.join(MOODS)}.", param="mood")
+    if mood not in MOODS:
+        known = ", ".join(filter(None, MOODS))
+        raise InvalidRequest(f"mood must be one of {known}.", param="mood")
     return mood
 
 
@@ -195,15 +193,7 @@ def _tempo(tempo: float) -> float | None:
 
 
 def _key(key: str) -> str:
-    if not key:
-        return ""
-    found = _KEY.fullmatch(" ".join(key.split()))
-    if found is None:
-        raise InvalidRequest(
-            "key must be a tonic and a mode, such as C major, F# minor or Bb major.", param="key"
-        )
-    tonic, accidental, mode = found.groups()
-    return f"{tonic.upper()}{accidental.lower()} {mode.lower()}"
+    return name_of(key_of(key)) if key else ""
 
 
 def _sampling(config: melody_pb2.ComposeConfig) -> dict[str, Any]:

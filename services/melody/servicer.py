@@ -67,7 +67,7 @@ class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
                 asked = replace(asked, tune=await self._tune(file))
 
                 def compose(cancelled: Cancellation) -> Iterator[Response]:
-                    answer = _Answer(manifest.name, asked.seed, file_format)
+                    answer = Answer(manifest.name, asked.seed, file_format)
                     for piece in leased.model.compose(asked, cancelled):
                         yield from answer.messages(piece)
                     yield from answer.end()
@@ -110,7 +110,7 @@ class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
         )
 
 
-class _Answer:
+class Answer:
     """One piece of music on its way: what the musician makes, as messages."""
 
     def __init__(self, model: str, seed: int, file_format: AudioFormat) -> None:
