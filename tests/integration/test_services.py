@@ -25,6 +25,8 @@ from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
 from services.lyrics.__main__ import LYRICS
 from services.lyrics.settings import LyricsSettings
+from services.melody.__main__ import MELODY
+from services.melody.settings import MelodySettings
 from services.runtime.server import Capability, Container
 from services.runtime.settings import ServiceSettings
 from services.speech.__main__ import SPEECH
@@ -56,6 +58,7 @@ CASES = [
     Case(LYRICS, LyricsSettings, "WriteLyrics", [{"sections": [2], "lines": 1}], "VERSE"),
     Case(SPEECH, SpeechSettings, "ListVoices", [{}], "joe"),
     Case(EMOTION, EmotionSettings, "Classify", [{"config": {}}, {"audio": CLIP}], "neutral"),
+    Case(MELODY, MelodySettings, "ListGenres", [{}], "rock"),
 ]
 
 
