@@ -73,7 +73,7 @@ class _Group:
         self.kind, self.pace, self.syllables = section.kind, pace, section.syllables
         self.count = 0
         self.least = sum(map(least, section.syllables)) or 1
-        self.natural = sum(wanted(each, pace) for each in section.syllables) or _BARS[section.kind]
+        self.natural = sum(wanted(section.syllables, pace)) or _BARS[section.kind]
         self.bars = self.natural
 
     @property

@@ -1,8 +1,8 @@
 """What `model.yaml` says of a genre under `options.genres`: data, so that adding one is no code."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from services.melody.band import Band
 from services.melody.engine import SectionKind
@@ -84,15 +84,18 @@ class GenreProfile(BaseModel):
         return controls
 
 
+_PROFILES = TypeAdapter(dict[str, GenreProfile])
+
+
 def profiles_of(manifest: Manifest) -> dict[str, GenreProfile]:
     """The genres of a model, the default first. Raises `ModelLoadFailed` naming the option."""
-    found: dict[str, Any] = manifest.options.get("genres", {})
+    found = manifest.options.get("genres", {})
     try:
-        profiles = {name: GenreProfile.model_validate(each) for name, each in found.items()}
+        profiles = _PROFILES.validate_python(found)
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelLoadFailed(
-            f"The model.yaml of {manifest.name} is wrong in options.genres, "
+            f"The model.yaml of {manifest.name} is wrong in options.genres."
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
         ) from error
     if not profiles:

@@ -1,10 +1,14 @@
 """How the lines of a section share its bars."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: The most syllables that a bar may hold.
 DENSEST = 12
+#: A line of so many times the mean's syllables has bars of its own; and the share of a bar that
+#: its lines may be too long for before they have one more.
+_LONG, _GIVE = 1.5, 0.2
 #: A line that is given more than this many times the bars it wants leaves the rest to the band.
 _STRETCH = 2
 
@@ -17,9 +21,21 @@ class Layout:
     tail: int
 
 
-def wanted(syllables: int, pace: float) -> int:
-    """The bars that a line takes where there is room: `pace` syllables each."""
-    return max(1, least(syllables), round(syllables / pace))
+def wanted(syllables: Sequence[int], pace: float) -> list[int]:
+    """The bars that lines take where there is room, about `pace` syllables each.
+
+    All of a section the same, but for lines much longer than the others.
+    """
+    if not syllables:
+        return []
+    mean = sum(syllables) / len(syllables)
+    return [
+        max(
+            least(count),
+            math.ceil(max(mean, count if count > _LONG * mean else 0) / pace - _GIVE),
+        )
+        for count in syllables
+    ]
 
 
 def least(syllables: int) -> int:
@@ -29,7 +45,7 @@ def least(syllables: int) -> int:
 
 def layout(syllables: Sequence[int], bars: int, pace: float) -> Layout:
     """Shares `bars` out. Raises `ValueError` for fewer than the lines need."""
-    lines = [wanted(count, pace) for count in syllables]
+    lines = wanted(syllables, pace)
     spare = bars - sum(lines)
     while spare < 0:
         # The line whose bars are emptiest gives one up; of equal ones the last.
