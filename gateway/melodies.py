@@ -45,6 +45,9 @@ _ARTIFACTS: "dict[MelodyFormat, tuple[melody_pb2.ArtifactKind.ValueType, ...]]" 
 _NAMES: dict[MelodyFormat, str] = {"midi": "melody.mid", "musicxml": "melody.musicxml"}
 _SCORE = "score.json"
 
+#: Fields of the contract that follow from one of ours.
+_PARAMS: dict[str | None, str] = dict.fromkeys(("artifacts", "silent"), "response_format")
+
 #: Fields that have one name here and in the contract.
 _FIELDS = ("genre", "mood", "prompt", "key", "tempo", "seed")
 _SAMPLING = ("temperature", "top_k", "top_p", "guidance")
@@ -171,9 +174,13 @@ async def _zip(pieces: Pieces, headers: dict[str, str]) -> AsyncGenerator[bytes,
 async def _complete(pieces: Pieces) -> Pieces:
     """The pieces; raises `Internal` where the last is missing."""
     finished = False
-    async for piece in pieces:
-        finished = piece.HasField("finished")
-        yield piece
+    try:
+        async for piece in pieces:
+            finished = piece.HasField("finished")
+            yield piece
+    except InvalidRequest as error:
+        error.param = _PARAMS.get(error.param, error.param)
+        raise
     if not finished:
         raise Internal("The service ended its answer too soon.")
 

@@ -159,6 +159,7 @@ async def test_everything_as_events(stage: Stage) -> None:
     [
         (InvalidRequest("There is no genre 'x'; use one of pop.", param="genre"), 400, "genre"),
         (InvalidAudio("The recording is silent.", param="file"), 400, "file"),
+        (InvalidRequest("This model writes no notes.", param="artifacts"), 400, "response_format"),
         (Overloaded("Full.", retry_after=2), 429, None),
     ],
 )
