@@ -218,6 +218,7 @@ class Limiter:
         peaks = np.abs(held[block : (count + 1) * block]).reshape(count, -1).max(axis=1)
         # Between samples the sound is rarely twice as high as at them.
         loud = np.flatnonzero(peaks > self._CEILING / 2)
+        # A thousand blocks at a time: what lies between them needs four times their memory.
         for some in np.array_split(loud, math.ceil(len(loud) / 1000)) if len(loud) else ():
             around = np.arange(-margin, block + margin) + starts[some][:, None]
             between = resample_poly(held[around], 4, 1, axis=1)[:, 4 * margin : -4 * margin]
