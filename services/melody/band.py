@@ -15,6 +15,7 @@ class Instrument(BaseModel):
     program: Annotated[int, Field(ge=0, le=127)]
     """General MIDI's number, counted from 0."""
     gain_db: Annotated[float, Field(ge=-40, le=12)] = 0.0
+    """A matter of taste: at 0 every instrument is as loud as its part should be."""
     pan: Annotated[float, Field(ge=-1, le=1)] = 0.0
     """From -1, left, to 1, right."""
 

@@ -1,35 +1,24 @@
 """Notes in, sound out: the band plays through a SoundFont, passage by passage."""
 
-import heapq
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-# The package's public `Synth` cannot share one SoundFont between synthesizers: each would read
-# the file again.
-from tinysoundfont import _tinysoundfont
-
-from services.melody.band import Band, Instrument
-from services.melody.composition import BEATS, PARTS, Note, Part, Passage, Plan
+from services.melody.band import Band
+from services.melody.composition import BEATS, PARTS, Part, Passage, Plan
 from services.melody.engine import Samples, Stem
-from services.melody.performance import performed
 from services.melody.room import Room
-from services.runtime.errors import ModelLoadFailed
+from services.melody.synthesizer import Instruments, PartPlayer
 from services.runtime.loudness import Normaliser
 from services.runtime.worker import Cancellation
 
 #: Sound is made in pieces of at most this many seconds.
 _PIECE_SECONDS = 8.0
-#: The synthesizer holds the interpreter's lock while it renders: no longer than so many samples.
-_SLICE = 8192
 #: How much of each part goes into the room.
 _SENDS: dict[Part, float] = {"lead": 1.0, "chords": 0.8, "bass": 0.05, "drums": 0.4}
-#: Drums ring as long as they like, up to so many beats.
-_RING = 4.0
 _FADE_SECONDS = 0.5
-_MAX_VOICES = 96
 
 
 class Player:
@@ -37,10 +26,7 @@ class Player:
 
     def __init__(self, soundfont: Path, rate: int = 44100) -> None:
         """Reads the SoundFont. Raises `ModelLoadFailed` where there is none."""
-        try:
-            self._font = _tinysoundfont.SoundFont(str(soundfont))
-        except RuntimeError as error:
-            raise ModelLoadFailed(f"{soundfont.name} is no SoundFont that can be read.") from error
+        self._instruments = Instruments(soundfont, rate)
         self._rate = rate
 
     def play(
@@ -94,7 +80,7 @@ class Player:
         """The sound of some parts together, as loud as it happens to be."""
         per_beat = 60 / plan.tempo * self._rate
         players = [
-            _Player(self._font, self._rate, per_beat, part, band.instrument(part)) for part in parts
+            self._instruments.taken_by(part, band.instrument(part), per_beat) for part in parts
         ]
         room = Room(self._rate)
         total = round(plan.seconds * self._rate)
@@ -113,66 +99,6 @@ class Player:
                 fade.apply(piece, at)
                 yield piece
                 at = until
-
-
-class _Player:
-    """One part and the synthesizer it is played on. Frames are counted from the start."""
-
-    def __init__(
-        self,
-        font: _tinysoundfont.SoundFont,
-        rate: int,
-        per_beat: float,
-        part: Part,
-        instrument: Instrument,
-    ) -> None:
-        synth = _tinysoundfont.SoundFont(font)
-        synth.set_output(_tinysoundfont.OutputMode.StereoInterleaved, rate, 0.0)
-        synth.set_max_voices(_MAX_VOICES)
-        synth.channel_set_preset_number(0, instrument.program, part == "drums")
-        synth.channel_set_pan(0, (instrument.pan + 1) / 2)
-        synth.channel_set_volume(0, 10 ** (instrument.gain_db / 20))
-        self._synth, self._per_beat = synth, per_beat
-        self.part: Part = part
-        # What is to come: frame, whether it begins a note (ends come first), pitch, velocity.
-        self._events: list[tuple[int, bool, int, int]] = []
-        self._held: dict[int, int] = {}
-        self._at = 0
-
-    def read(self, passage: Passage, beat: int) -> None:
-        """Takes the notes of a passage that starts at `beat`."""
-        for note in performed(passage, self.part):
-            start, end = self._frames(note, beat)
-            heapq.heappush(self._events, (start, True, note.pitch, note.velocity))
-            heapq.heappush(self._events, (end, False, note.pitch, 0))
-
-    def render(self, frames: int) -> Samples:
-        """The next frames, `(frames, 2)`."""
-        sound = np.zeros((frames, 2), np.float32)
-        start, end = self._at, self._at + frames
-        while self._at < end:
-            while self._events and self._events[0][0] <= self._at:
-                self._act(*heapq.heappop(self._events)[1:])
-            until = min(end, self._at + _SLICE)
-            if self._events:
-                until = min(until, self._events[0][0])
-            self._synth.render(sound[self._at - start : until - start], False)
-            self._at = until
-        return sound
-
-    def _frames(self, note: Note, beat: int) -> tuple[int, int]:
-        duration = max(note.duration, _RING) if self.part == "drums" else note.duration
-        start = round((beat + note.start) * self._per_beat)
-        return start, max(start + 1, round((beat + note.start + duration) * self._per_beat))
-
-    def _act(self, begins: bool, pitch: int, velocity: int) -> None:
-        """A key that is struck again while it is held is let go of first."""
-        held = self._held.get(pitch, 0)
-        if held == 1 or (begins and held):
-            self._synth.channel_note_off(0, pitch)
-        if begins:
-            self._synth.channel_note_on(0, pitch, velocity / 127)
-        self._held[pitch] = held + (1 if begins else -1)
 
 
 class _Fade:
@@ -198,7 +124,7 @@ def _cut(start: int, end: int, rate: int) -> list[int]:
     return [start + (end - start) * number // count for number in range(1, count + 1)]
 
 
-def _together(players: list[_Player], room: Room, frames: int) -> Samples:
+def _together(players: list[PartPlayer], room: Room, frames: int) -> Samples:
     mix = np.zeros((frames, 2), np.float32)
     sent = np.zeros(frames, np.float32)
     for player in players:

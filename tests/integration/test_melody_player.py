@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from services.melody.band import Band
+from services.melody.band import Band, Instrument
 from services.melody.composition import PARTS, Note, Part, Passage, Plan
 from services.melody.engine import Samples
 from services.melody.player import Player
@@ -131,6 +131,20 @@ def test_stems_add_up_to_the_mix(player: Player) -> None:
     apart = np.abs(mix - together).max(axis=1)
     assert np.median(apart[quiet]) < 1e-4
     assert np.corrcoef(mix.ravel(), together.ravel())[0, 1] > 0.99
+
+
+def test_whatever_the_melody_is_played_on_it_is_about_as_loud_beside_the_band(
+    player: Player,
+) -> None:
+    plan, passages = tune(seconds=8)
+    balances = []
+    for program in (0, 29, 73, 80):
+        band = BAND.model_copy(update={"lead": Instrument(program=program)})
+        stems = player.stems(plan, band, passages, Cancellation())
+        levels = {stem.part: loudness(stem.samples, RATE) for stem in stems}
+        balances.append(levels["lead"] - levels["bass"])
+    assert max(balances) - min(balances) < 6
+    assert min(balances) > 0
 
 
 def test_silence_is_no_reason_to_fail(player: Player) -> None:
