@@ -1,0 +1,1 @@
+"""Songs: everything joined into one piece of music, as jobs that survive."""

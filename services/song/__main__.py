@@ -1,0 +1,7 @@
+"""Starts the song container: `python -m services.song`."""
+
+from services.song.server import run
+from services.song.settings import SongSettings
+
+if __name__ == "__main__":
+    run(SongSettings())

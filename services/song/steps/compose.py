@@ -1,0 +1,116 @@
+"""The music of a song, fitted to its words."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from orfeon.api.melody.v1 import melody_pb2
+from services.runtime.connection import answers
+from services.runtime.errors import Internal, InvalidRequest
+from services.song.singing import Note
+from services.song.steps.making import Making, Output
+from services.song.words import Score, Words
+
+MUSIC, SCORE = "music.flac", "score.json"
+
+_ARTIFACTS = (
+    melody_pb2.ARTIFACT_KIND_MIDI,
+    melody_pb2.ARTIFACT_KIND_MUSICXML,
+    melody_pb2.ARTIFACT_KIND_STEMS,
+    melody_pb2.ARTIFACT_KIND_SCORE,
+)
+
+
+@dataclass(slots=True)
+class _Music:
+    """What has come of a piece of music."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    audio: bytearray = field(default_factory=bytearray)
+    artifacts: dict[str, bytearray] = field(default_factory=lambda: defaultdict(bytearray))
+    score: Score | None = None
+    finished: bool = False
+
+    def add(self, piece: melody_pb2.ComposeResponse) -> None:
+        match piece.WhichOneof("event"):
+            case "started":
+                self.facts = {
+                    "tempo": piece.started.tempo,
+                    "key": piece.started.key,
+                    "duration_seconds": piece.started.duration_seconds,
+                }
+            case "audio":
+                self.audio += piece.audio
+            case "artifact":
+                self.artifacts[piece.artifact.name] += piece.artifact.data
+            case "score":
+                self.score = _score(piece.score)
+            case "finished":
+                self.facts["duration_seconds"] = piece.finished.duration_seconds
+                self.finished = True
+
+
+async def compose(making: Making) -> Output:
+    """Leaves the music, its parts and documents, and the notes of each line."""
+    words = Words.from_json(await asyncio.to_thread(making.folder.artifact_bytes, "lyrics.json"))
+    music = await making.patience.until_done("melody", lambda: _played(making, words))
+    if music.score is None or len(music.score.lines) != len(words.lines):
+        raise InvalidRequest(
+            "The model that composes here writes no notes that words could be sung on; choose "
+            "another one as ORFEON_SONG_MELODY_MODEL.",
+            param="model",
+        )
+    kept = {MUSIC: bytes(music.audio), SCORE: music.score.to_json()}
+    await asyncio.to_thread(making.folder.keep, kept)
+    published = {name: bytes(data) for name, data in music.artifacts.items()}
+    await asyncio.to_thread(making.folder.publish, published)
+    return {"facts": music.facts, "files": [*kept, *published]}
+
+
+async def _played(making: Making, words: Words) -> _Music:
+    wish = making.wish
+    config = melody_pb2.ComposeConfig(
+        model=making.melody_model,
+        genre=wish.genre,
+        mood=making.mood,
+        duration_seconds=wish.seconds,
+        tempo=wish.tempo,
+        key=wish.key,
+        seed=making.seed,
+        sections=[
+            melody_pb2.Section(
+                kind=kind, lines=[melody_pb2.Line(syllables=line.syllables) for line in lines]
+            )
+            for kind, lines in words.sections()
+        ],
+        format=melody_pb2.AUDIO_FORMAT_FLAC,
+        artifacts=_ARTIFACTS,
+    )
+    call = making.upstreams.melody.Compose(_messages(config), metadata=making.context.metadata())
+    music = _Music()
+    async with aclosing(answers(call)) as pieces:
+        async for piece in pieces:
+            if piece.HasField("progress"):
+                making.reached(piece.progress.done)
+            music.add(piece)
+    if not music.finished:
+        raise Internal("The melody service ended its answer too soon.")
+    return music
+
+
+async def _messages(
+    config: melody_pb2.ComposeConfig,
+) -> AsyncIterator[melody_pb2.ComposeRequest]:
+    yield melody_pb2.ComposeRequest(config=config)
+
+
+def _score(score: melody_pb2.Score) -> Score:
+    return Score(
+        tuple(
+            tuple(Note(note.pitch, note.start, note.end) for note in line.notes)
+            for line in score.lines
+        )
+    )
