@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 import grpc
@@ -38,6 +39,8 @@ from services.runtime.worker import Cancellation
 
 #: Bytes of a file that one message carries.
 PART_BYTES = 128 * 1024
+#: Pieces made while another is encoded. A whole part may be one, so there are never many.
+AHEAD = 1
 
 Response = melody_pb2.ComposeResponse
 
@@ -66,17 +69,18 @@ class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
             ) as leased:
                 asked = replace(asked, tune=await self._tune(file))
 
-                def compose(cancelled: Cancellation) -> Iterator[Response]:
-                    answer = Answer(manifest.name, asked.seed, file_format)
-                    for piece in leased.model.compose(asked, cancelled):
-                        yield from answer.messages(piece)
-                    yield from answer.end()
+                def compose(cancelled: Cancellation) -> Iterator[Piece]:
+                    return leased.model.compose(asked, cancelled)
 
-                async with worker.stream(compose) as messages:
-                    async for message in messages:
-                        if message.HasField("started"):
-                            leased.spent(message.started.duration_seconds)
-                        yield message
+                answer = Answer(manifest.name, asked.seed, file_format)
+                async with worker.stream(compose, AHEAD) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Started):
+                            leased.spent(piece.seconds)
+                        for message in await worker.run(partial(answer.messages, piece)):
+                            yield message
+                for message in await worker.run(answer.end):
+                    yield message
 
     def _check(self, config: melody_pb2.ComposeConfig) -> None:
         """Refuses before a recording is read what could be refused after."""
@@ -120,31 +124,31 @@ class Answer:
         self._started: Started | None = None
         self._encoder: Encoder | None = None
 
-    def messages(self, piece: Piece) -> Iterator[Response]:
-        """What is sent of the next thing made; encodes sound, so call it in a thread."""
+    def messages(self, piece: Piece, cancelled: Cancellation) -> list[Response]:
+        """What is sent of the next thing made. Blocking. Raises `Cancelled`."""
         match piece:
             case Started():
                 self._started = piece
-                yield Response(started=self._opening(piece))
+                return [Response(started=self._opening(piece))]
             case Progress():
-                yield Response(progress=melody_pb2.Progress(done=min(max(piece.done, 0.0), 1.0)))
+                return [Response(progress=melody_pb2.Progress(done=min(max(piece.done, 0.0), 1.0)))]
             case Sound():
-                yield from _audio(self._encode(piece))
+                return _audio(self._encode(piece))
             case Stem():
-                name = f"stem-{piece.part}.{self._format}"
-                yield from _artifact(name, encoded(piece.samples, self._format, self._rate))
+                data = encoded(piece.samples, self._format, self._rate, lambda: cancelled.is_set)
+                return _artifact(f"stem-{piece.part}.{self._format}", data)
             case Notation():
-                yield from _artifact(piece.name, piece.data)
+                return _artifact(piece.name, piece.data)
             case Score():
-                yield Response(score=_score(piece))
+                return [Response(score=_score(piece))]
 
-    def end(self) -> Iterator[Response]:
-        """The rest of the file, and the last message."""
-        if self._encoder is not None:
-            yield from _audio(self._encoder.finish())
+    def end(self, _cancelled: Cancellation) -> list[Response]:
+        """The rest of the file, and the last message. Blocking."""
+        rest = _audio(self._encoder.finish()) if self._encoder is not None else []
         if self._started is not None:
             finished = melody_pb2.Finished(duration_seconds=self._started.seconds)
-            yield Response(finished=finished)
+            rest.append(Response(finished=finished))
+        return rest
 
     @property
     def _rate(self) -> int:
@@ -168,14 +172,14 @@ class Answer:
         )
 
 
-def _audio(data: bytes) -> Iterator[Response]:
-    for part in _parts(data):
-        yield Response(audio=part)
+def _audio(data: bytes) -> list[Response]:
+    return [Response(audio=part) for part in _parts(data)]
 
 
-def _artifact(name: str, data: bytes) -> Iterator[Response]:
-    for part in _parts(data):
-        yield Response(artifact=melody_pb2.ArtifactPart(name=name, data=part))
+def _artifact(name: str, data: bytes) -> list[Response]:
+    return [
+        Response(artifact=melody_pb2.ArtifactPart(name=name, data=part)) for part in _parts(data)
+    ]
 
 
 def _parts(data: bytes) -> Iterator[bytes]:

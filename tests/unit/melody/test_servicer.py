@@ -166,8 +166,8 @@ def test_silence_and_a_blink_are_no_melody() -> None:
 
 def messages(*pieces: Piece) -> list[pb.ComposeResponse]:
     answer = Answer("tiny", 7, "wav")
-    sent = [message for piece in pieces for message in answer.messages(piece)]
-    return [*sent, *answer.end()]
+    sent = [message for piece in pieces for message in answer.messages(piece, Cancellation())]
+    return [*sent, *answer.end(Cancellation())]
 
 
 def test_large_files_go_in_parts_of_one_name() -> None:
