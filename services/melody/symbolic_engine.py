@@ -22,6 +22,7 @@ from services.melody.engine import (
 from services.melody.form import plan
 from services.melody.genre import GenreProfile, profiles_of
 from services.melody.keys import name_of
+from services.melody.musicxml import musicxml
 from services.melody.onnx_engine import OnnxNetwork
 from services.melody.player import Player
 from services.melody.settings import MelodySettings
@@ -109,7 +110,7 @@ class SymbolicMusician:
         if "midi" in request.artifacts:
             yield Notation("melody.mid", notation.midi(decided, band, written))
         if "musicxml" in request.artifacts:
-            yield Notation("melody.musicxml", notation.musicxml(decided, written))
+            yield Notation("melody.musicxml", musicxml(decided, written))
         if "score" in request.artifacts:
             yield notation.score(decided, written)
         if "stems" in request.artifacts:

@@ -71,8 +71,8 @@ def _song(path: Path) -> Song | None:
     if len(downs) < 16 or np.mean(np.diff(downs) == 4) < 0.9:
         return None
     times = beats[:, 0]
-    score: Any = symusic.Score(str(path)).to("second")  # type: ignore[attr-defined]
-    tracks = {track.name: track.notes for track in score.tracks}
+    score: Any = symusic.Score(str(path))
+    tracks = {track.name: track.notes for track in score.to("second").tracks}
     melody, bridge, piano = (
         _notes(tracks.get(name, []), times) for name in ("MELODY", "BRIDGE", "PIANO")
     )
