@@ -49,7 +49,7 @@ def offences(folder: str, forbidden: str) -> list[str]:
 
 
 def test_there_are_capabilities_to_check() -> None:
-    assert {"chat", "lyrics", "speech", "emotion"} <= CAPABILITIES
+    assert {"chat", "lyrics", "speech", "emotion", "melody", "song"} <= CAPABILITIES
 
 
 @pytest.mark.parametrize("capability", sorted(CAPABILITIES))
