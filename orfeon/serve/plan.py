@@ -63,7 +63,9 @@ def children(
 
     `environment` is what all children are given besides.
     """
-    threads = str(choices.threads or max(1, cores // len(choices.capabilities)))
+    # Who calls others waits most of the time.
+    busy = sum(name not in _CALLS for name in choices.capabilities)
+    threads = str(choices.threads or max(1, cores // max(1, busy)))
     addresses = {name: f"unix:{run / name}.sock" for name in choices.capabilities}
     shared = {
         **environment,
