@@ -64,7 +64,7 @@ def theme(tune: NDArray[np.float32], tempo: float) -> Theme:
     sung = _notes(_pitches(tune))
     if not sung:
         raise InvalidRequest(
-            "No melody is heard in the recording: sing or play single notes.", param="melody"
+            "No melody is heard in the recording: sing or play single notes.", param="file"
         )
     step = TUNE_RATE / _HOP * 15 / tempo
     first = sung[0][0]

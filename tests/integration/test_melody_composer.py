@@ -242,7 +242,7 @@ def test_a_tune_is_heard_in_the_piece(musician: Musician) -> None:
     [
         (MelodyRequest(1, task="sound", prompt="rain"), "task"),
         (MelodyRequest(1, genre="polka"), "genre"),
-        (MelodyRequest(1, tune=np.zeros(TUNE_RATE, np.float32)), "melody"),
+        (MelodyRequest(1, tune=np.zeros(TUNE_RATE, np.float32)), "file"),
         (MelodyRequest(1, sections=SONG, seconds=3.0), "duration"),
     ],
 )

@@ -47,7 +47,7 @@ def test_noise_does_not_hide_them() -> None:
 def test_where_no_pitch_is_heard_it_says_so(tune: NDArray[np.float32]) -> None:
     with pytest.raises(InvalidRequest, match="sing or play") as refused:
         theme(tune, tempo=100.0)
-    assert refused.value.param == "melody"
+    assert refused.value.param == "file"
 
 
 def test_a_theme_is_moved_onto_the_scale() -> None:
