@@ -75,7 +75,8 @@ def loudness(samples: Samples, rate: int) -> float:
     shortest = math.ceil(rate * _HOP_SECONDS) * _HOPS
     if 0 < len(samples) < shortest:
         samples = np.resize(samples, (shortest, samples.shape[1]))
-    meter.feed(samples)
+    for part in _parts(samples, rate):
+        meter.feed(part)
     return meter.loudness
 
 
@@ -106,7 +107,8 @@ def _gain(samples: Samples, rate: int, target: float, tries: int) -> float:
 def limit(samples: Samples, rate: int) -> Samples:
     """The same music with its true peaks below -1 dBTP."""
     limiter = Limiter(rate, samples.shape[1])
-    return np.concatenate([limiter.feed(samples), limiter.finish()])
+    limited = [limiter.feed(part) for part in _parts(samples, rate)]
+    return np.concatenate([*limited, limiter.finish()])
 
 
 class Normaliser:
@@ -232,6 +234,11 @@ class Limiter:
         recovered = np.arange(len(gains)) * self._recovery
         released = np.minimum.accumulate(gains - recovered) + recovered
         return np.asarray(np.minimum(released, 0.0), np.float64)
+
+
+def _parts(samples: Samples, rate: int) -> list[Samples]:
+    """Ten seconds at a time, since filters need several times the memory of what they are fed."""
+    return np.array_split(samples, range(10 * rate, len(samples), 10 * rate))
 
 
 def _finite(samples: Samples) -> Samples:
