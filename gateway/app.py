@@ -21,21 +21,25 @@ from gateway.routes.classification import classification_router
 from gateway.routes.completions import completions_router
 from gateway.routes.embeddings import embeddings_router
 from gateway.routes.health import health_router
+from gateway.routes.jobs import jobs_router
 from gateway.routes.lyrics import lyrics_router
 from gateway.routes.melody import melody_router
 from gateway.routes.models import models_router
 from gateway.routes.queue import queue_router
 from gateway.routes.residency import residency_router
 from gateway.routes.responses import responses_router
+from gateway.routes.songs import songs_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
 from gateway.settings import GatewaySettings
+from gateway.songcalls import SongCalls
 from gateway.upstreams import Upstreams
 from orfeon import __version__
 
 log = logging.getLogger(__name__)
 
 _EXPOSED = (
+    "location",
     "x-request-id",
     "x-request-priority",
     "openai-processing-ms",
@@ -71,6 +75,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     )
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
+    songs = SongCalls(upstreams, retries)
     app = FastAPI(
         title="Orfeón",
         version=__version__,
@@ -92,7 +97,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
@@ -107,6 +112,8 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),
         classification_router(gatekeeper, upstreams, retries),
+        songs_router(gatekeeper, songs),
+        jobs_router(gatekeeper, songs),
         models_router(gatekeeper, catalog),
         residency_router(gatekeeper, upstreams, retries, catalog),
         queue_router(gatekeeper, upstreams),

@@ -20,7 +20,7 @@ Body = TypeVar("Body", bound=JsonRequest)
 
 
 def body_of(
-    model: type[Body],
+    model: type[Body], file: str = "file"
 ) -> Callable[[Request], AsyncIterator[tuple[Body, Recording | None]]]:
     """A dependency that gives the body, and the recording in a form's field `file`, if any.
 
@@ -30,31 +30,33 @@ def body_of(
 
     async def read(request: Request) -> AsyncIterator[tuple[Body, Recording | None]]:
         try:
-            yield await _read(request, model)
+            yield await _read(request, model, file)
         finally:
             await request.close()
 
     return read
 
 
-def documented(model: type[JsonRequest], file: str, examples: dict[str, Any]) -> dict[str, Any]:
-    """How a route describes such a body to OpenAPI; `file` says what the recording is for."""
+def documented(
+    model: type[JsonRequest], meaning: str, examples: dict[str, Any], file: str = "file"
+) -> dict[str, Any]:
+    """How a route describes such a body to OpenAPI; `meaning` says what the recording is for."""
     schema = model.model_json_schema(ref_template=REFERENCE)
-    recording = {"type": "string", "format": "binary", "description": file}
-    form = {**schema, "properties": {**schema["properties"], "file": recording}}
+    recording = {"type": "string", "format": "binary", "description": meaning}
+    form = {**schema, "properties": {**schema["properties"], file: recording}}
     content = {JSON: {"schema": schema, "examples": examples}, FORM: {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-async def _read(request: Request, model: type[Body]) -> tuple[Body, Recording | None]:
+async def _read(request: Request, model: type[Body], name: str) -> tuple[Body, Recording | None]:
     recording = None
     if request.headers.get("content-type", "").lower().startswith(FORM):
         fields: Any = dict(await request.form())
-        file = fields.pop("file", None)
+        file = fields.pop(name, None)
         if isinstance(file, UploadFile):
-            recording = Recording(file)
+            recording = Recording(file, name)
         elif file is not None:
-            raise InvalidRequest("file must be a file, with a name.", param="file")
+            raise InvalidRequest(f"{name} must be a file, with a name.", param=name)
         texts = {name for name, f in model.model_fields.items() if _is_text(f.annotation)}
         fields = {n: value if n in texts else _value(value) for n, value in fields.items()}
     else:

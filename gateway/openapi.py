@@ -29,6 +29,7 @@ _MEANING: dict[int, tuple[str, str, str]] = {
     500: ("server_error", "internal_error", "The server failed to answer."),
     503: ("service_unavailable_error", "service_unavailable", "The service is down or restarting."),
     504: ("timeout_error", "deadline_exceeded", "The request did not finish in the time allowed."),
+    507: ("server_error", "insufficient_storage", "The disk that files are kept on is full."),
 }
 
 _EXAMPLES = {

@@ -18,9 +18,9 @@ class Recording:
     keeps its own place in the file.
     """
 
-    def __init__(self, file: UploadFile) -> None:
+    def __init__(self, file: UploadFile, field: str = "file") -> None:
         if not file.size:
-            raise InvalidAudio("The file is empty.", param="file")
+            raise InvalidAudio("The file is empty.", param=field)
         self._file = file.file
         self._size = file.size
         self._lock = threading.Lock()
