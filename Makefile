@@ -14,7 +14,7 @@ help: ## Show this list
 run: $(VENV)/.serve ## Install and start Orfeón; prints its address and key
 	$(BIN)/orfeon serve
 
-test: $(VENV)/.dev ## Install and run every test (TESTS=tests/unit for some)
+test: $(VENV)/.dev $(VENV)/.audiocraft ## Install and run every test (TESTS=tests/unit for some)
 	$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.dev ## Lint, types, contracts, generated code
@@ -30,6 +30,8 @@ fix: $(VENV)/.dev ## Format and apply what the linter can mend
 
 unit contract integration e2e: $(VENV)/.dev ## Run one tier of tests
 	$(BIN)/python -m pytest tests/$@
+
+integration: $(VENV)/.audiocraft
 
 proto: $(VENV)/.dev ## Generate orfeon/api from proto/
 	PATH="$(BIN):$$PATH" $(BIN)/python scripts/generate_api.py
@@ -64,6 +66,19 @@ $(VENV)/.dev: $(VENV)/.serve
 	$(PIP) -e '.[serve,train,dev]'
 	$(PIP) --no-deps nvidia-pytriton==0.7.0
 	$(PIP) --no-deps --upgrade --target $(VENV)/triton numpy==1.26.4
+	@touch $@
+
+# AudioCraft pins the torch of 2023 but runs on ours. Its environment holds what it needs beside ours,
+# which it finds by a path file. torchaudio's compiled part, of which AudioCraft uses nothing, wants
+# the CUDA that it was built with; without it torchaudio goes by its Python part.
+$(VENV)/.audiocraft: services/melody/audiocraft.txt | $(VENV)/.dev
+	rm -rf $(VENV)-audiocraft
+	$(BIN)/python -m venv --without-pip $(VENV)-audiocraft
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(VENV)-audiocraft/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ours.pth"
+	$(BIN)/pip --python $(VENV)-audiocraft/bin/python --disable-pip-version-check install --quiet \
+		--no-deps -r $<
+	rm -f $(VENV)-audiocraft/lib/python*/site-packages/torchaudio/lib/*.so
 	@touch $@
 
 # Peers pin other versions of what we use, so they have environments of their own.

