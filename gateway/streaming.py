@@ -74,7 +74,8 @@ class _Stream(Response, ABC):
                     if not started:
                         started = True
                         await self._start(send)
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    more = self._goes_on(piece)
+                    await send({"type": "http.response.body", "body": piece, "more_body": more})
             if not started:
                 started = True
                 await self._start(send)
@@ -91,6 +92,10 @@ class _Stream(Response, ABC):
         message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(message)
 
+    def _goes_on(self, piece: bytes) -> bool:
+        """Whether there is more to send after a piece, the end among it."""
+        return True
+
     async def _end(self, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -105,6 +110,29 @@ class ByteStream(_Stream):
     async def _break_off(self, send: Send, error: OrfeonError) -> None:
         # To return without the last message makes the server close the connection.
         log.warning("stream broken off", extra={"error": error.code})
+
+
+class FileStream(ByteStream):
+    """A file of a length that is known before it is sent.
+
+    Its last piece ends the response: a client who has all of it goes on at once, and must not find
+    the connection still busy.
+    """
+
+    def __init__(self, pieces: AsyncGenerator[bytes, None], media_type: str, length: int) -> None:
+        super().__init__(pieces, media_type)
+        self.headers["content-length"] = str(length)
+        self._left = length
+        self._ended = False
+
+    def _goes_on(self, piece: bytes) -> bool:
+        self._left -= len(piece)
+        self._ended = self._left <= 0
+        return not self._ended
+
+    async def _end(self, send: Send) -> None:
+        if not self._ended:
+            await super()._end(send)
 
 
 class EventStream(_Stream):

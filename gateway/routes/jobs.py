@@ -17,7 +17,7 @@ from gateway.schemas.fields import Text
 from gateway.schemas.jobs import AgainRequest, Job, JobList
 from gateway.songcalls import SongCalls
 from gateway.songs import ENDED, STEP_NUMBERS, job_of
-from gateway.streaming import ByteStream, EventStream, event, while_connected
+from gateway.streaming import EventStream, FileStream, event, while_connected
 from orfeon.api.song.v1 import song_pb2
 from services.runtime.context import RequestContext
 from services.runtime.errors import ServiceUnavailable
@@ -146,8 +146,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         """A file of a job."""
         pieces = songs.read(job, name, context_of(request))
         artifact = (await anext(pieces)).artifact
-        file = ByteStream(_data(pieces), artifact.media_type)
-        file.headers["content-length"] = str(artifact.bytes)
+        file = FileStream(_data(pieces), artifact.media_type, artifact.bytes)
         file.headers["content-disposition"] = f'attachment; filename="{artifact.name}"'
         return file
 

@@ -23,9 +23,8 @@ from services.runtime.context import BACKGROUND, RequestContext
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="idempotency-key",
-        max_length=255,
-        description="Names the request: sent again with the same key, it gives the same job.",
+        description="Names the request: sent again with the same key, up to 255 characters, it "
+        "gives the same job.",
     ),
 ]
 

@@ -126,7 +126,7 @@ class Caller:
 class Stage:
     """A song service before its scripted services."""
 
-    home: Path
+    settings: SongSettings
     script: Script
     caller: Caller
     server: SongServer
@@ -134,6 +134,10 @@ class Stage:
     def other(self, key: str) -> Caller:
         """Somebody else."""
         return Caller(self.caller.channel, key)
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
 
     @property
     def voices(self) -> list[Path]:
@@ -149,8 +153,16 @@ async def staged(home: Path, script: Script | None = None, **more: Any) -> Async
     async with serving(f"unix:{home}/studio.sock", script):
         server = SongServer(settings)
         await server.start()
-        try:
-            async with grpc.aio.insecure_channel(settings.address) as channel:
-                yield Stage(home, script, Caller(channel), server)
-        finally:
-            await server.stop()
+        async with grpc.aio.insecure_channel(settings.address) as channel:
+            stage = Stage(settings, script, Caller(channel), server)
+            try:
+                yield stage
+            finally:
+                await stage.server.stop()
+
+
+async def restart(stage: Stage) -> None:
+    """Stops the service, and starts another where it was."""
+    await stage.server.stop()
+    stage.server = SongServer(stage.settings)
+    await stage.server.start()
