@@ -77,7 +77,7 @@ class MelodyRequest(JsonRequest):
     response_format: Annotated[
         MelodyFormat | None,
         Field(
-            description="`zip` has an mp3, the notes as MIDI and MusicXML, an mp3 of each part, "
+            description="`zip` has the sound and that of each part as flac, the notes as MIDI and MusicXML, "
             "and where each line is sung."
         ),
     ] = None

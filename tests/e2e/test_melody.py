@@ -43,7 +43,7 @@ def test_the_lines_of_a_song_have_a_note_for_each_syllable(product: Product) -> 
         response = http.post("/v1/melodies", json=body)
     assert response.status_code == 200, response.text
     with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
-        assert {"melody.mp3", "melody.mid", "melody.musicxml"} <= set(archive.namelist())
+        assert {"melody.flac", "melody.mid", "melody.musicxml"} <= set(archive.namelist())
         score = archive.read("score.json").decode()
     assert score.count('"pitch"') == 15
 

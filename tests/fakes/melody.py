@@ -54,7 +54,7 @@ class FakeMelody(melody_pb2_grpc.MelodyServiceServicer):
         name, data = {
             melody_pb2.ARTIFACT_KIND_MIDI: ("melody.mid", b"MThd"),
             melody_pb2.ARTIFACT_KIND_MUSICXML: ("melody.musicxml", b"<score-partwise/>"),
-            melody_pb2.ARTIFACT_KIND_STEMS: ("stem-lead.mp3", b"lead"),
+            melody_pb2.ARTIFACT_KIND_STEMS: ("stem-lead.flac", b"lead"),
         }[kind]
         for part in (data[:2], data[2:]):
             artifact = melody_pb2.ArtifactPart(name=name, data=part)

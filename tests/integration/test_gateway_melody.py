@@ -105,10 +105,10 @@ async def test_an_archive_has_everything_and_is_the_same_each_time(stage: Stage)
         files = {name: archive.read(name) for name in archive.namelist()}
     score = json.loads(files.pop("score.json"))
     assert files == {
-        "melody.mp3": SOUND,
+        "melody.flac": SOUND,
         "melody.mid": b"MThd",
         "melody.musicxml": b"<score-partwise/>",
-        "stem-lead.mp3": b"lead",
+        "stem-lead.flac": b"lead",
     }
     assert score == {
         "genre": None, "seed": 11, "duration": 30, "tempo": 120, "key": "C major",
@@ -149,7 +149,7 @@ async def test_everything_as_events(stage: Stage) -> None:
     assert files == {
         "melody.mid": b"MThd",
         "melody.musicxml": b"<score-partwise/>",
-        "stem-lead.mp3": b"lead",
+        "stem-lead.flac": b"lead",
     }
 
 
