@@ -77,8 +77,8 @@ class MelodyRequest(JsonRequest):
     response_format: Annotated[
         MelodyFormat | None,
         Field(
-            description="`zip` has the sound and that of each part as flac, the notes as MIDI and MusicXML, "
-            "and where each line is sung."
+            description="`zip` has the sound and that of each part as flac, the notes as MIDI and "
+            "MusicXML, and where each line is sung."
         ),
     ] = None
     stream_format: Literal["audio", "sse"] | None = None
