@@ -50,22 +50,22 @@ class Player:
         Ends early once `cancelled`.
         """
         normaliser = Normaliser(self._rate, 2)
-        gains = []
+        ramps = []
         for piece in self._rendered(plan, band, passages, PARTS, cancelled):
             normaliser.feed(piece)
-            gains.append(normaliser.gains)
+            ramps.append(normaliser.ramp)
         if cancelled.is_set:
             return
-        gain = np.concatenate(gains)[:, None]
         for part in PARTS:
-            sound = np.empty((len(gain), 2), np.float32)
+            # Filled piece by piece: there is never more than one stem and a piece here.
+            sound = np.empty((round(plan.seconds * self._rate), 2), np.float32)
             at = 0
-            for piece in self._rendered(plan, band, passages, (part,), cancelled):
-                sound[at : at + len(piece)] = piece
+            pieces = self._rendered(plan, band, passages, (part,), cancelled)
+            for piece, ramp in zip(pieces, ramps, strict=False):
+                sound[at : at + len(piece)] = ramp.applied(piece)
                 at += len(piece)
             if cancelled.is_set:
                 return
-            sound *= gain
             yield Stem(part, sound)
             del sound
 

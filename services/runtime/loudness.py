@@ -4,6 +4,7 @@
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pyloudnorm
@@ -111,11 +112,27 @@ def limit(samples: Samples, rate: int) -> Samples:
     return np.concatenate([*limited, limiter.finish()])
 
 
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A gain that goes from one value to another in so many samples and stays there; in dB."""
+
+    first: float
+    last: float
+    samples: int
+
+    def applied(self, samples: Samples) -> Samples:
+        """Louder or softer samples, from where the ramp begins."""
+        decibels = np.full(len(samples), self.last)
+        decibels[: self.samples] = np.linspace(self.first, self.last, self.samples, endpoint=False)
+        factors = np.power(10.0, decibels / 20).astype(np.float32)
+        return samples * factors[:, None]
+
+
 class Normaliser:
     """Brings a stream to a loudness: `feed` it, send what it returns, end with `finish`.
 
     The first part fed sets the gain, so it should be some seconds long; what follows moves it
-    slowly. `gains` has been applied to what was fed last, a factor for each sample.
+    slowly. `ramp` is the gain of what was fed last.
     """
 
     def __init__(self, rate: int, channels: int, target: float = TARGET) -> None:
@@ -126,7 +143,7 @@ class Normaliser:
         self._gain: float | None = None
         #: What the limiter took away at first, dB: about what it will.
         self._lost = 0.0
-        self.gains: NDArray[np.float32] = np.zeros(0, np.float32)
+        self.ramp = Ramp(0.0, 0.0, 0)
 
     def feed(self, samples: Samples) -> Samples:
         """Returns what is ready, a few milliseconds less than was fed."""
@@ -136,12 +153,10 @@ class Normaliser:
         first = wanted if self._gain is None else self._gain
         most = _SLEW * len(samples) / self._rate
         self._gain = first + min(most, max(-most, wanted - first))
-        ramp = min(len(samples), round(abs(self._gain - first) / _SLEW * self._rate))
-        decibels = np.full(len(samples), self._gain)
-        decibels[:ramp] = np.linspace(first, self._gain, ramp, endpoint=False)
-        self.gains = np.power(10.0, decibels / 20).astype(np.float32)
+        steps = round(abs(self._gain - first) / _SLEW * self._rate)
+        self.ramp = Ramp(first, self._gain, min(len(samples), steps))
         self._seconds += len(samples) / self._rate
-        return self._hear(self._limiter.feed(samples * self.gains[:, None]))
+        return self._hear(self._limiter.feed(self.ramp.applied(samples)))
 
     def finish(self) -> Samples:
         """The rest."""
