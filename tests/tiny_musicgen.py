@@ -5,14 +5,14 @@ from typing import Any
 
 import torch
 import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 from services.runtime.manifest import Manifest
 
 #: Samples per second, and codes per second.
 RATE, FRAMES = 1600, 25
 VOCABULARY = 64
-WORDS = ("<pad>", "</s>", "<unk>", "music", "sad", "happy", "rock", "120", "bpm", ",", "C", "major")
+SPECIAL = ("<pad>", "</s>", "<unk>")
+WORDS = ("music", "sad", "happy", "rock", "120", "bpm", "C", "major")
 
 
 def tiny_musicgen(folder: Path, *, melody: bool = False, channels: int = 1) -> Path:
@@ -23,7 +23,7 @@ def tiny_musicgen(folder: Path, *, melody: bool = False, channels: int = 1) -> P
         "hidden_size": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
         "num_codebooks": 4 * channels, "audio_channels": channels, "max_position_embeddings": 1024,
     }  # fmt: skip
-    parts = {"text_encoder": _text_encoder(), "audio_encoder": _codec()}
+    parts = {"text_encoder": tiny_text_encoder(), "audio_encoder": tiny_codec()}
     if melody:
         config = transformers.MusicgenMelodyConfig(
             **parts, decoder=transformers.MusicgenMelodyDecoderConfig(**decoder), chroma_length=16
@@ -44,7 +44,7 @@ def tiny_musicgen(folder: Path, *, melody: bool = False, channels: int = 1) -> P
     model.generation_config.decoder_start_token_id = VOCABULARY
     model.generation_config.pad_token_id = VOCABULARY
     model.save_pretrained(folder)
-    _tokenizer().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
     return folder
 
 
@@ -63,14 +63,16 @@ def manifest_of(folder: Path, engine: str = "musicgen", **options: Any) -> Manif
     )  # fmt: skip
 
 
-def _text_encoder() -> Any:
+def tiny_text_encoder() -> Any:
+    """T5's, as a configuration."""
     return transformers.T5Config(
-        vocab_size=len(WORDS), d_model=24, d_kv=12, d_ff=32, num_layers=1, num_heads=2,
+        vocab_size=len(SPECIAL + WORDS), d_model=24, d_kv=12, d_ff=32, num_layers=1, num_heads=2,
         pad_token_id=0, eos_token_id=1,
     )  # fmt: skip
 
 
-def _codec() -> Any:
+def tiny_codec() -> Any:
+    """EnCodec's, as a configuration: four codebooks."""
     return transformers.EncodecConfig(
         sampling_rate=RATE, audio_channels=1, normalize=False, num_filters=4, hidden_size=16,
         upsampling_ratios=[8, 8], codebook_size=VOCABULARY, codebook_dim=16, num_lstm_layers=1,
@@ -79,9 +81,7 @@ def _codec() -> Any:
     )  # fmt: skip
 
 
-def _tokenizer() -> Any:
-    words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(WORDS)}, "<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
+def tiny_tokenizer() -> Any:
+    """T5's, of a few words."""
+    pieces = [(word, 0.0) for word in SPECIAL] + [(f"▁{word}", -2.0) for word in WORDS]
+    return transformers.T5Tokenizer(vocab=pieces, extra_ids=0)
