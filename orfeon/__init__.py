@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServiceUnavailableError,
     )
+    from orfeon.jobs import Artifact, Job, JobError, SongFacts, SongWish, WrittenSection
     from orfeon.types import (
         Classification,
         LabelScore,
@@ -44,12 +45,15 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "Artifact",
     "AsyncOrfeon",
     "AuthenticationError",
     "BadRequestError",
     "Classification",
     "ContentTooLargeError",
     "InternalServerError",
+    "Job",
+    "JobError",
     "LabelScore",
     "Lyrics",
     "LyricsLine",
@@ -67,12 +71,18 @@ __all__ = [
     "QueueEntry",
     "RateLimitError",
     "ServiceUnavailableError",
+    "SongFacts",
+    "SongWish",
     "Voice",
+    "WrittenSection",
     "__version__",
 ]
 
 _HOMES = {
     "orfeon.client": {"AsyncOrfeon", "Orfeon"},
+    "orfeon.jobs": {
+        "Artifact", "Job", "JobError", "SongFacts", "SongWish", "WrittenSection",
+    },
     "orfeon.types": {
         "Classification", "LabelScore", "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
         "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry", "Voice",

@@ -31,9 +31,10 @@ _FIRST_DELAY, _LONGEST_DELAY = 0.5, 60.0
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to send. Opened anew for each attempt."""
+    """A file to send, in a form's field of that name. Opened anew for each attempt."""
 
     file: File
+    field: str = "file"
 
     @contextmanager
     def opened(self) -> Iterator[tuple[str, bytes | BinaryIO]]:
@@ -62,16 +63,23 @@ class Call(Generic[T]):
     json: Mapping[str, Any] | None = None
     form: Mapping[str, str] = field(default_factory=dict)
     upload: Upload | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def request(self, client: httpx.Client | httpx.AsyncClient) -> Iterator[httpx.Request]:
         """The request, with its file open as long as the block lasts."""
         if self.upload is None:
-            yield client.build_request(self.method, self.path, json=self.json)
-            return
-        with self.upload.opened() as (name, content):
             yield client.build_request(
-                self.method, self.path, data=dict(self.form), files={"file": (name, content)}
+                self.method, self.path, json=self.json, headers=dict(self.headers)
+            )
+            return
+        with self.upload.opened() as opened:
+            yield client.build_request(
+                self.method,
+                self.path,
+                data=dict(self.form),
+                files={self.upload.field: opened},
+                headers=dict(self.headers),
             )
 
     def answer(self, response: httpx.Response) -> T:

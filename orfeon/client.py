@@ -7,6 +7,7 @@ import httpx
 
 from orfeon import calls
 from orfeon.calls import File
+from orfeon.resources import AsyncJobs, AsyncSongs, Jobs, Songs
 from orfeon.transport import AsyncTransport, Transport
 from orfeon.types import (
     Classification,
@@ -28,6 +29,8 @@ class Orfeon:
     is in seconds. A call refused with 429 or 503 is tried again up to `max_retries` times, after
     as long as the gateway asks. `transport` stands in for the network in tests.
 
+    `songs` makes songs, in the background; `jobs` says what has become of them.
+
     Every method raises `OrfeonError`.
     """
 
@@ -42,6 +45,8 @@ class Orfeon:
     ) -> None:
         options = calls.options(*calls.from_environment(base_url, api_key), timeout)
         self._transport = Transport(httpx.Client(transport=transport, **options), max_retries)
+        self.songs = Songs(self._transport)
+        self.jobs = Jobs(self._transport)
 
     def classify(
         self, file: File, model: str | None = None, priority: int | None = None
@@ -127,6 +132,8 @@ class AsyncOrfeon:
         options = calls.options(*calls.from_environment(base_url, api_key), timeout)
         client = httpx.AsyncClient(transport=transport, **options)
         self._transport = AsyncTransport(client, max_retries)
+        self.songs = AsyncSongs(self._transport)
+        self.jobs = AsyncJobs(self._transport)
 
     async def classify(
         self, file: File, model: str | None = None, priority: int | None = None

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import httpx
@@ -77,11 +77,21 @@ class AsyncTransport:
 
     async def send(self, call: Call[T]) -> T:
         """The answer to a call. Raises `OrfeonError`."""
+        async with self.stream(call) as response:
+            try:
+                await response.aread()
+            except httpx.TransportError as error:
+                raise connection_error(error, self.client.base_url) from error
+            return call.answer(response)
+
+    @asynccontextmanager
+    async def stream(self, call: Call[T]) -> AsyncIterator[httpx.Response]:
+        """The response while it is still arriving. Raises `OrfeonError` for an error status."""
         attempt = 0
         while True:
             try:
                 with call.request(self.client) as request:
-                    response = await self.client.send(request)
+                    response = await self.client.send(request, stream=True)
             except httpx.TransportError as error:
                 delay = delay_before_retry(call, error, attempt)
                 if delay is None or attempt >= self._retries:
@@ -89,6 +99,16 @@ class AsyncTransport:
             else:
                 delay = delay_before_retry(call, response, attempt) if response.is_error else None
                 if delay is None or attempt >= self._retries:
-                    return call.answer(response)
+                    break
+                await response.aclose()
             await self._sleep(delay)
             attempt += 1
+        try:
+            if response.is_error:
+                await response.aread()
+                call.answer(response)
+            yield response
+        except httpx.TransportError as error:
+            raise connection_error(error, self.client.base_url) from error
+        finally:
+            await response.aclose()

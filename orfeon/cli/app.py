@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orfeon import __version__
-from orfeon.cli import keys, models, train
+from orfeon.cli import jobs, keys, models, train
 from orfeon.cli.audio import classify, speak, transcribe
 from orfeon.cli.chat import chat
 from orfeon.cli.lyrics import lyrics
@@ -14,6 +14,7 @@ from orfeon.cli.output import one_sentence
 from orfeon.cli.ps import ps
 from orfeon.cli.queue import queue
 from orfeon.cli.serve import serve
+from orfeon.cli.song import song
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,8 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Orfeón: voice and music AI on your own machines.",
 )
-for command in (serve, chat, lyrics, melody, transcribe, speak, classify, ps, queue):
+for command in (serve, chat, lyrics, melody, song, transcribe, speak, classify, ps, queue):
     app.command()(one_sentence(command))
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(train.app, name="train")

@@ -8,10 +8,10 @@ import httpx
 import typer
 
 from orfeon.calls import Call
-from orfeon.cli.events import events, unknown
 from orfeon.cli.options import DEFAULT_HOME, ApiKey, BaseUrl, Home, ModelName, Priority, connected
 from orfeon.cli.output import complain, write
 from orfeon.errors import OrfeonError
+from orfeon.events import events, unknown
 from orfeon.fault import Fault
 from orfeon.transport import Transport
 

@@ -7,7 +7,6 @@ import httpx
 import typer
 
 from orfeon.calls import Call
-from orfeon.cli.events import events, unknown
 from orfeon.cli.options import (
     DEFAULT_HOME,
     ApiKey,
@@ -18,6 +17,7 @@ from orfeon.cli.options import (
     connected,
 )
 from orfeon.cli.output import err, write
+from orfeon.events import events, unknown
 
 
 def lyrics(

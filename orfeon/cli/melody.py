@@ -9,7 +9,6 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orfeon.calls import Call, File, Upload, melody_form
-from orfeon.cli.events import events, unknown
 from orfeon.cli.options import (
     DEFAULT_HOME,
     ApiKey,
@@ -21,6 +20,7 @@ from orfeon.cli.options import (
 )
 from orfeon.cli.output import err
 from orfeon.cli.writing import written
+from orfeon.events import events, unknown
 from orfeon.fault import Fault
 
 _FORMATS = {

@@ -10,7 +10,8 @@ def test_all_holds_exactly_the_public_names() -> None:
     for name in orfeon.__all__:
         assert getattr(orfeon, name) is not None
 
-    homes = (orfeon.Orfeon.__module__, orfeon.OrfeonError.__module__, orfeon.Voice.__module__)
+    classes = (orfeon.Orfeon, orfeon.OrfeonError, orfeon.Voice, orfeon.Job)
+    homes = [cls.__module__ for cls in classes]
     public = {
         name
         for home in homes
