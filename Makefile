@@ -82,7 +82,7 @@ $(VENV)/.audiocraft: services/melody/audiocraft.txt | $(VENV)/.dev
 	@touch $@
 
 # Peers pin other versions of what we use, so they have environments of their own.
-$(VENV)/.bench: $(VENV)/.dev
+$(VENV)/.bench: $(VENV)/.dev $(VENV)/.audiocraft
 	$(PYTHON) -m venv $(VENV)-litellm
 	$(VENV)-litellm/bin/pip --disable-pip-version-check install --quiet 'litellm[proxy]==1.106.2'
 	$(PYTHON) -m venv $(VENV)-llama

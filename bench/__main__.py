@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench import gateway, overhead, product, sharing, soak, songs
+from bench import gateway, musicgen, overhead, product, sharing, soak, songs
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
@@ -17,6 +17,7 @@ if __name__ == "__main__":
         "overhead",
         "soak",
         "songs",
+        "musicgen",
     ]
     if "product" in parts:
         product.main()
@@ -32,3 +33,5 @@ if __name__ == "__main__":
         soak.main()
     if "songs" in parts:
         songs.main()
+    if "musicgen" in parts:
+        musicgen.main()
