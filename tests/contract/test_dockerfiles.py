@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint"
 DOCKERFILES = sorted(
     path.relative_to(ROOT)
-    for pattern in ("gateway/Dockerfile", "services/*/Dockerfile", "triton-repo/Dockerfile")
+    for pattern in ("gateway/Dockerfile", "services/*/Dockerfile*", "triton-repo/Dockerfile")
     for path in ROOT.glob(pattern)
 )
 PYTHON = [path for path in DOCKERFILES if path.parent.name not in ("runtime", "triton-repo")]
