@@ -22,6 +22,7 @@ CONTAINERS = {
     "speech": Path("services/speech"),
     "emotion": Path("services/emotion"),
     "melody": Path("services/melody"),
+    "song": Path("services/song"),
 }
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
 #: plays sound, which nobody needs to compute it, and comes as source alone.
