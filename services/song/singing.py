@@ -17,7 +17,7 @@ _CONSONANT = 0.9
 _VOWEL = 0.8
 #: The last vowel of a line is held for at most so many seconds. Where each line ends in a pause
 #: it is understood far better than where one runs into the next.
-_LAST = 0.5
+_LAST = 0.75
 #: A rest shorter than so many seconds is sung over.
 _REST = 0.12
 #: Seconds in which the voice falls silent, and comes back.

@@ -53,8 +53,8 @@ def analysed(spoken: Samples) -> Voice | None:
     if loud.size < _SHORTEST * RATE:
         return None
     sound = sound[loud[0] : loud[-1] + 1]
-    # Harvest, WORLD's other ear for pitch, takes twenty times as long, and what is sung with it is
-    # understood less well.
+    # Harvest, WORLD's other ear for pitch, takes over ten times as long, and what is sung with it
+    # is understood less well.
     rough, when = pyworld.dio(
         sound, RATE, f0_floor=_LOWEST, f0_ceil=_HIGHEST, frame_period=FRAME_MS
     )
