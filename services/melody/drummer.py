@@ -17,8 +17,9 @@ from services.melody.tokens import (
 
 _ORDER = list(DRUMS)
 _GROOVE = 2
-#: What keeps time, and what it needs beside it; who has neither is asked again, so many times.
-_TIME, _BACKBEAT, _TRIES = {"hat", "ride", "open"}, {"snare", "stick", "low"}, 4
+#: What keeps time, how often in a bar, and what answers the kick; a groove without is written
+#: again, so many times.
+_TIME, _OFTEN, _ANSWER, _TRIES = {"hat", "ride", "open"}, 4, {"snare", "stick", "low", "high"}, 5
 #: Hits of one moment, and tokens of one bar.
 _HANDS, _MOST = 4, 48
 _LOUD = {"kick": 104, "snare": 100, "stick": 92, "hat": 74, "open": 80, "ride": 78, "crash": 92}
@@ -49,23 +50,22 @@ class Drummer:
 
     def _groove(self) -> list[DrumBar]:
         for _ in range(_TRIES):
-            self._begin(fill=False)
+            self._text.begin(self._header(fill=False), fresh=True)
             groove = [self._bar(place) for place in range(_GROOVE)]
-            names = {name for bar in groove for _, name in bar.hits}
-            if "kick" in names and names & _TIME and names & _BACKBEAT:
+            if all(map(_keeps_time, groove)):
                 break
         return groove
 
     def _fill(self, last: DrumBar) -> DrumBar:
         """The last bar, its second half a fill."""
-        self._begin(fill=True)
+        self._text.begin(self._header(fill=True))
         half = STEPS // 2
         hits = [hit for hit in last.hits if hit[0] < half]
         hits += [hit for hit in self._bar(PHRASE - 1).hits if hit[0] >= half]
         return DrumBar(last.place, tuple(hits))
 
-    def _begin(self, *, fill: bool) -> None:
-        self._text.begin(drum_header(self._profile.drums, self._tempo, fill=fill))
+    def _header(self, *, fill: bool) -> list[str]:
+        return drum_header(self._profile.drums, self._tempo, fill=fill)
 
     def _bar(self, place: int) -> DrumBar:
         self._text.bar()
@@ -90,6 +90,12 @@ class Drummer:
             else:
                 here, hands = _ORDER.index(value), hands + 1
         return decode_drums(tokens)
+
+
+def _keeps_time(bar: DrumBar) -> bool:
+    names = [name for _, name in bar.hits]
+    often = sum(name in _TIME for name in names) >= _OFTEN
+    return often and "kick" in names and not _ANSWER.isdisjoint(names)
 
 
 def hits(bars: list[DrumBar], accent: int) -> tuple[Note, ...]:

@@ -18,9 +18,9 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.9
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.97
 
 
 class Comping(BaseModel):

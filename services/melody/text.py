@@ -51,9 +51,11 @@ class Text:
         self._unread: list[int] = []
         self._length = 0
 
-    def begin(self, header: list[str]) -> None:
-        """Begins a text of another header, after the last bars of this one."""
+    def begin(self, header: list[str], *, fresh: bool = False) -> None:
+        """Begins a text of another header, after the last bars of this one unless it is `fresh`."""
         self._header = self._vocabulary.numbers(header)
+        if fresh:
+            self._bars = []
         self._reread()
 
     def bar(self) -> None:

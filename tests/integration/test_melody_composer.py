@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import miditok
 import numpy as np
 import pytest
 import symusic
@@ -27,7 +28,7 @@ from services.melody.engine import (
 from services.melody.form import plan
 from services.melody.onnx_engine import OnnxNetwork
 from services.melody.symbolic_engine import RATE, SymbolicEngine
-from services.melody.tokens import Vocabulary, encode
+from services.melody.tokens import Bar, Vocabulary, encode
 from services.melody.training.controls import Scale
 from services.melody.training.examples import Corpus, Examples
 from services.melody.training.export import export
@@ -262,3 +263,39 @@ def test_whoever_leaves_ends_the_work(musician: Musician) -> None:
     cancelled.set()
     rest = [piece.samples for piece in pieces if isinstance(piece, Sound)]
     assert sum(map(len, rest)) < 30 * RATE
+
+
+def test_the_lead_is_written_as_remi_writes_it() -> None:
+    bars = [
+        Bar(0, None, ((0, 0, "maj"),), (), ((0, 60, 2), (3, 64, 1), (6, 67, 8))),
+        Bar(1, None, ((0, 7, "maj"),), (), ((2, 71, 2), (4, 72, 12))),
+    ]
+    file: Any = symusic.Score(480)
+    track: Any = symusic.Track("lead", 0, False)
+    for number, bar in enumerate(bars):
+        for at, pitch, length in bar.lead:
+            start = (number * 16 + at) * 120
+            track.notes.append(symusic.Note(start, length * 120, pitch, 90))
+    file.tracks.append(track)
+    config = miditok.TokenizerConfig(
+        pitch_range=(48, 85), beat_res={(0, 4): 4}, use_velocities=False
+    )
+    remi: Any = miditok.REMI(config)(file)
+    theirs = [token for token in remi[0].tokens if not token.startswith("TimeSig")]
+
+    ours: list[str] = []
+    for bar in bars:
+        # REMI says the position of the first beat too, and lengths in beats, parts and resolution.
+        tokens = [each for each in encode(bar) if not each.startswith(("Played", "Chord"))]
+        if bar.lead[0][0] == 0:
+            tokens.insert(1, "Position_0")
+        ours += ["Bar_None", *tokens[1:]]
+    assert [_lasting(token) for token in ours] == theirs
+
+
+def _lasting(token: str) -> str:
+    kind, _, value = token.partition("_")
+    if kind != "Duration":
+        return token
+    beats, parts = divmod(int(value), 4)
+    return f"Duration_{beats}.{parts}.4"

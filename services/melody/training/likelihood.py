@@ -13,7 +13,7 @@ from services.melody.training.network import Network
 from services.melody.training.ngram import Ngrams
 
 #: The longest n-grams that are tried.
-ORDER = 8
+ORDER = 6
 
 
 @dataclass(frozen=True, slots=True)
