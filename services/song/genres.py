@@ -10,6 +10,7 @@ from orfeon.api.melody.v1 import melody_pb2
 from orfeon.api.models.v1 import models_pb2
 from services.runtime.connection import answer
 from services.runtime.errors import InvalidRequest, OrfeonError
+from services.song.length import check_length
 from services.song.upstreams import Patience, Upstreams
 from services.song.wish import Wish
 
@@ -23,9 +24,13 @@ _PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Genres:
-    """Genres that both words and music can be written in, with the languages of their words."""
+    """Genres that both words and music can be written in.
+
+    By genre: the languages of the words, and the fastest tempo, in quarter notes per minute.
+    """
 
     languages: Mapping[str, tuple[str, ...]]
+    fastest: Mapping[str, float]
     default: str
 
     def applied(self, wish: Wish) -> Wish:
@@ -44,6 +49,7 @@ class Genres:
                 "another genre.",
                 param="language",
             )
+        check_length(wish, self.fastest[genre])
         return replace(wish, genre=genre)
 
 
@@ -81,11 +87,11 @@ class KnownGenres:
                 self._upstreams.genres.ListModels(models_pb2.ListModelsRequest(), timeout=_QUICK)
             ),
         )
-        played = {genre.name for genre in melody.genres}
+        played = {genre.name: genre.fastest for genre in melody.genres}
         written = [model for model in lyrics.models if "lyrics" in model.tasks]
         both = {m.id: tuple(m.languages) or ("en",) for m in written if m.id in played}
         default = next((m.id for m in written if m.is_default and m.id in both), None)
-        return Genres(both, default or min(both, default=""))
+        return Genres(both, played, default or min(both, default=""))
 
 
 def _main(language: str) -> str:

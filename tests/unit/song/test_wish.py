@@ -7,6 +7,7 @@ import pytest
 
 from orfeon.api.song.v1 import song_pb2 as pb
 from services.runtime.errors import InvalidRequest
+from services.song.length import check_length
 from services.song.steps.write import SECONDS_PER_LINE, form_of
 from services.song.wish import KINDS, Section, Wish, wish_of
 
@@ -91,3 +92,27 @@ def test_a_longer_song_has_no_fewer_lines() -> None:
     ]
     assert counts == sorted(counts)
     assert counts[-1] == 24
+
+
+@pytest.mark.parametrize(
+    ("wish", "param"),
+    [
+        (Wish(sections=("verse",) * 16, lines=16), "sections"),
+        (Wish(lines=16), "sections"),
+        (Wish(sections=("verse", "chorus") * 4, seconds=10.0), "duration"),
+        (Wish(lyrics=(Section("verse", ("Oh",) * 16),), seconds=10.0), "duration"),
+        (Wish(lyrics=(Section("verse", ("la " * 40,) * 20),) * 3), "lyrics"),
+        (Wish(lyrics=(Section("verse", ("la " * 16,) * 16),), tempo=40.0), "lyrics"),
+    ],
+)
+def test_more_lines_than_there_is_time_for_are_refused(wish: Wish, param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        check_length(wish, 120.0)
+    assert refused.value.param == param
+
+
+def test_what_has_room_is_not_refused() -> None:
+    for seconds in (None, 10.0, 45.0, 180.0):
+        check_length(Wish(seconds=seconds), 80.0)
+    check_length(Wish(sections=("verse", "chorus", "verse")), 80.0)
+    check_length(Wish(lyrics=(Section("verse", ("Oh my",) * 4),), seconds=12.0), 120.0)
