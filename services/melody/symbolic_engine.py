@@ -85,7 +85,8 @@ class SymbolicMusician:
             yield from self._pieces(request, decided, profile, passages, cancelled)
 
     def close(self) -> None:
-        """Nothing to free: all memory goes with the object."""
+        """Lets go of network and SoundFont: whoever asks for it still holds the musician."""
+        self._composer = self._player = None  # type: ignore[assignment]
 
     def _pieces(
         self,

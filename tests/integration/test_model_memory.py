@@ -8,7 +8,9 @@ from services.runtime.reclaim import NOISE
 from tests.integration.unloading import rounds
 
 
-@pytest.mark.parametrize("task", ["chat", "text", "speech", "transcription", "classification"])
+@pytest.mark.parametrize(
+    "task", ["chat", "text", "speech", "transcription", "classification", "music"]
+)
 def test_the_memory_of_an_unloaded_model_comes_back(task: str, tmp_path: Path) -> None:
     # The first round also loads the library and what else stays.
     first, *rest = rounds(task, tmp_path, 3)

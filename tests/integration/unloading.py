@@ -132,10 +132,21 @@ def _classification() -> Parts:
     return EMOTION, engine, lambda it: it.classify(clip, Cancellation())
 
 
+def _music() -> Parts:
+    from services.melody.__main__ import MELODY, symbolic
+    from services.melody.engine import MelodyRequest
+    from services.melody.settings import MelodySettings
+
+    request = MelodyRequest(7, seconds=30.0)
+    engine = symbolic(MelodySettings())
+    return MELODY, engine, lambda it: sum(1 for _ in it.compose(request, Cancellation()))
+
+
 _PARTS: dict[str, Callable[[], Parts]] = {
     "chat": _chat,
     "text": _lyrics,
     "speech": _speech,
     "transcription": _transcription,
     "classification": _classification,
+    "music": _music,
 }
