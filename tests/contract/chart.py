@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "charts" / "orfeon"
 FLAVOURS = {path.name.removesuffix("-values.yaml"): path for path in CHART.glob("ci/*-values.yaml")}
 EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
-CAPABILITIES = ("chat", "emotion", "lyrics", "melody", "speech")
+CAPABILITIES = ("chat", "emotion", "lyrics", "melody", "song", "speech")
 RELEASE, NAMESPACE = "prod", "ai"
 
 Object = dict[str, Any]

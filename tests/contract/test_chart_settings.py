@@ -67,9 +67,10 @@ def test_each_variable_of_a_capability_is_one_of_its_settings(flavour: str) -> N
     for name, deployment in of_kind(values_of(flavour), "Deployment").items():
         if name not in CAPABILITIES:
             continue
-        settings = _settings(f"services.{name}.settings", ServiceSettings)
+        settings = _settings(f"services.{name}.settings", BaseSettings)
         known = _variables(settings) | {"OMP_NUM_THREADS"}
-        assert {entry["name"] for entry in container(deployment)["env"]} <= known
+        names = {each["name"].partition("__")[0] for each in container(deployment)["env"]}
+        assert names <= known
 
 
 @EVERY_FLAVOUR
@@ -89,6 +90,17 @@ def test_the_gateway_finds_each_capability_at_its_service() -> None:
         assert gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}"] == f"dns:///{domain}:{port}"
         capability = environment(of_kind({}, "Deployment")[name])
         assert capability[f"ORFEON_{name.upper()}_ADDRESS"].endswith(f":{port}")
+
+
+def test_a_capability_finds_those_it_calls_that_are_on() -> None:
+    off = {"capabilities": {"emotion": {"enabled": False}}}
+    gateway = environment(of_kind(off, "Deployment")["gateway"])
+    song = environment(of_kind(off, "Deployment")["song"])
+    told = {name: value for name, value in song.items() if "UPSTREAMS" in name}
+    assert told == {
+        f"ORFEON_SONG_UPSTREAMS__{name}": gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name}"]
+        for name in ("LYRICS", "MELODY", "SPEECH")
+    }
 
 
 def test_the_gateway_serves_on_while_a_capability_is_down() -> None:
