@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 #: Seconds that steps took when they were measured, until there is experience; see docs/songs.md.
-_TYPICAL = {"emotion": 1.0, "lyrics": 12.0, "melody": 10.0, "vocals": 15.0, "mix": 5.0}
+_TYPICAL = {"emotion": 0.5, "lyrics": 8.0, "melody": 10.0, "vocals": 8.0, "mix": 8.0}
 #: How many songs the mean is of.
 _MEMORY = 20
 

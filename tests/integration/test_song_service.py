@@ -296,6 +296,19 @@ async def test_a_job_is_cancelled_at_any_step_within_a_second(stage: Stage, serv
     assert [one.status for one in await stage.caller.watch(job.id)] == [pb.JOB_STATUS_CANCELLED]
 
 
+async def test_a_long_song_is_cancelled_while_it_is_mixed(stage: Stage) -> None:
+    job = await stage.caller.create(duration_seconds=180.0)
+
+    async def mixing() -> bool:
+        return (await stage.caller.get(job.id)).step == pb.STEP_MIX
+
+    await eventually(mixing, 60)
+    async with asyncio.timeout(1.0):
+        cancelled = await stage.caller.cancel(job.id)
+    assert cancelled.status == pb.JOB_STATUS_CANCELLED
+    assert not (stage.home / "songs" / job.id).exists()
+
+
 async def test_a_job_is_cancelled_while_it_waits_and_does_not_begin(tmp_path: Path) -> None:
     async with staged(tmp_path, slots=1) as stage:
         stage.script.holding = {"melody"}

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.runtime import worker
 from services.runtime.encode import encoded
 from services.runtime.worker import Cancellation
 from services.song.cover import cover
@@ -11,6 +10,7 @@ from services.song.lrc import lrc
 from services.song.mixing import mixed
 from services.song.sound import RATE, Samples, read
 from services.song.steps.compose import MUSIC, SCORE
+from services.song.steps.computing import computed
 from services.song.steps.making import Making, Output
 from services.song.steps.sing import VOCALS
 from services.song.tags import Tags, tagged
@@ -33,7 +33,7 @@ class _Parts:
 async def mix(making: Making) -> Output:
     """Leaves the song as mp3, without its guide too where it has one, its cover and its times."""
     parts = await asyncio.to_thread(_parts, making)
-    files = await worker.run(lambda cancelled: _files(making, parts, cancelled))
+    files = await computed(lambda cancelled: _files(making, parts, cancelled))
     await asyncio.to_thread(making.folder.publish, files)
     return {"facts": {}, "files": list(files)}
 

@@ -6,12 +6,12 @@ from contextlib import aclosing
 import numpy as np
 
 from orfeon.api.speech.v1 import speech_pb2
-from services.runtime import worker
 from services.runtime.connection import answers
 from services.runtime.encode import encoded
 from services.song import vocals as guide
 from services.song.sound import Samples
 from services.song.steps.compose import SCORE
+from services.song.steps.computing import computed
 from services.song.steps.making import Making, Output
 from services.song.words import Score, Words
 
@@ -37,9 +37,9 @@ async def sing(making: Making) -> Output:
         for line, notes in zip(words.lines, score.lines, strict=True)
     ]
     seconds = float(making.facts["duration_seconds"])
-    sung = await worker.run(lambda cancelled: guide.sing(lines, seconds, cancelled))
+    sung = await computed(lambda cancelled: guide.sing(lines, seconds, cancelled))
     making.reached(0.9)
-    kept, published = await worker.run(
+    kept, published = await computed(
         lambda cancelled: (
             encoded(sung, "flac", guide.SUNG_RATE, lambda: cancelled.is_set),
             encoded(sung, "mp3", guide.SUNG_RATE, lambda: cancelled.is_set),
