@@ -17,8 +17,8 @@ _HOP, _FRAME = TUNE_RATE // 100, TUNE_RATE // 16
 _LOWEST, _HIGHEST = 70.0, 1000.0
 #: How periodic a frame must be, and how loud against the loudest.
 _VOICED, _AUDIBLE = 0.6, 0.05
-#: Frames that make a note, and the most notes of a theme.
-_SHORTEST, _MOST = 8, 32
+#: Frames that make a note, the most notes of a theme, and the seconds in which they are looked for.
+_SHORTEST, _MOST, _SECONDS = 8, 32, 20
 #: The middle of the lead's range, in C major or A minor.
 _MIDDLE = 66
 
@@ -61,7 +61,7 @@ def theme(tune: NDArray[np.float32], tempo: float) -> Theme:
 
     Raises `InvalidRequest` where no pitch is heard.
     """
-    sung = _notes(_pitches(tune))
+    sung = _notes(_pitches(tune[: _SECONDS * TUNE_RATE]))
     if not sung:
         raise InvalidRequest(
             "No melody is heard in the recording: sing or play single notes.", param="file"

@@ -104,7 +104,7 @@ def _alike(corpus: Corpus, written: list[Written], pictures: Path, console: Cons
         apart = songs.distance(habits(leads))
         console.print(f"from the corpus, {what}:", {k: round(v, 3) for k, v in apart.items()})
     plots.habits(songs, habits([piece.lead_bars() for piece in written]), pictures / "habits.png")
-    sung = next(piece for piece in written if len(piece.plan.form) == len(_SONG))
+    sung = next(piece for piece in written if piece.passages[0].lines)
     song = corpus.held_out_songs[0]
     plots.similarities(
         {
