@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import miditok
+import miditok  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import symusic
