@@ -29,6 +29,7 @@ class _Target:
     codec: str
     speech_bit_rate: int = 0
     music_bit_rate: int = 0
+    music_options: dict[str, str] = field(default_factory=dict)
     streamed: dict[str, str] = field(default_factory=dict)
 
 
@@ -36,15 +37,18 @@ class _Target:
 _PAGES = {"page_duration": "100000"}
 
 _TARGETS: dict[AudioFormat, _Target] = {
-    # The Xing header is written last, at the front: out of reach once the front has been sent.
-    "mp3": _Target("mp3", "libmp3lame", 64_000, 96_000, {"write_xing": "0"}),
-    "opus": _Target("ogg", "libopus", 48_000, 80_000, _PAGES),
+    # At this rate LAME's quicker search takes half the time of its usual one. The
+    # Xing header is written last, at the front: out of reach once the front has been sent.
+    "mp3": _Target(
+        "mp3", "libmp3lame", 64_000, 96_000, {"compression_level": "7"}, {"write_xing": "0"}
+    ),
+    "opus": _Target("ogg", "libopus", 48_000, 80_000, streamed=_PAGES),
     "aac": _Target("adts", "aac", 64_000, 96_000),
     "flac": _Target("flac", "flac"),
     "wav": _Target("wav", "pcm_s16le"),
     "pcm": _Target("s16le", "pcm_s16le"),
     # Opus too, since ffmpeg's own Vorbis encoder is experimental; never as low as for speech.
-    "ogg": _Target("ogg", "libopus", 80_000, 80_000, _PAGES),
+    "ogg": _Target("ogg", "libopus", 80_000, 80_000, streamed=_PAGES),
 }
 
 
@@ -132,7 +136,10 @@ class _File:
         codec_rate = _rate_for(target.codec, rate)
         stream = self._container.add_stream(target.codec, rate=codec_rate, layout=self._layout)
         assert isinstance(stream, AudioStream)
-        bit_rate = target.speech_bit_rate if rate <= RATE else target.music_bit_rate
+        bit_rate = target.speech_bit_rate
+        if rate > RATE:
+            bit_rate = target.music_bit_rate
+            stream.codec_context.options = target.music_options
         if bit_rate:
             stream.bit_rate = bit_rate * channels
         stream.codec_context.open()
