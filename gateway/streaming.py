@@ -67,7 +67,7 @@ class _Stream(Response, ABC):
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
+        started, more = False, True
         try:
             async with aclosing(self._pieces), while_connected(receive):
                 async for piece in self._pieces:
@@ -83,6 +83,8 @@ class _Stream(Response, ABC):
         except Exception as failure:
             if not started:
                 raise
+            if not more:
+                return  # All of it has been sent: whoever leaves now may.
             error = error_behind(failure)
             exchange_of(scope).error = error.code or error.type
             if not isinstance(error, Cancelled):

@@ -178,6 +178,11 @@ async def _events(
 async def _data(
     pieces: AsyncGenerator[song_pb2.ReadArtifactResponse, None],
 ) -> AsyncGenerator[bytes, None]:
+    """The bytes; the last of them once the service has ended its answer."""
+    held = b""
     async with aclosing(pieces):
         async for piece in pieces:
-            yield piece.data
+            if held:
+                yield held
+            held = piece.data
+    yield held

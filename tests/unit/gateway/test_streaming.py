@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.exchange import SCOPE_KEY, Exchange
-from gateway.streaming import ByteStream, EventStream, event, while_connected
+from gateway.streaming import ByteStream, EventStream, FileStream, event, while_connected
 from services.runtime.errors import Cancelled, Internal
 
 Message = MutableMapping[str, Any]
@@ -142,3 +142,38 @@ async def test_a_client_that_leaves_closes_the_source() -> None:
     assert closed.is_set()
     assert exchange.error == "cancelled"
     assert not client.complete
+
+
+async def test_the_last_piece_of_a_file_ends_it() -> None:
+    client = Client()
+    await play(FileStream(pieces(b"ab", b"c"), "audio/mpeg", 3), client)
+    assert client.body == b"abc"
+    start, *bodies = client.got
+    assert (b"content-length", b"3") in start["headers"]
+    assert [message["more_body"] for message in bodies] == [True, False]
+
+
+async def test_a_client_who_leaves_with_all_of_a_file_is_not_missed() -> None:
+    client = Client()
+
+    async def file() -> AsyncGenerator[bytes, None]:
+        yield b"abc"
+        client.gone.set()
+        await asyncio.Event().wait()
+
+    exchange = await play(FileStream(file(), "audio/mpeg", 3), client)
+    assert client.complete
+    assert exchange.error == ""
+
+
+async def test_an_empty_file_ends_too() -> None:
+    client = Client()
+    await play(FileStream(pieces(), "text/plain", 0), client)
+    assert client.complete
+
+
+async def test_a_file_that_ends_too_soon_is_broken_off() -> None:
+    client = Client()
+    exchange = await play(FileStream(pieces(b"ab", Internal("Gone.")), "audio/mpeg", 3), client)
+    assert not client.complete
+    assert exchange.error == "internal_error"
