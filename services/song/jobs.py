@@ -100,6 +100,14 @@ class Jobs:
         keeps. Raises `InvalidRequest` where the id stands for another request, `Overloaded`,
         `InsufficientStorage`, `NotFound`.
         """
+        # Whoever leaves now must not leave half of it: a job without its voice, say.
+        accepting = asyncio.create_task(self._accept(job, order, voice, source))
+        accepting.add_done_callback(_retrieved)
+        return await asyncio.shield(accepting)
+
+    async def _accept(
+        self, job: str, order: Order, voice: Iterable[bytes], source: JobFolder | None
+    ) -> bool:
         async with self._accepting:
             if (known := await self._store.get(job)) is not None:
                 if Order.from_json(known.order).fingerprint != order.fingerprint:
@@ -121,7 +129,7 @@ class Jobs:
                     files = [name for output in order.kept.values() for name in output["files"]]
                     await asyncio.to_thread(folder.take_over, source, files)
                 await self._store.add(job, _user(order.owner), order.level, order.to_json())
-            except BaseException:
+            except Exception:
                 if await self._store.get(job) is None:
                     await asyncio.to_thread(folder.remove)
                 raise
@@ -262,6 +270,12 @@ class Jobs:
 def _user(owner: str) -> str:
     # Never empty: DBOS takes that for everybody.
     return f"key:{owner}"
+
+
+def _retrieved(task: asyncio.Task[bool]) -> None:
+    """Nobody may be there any more to hear what went wrong; asyncio would report that."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _after(created: float, moment: float | None) -> float | None:

@@ -386,6 +386,19 @@ async def test_what_could_not_be_made_is_not_accepted(
     assert list((stage.home / "songs").iterdir()) == []
 
 
+async def test_whoever_leaves_while_asking_leaves_a_whole_job_or_none(stage: Stage) -> None:
+    for number in range(12):
+        asking = asyncio.create_task(stage.caller.create(wav(), idempotency_key=str(number)))
+        await asyncio.sleep(0.01 * number)
+        asking.cancel()
+        await asyncio.wait([asking])
+    for number in range(12):
+        job = await stage.caller.create(wav(), idempotency_key=str(number))
+        assert (await stage.caller.ended(job.id)).status == pb.JOB_STATUS_SUCCEEDED
+    assert len((await stage.caller.page()).jobs) == 12
+    assert len(stage.script.voices) == 12
+
+
 async def test_a_voice_must_be_sound(stage: Stage) -> None:
     with pytest.raises(InvalidAudio) as refused:
         await stage.caller.create(b"no sound at all")

@@ -1,7 +1,7 @@
 """The last step: music and guide put together, and all that goes with a song."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.runtime.encode import encoded
 from services.runtime.worker import Cancellation
@@ -20,67 +20,66 @@ from services.song.words import Score, Words
 NOBODY = "Orfeón"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
     """What the steps before have left."""
 
     words: Words
     score: Score
-    music: bytes
-    vocals: bytes | None
+    music: Samples
+    vocals: Samples | None
+
+    @property
+    def times(self) -> list[tuple[float, str]]:
+        """The second at which each line begins."""
+        lines = zip(self.words.lines, self.score.lines, strict=True)
+        return [(notes[0].start, line.text) for line, notes in lines if notes]
 
 
 async def mix(making: Making) -> Output:
     """Leaves the song as mp3, without its guide too where it has one, its cover and its times."""
-    parts = await asyncio.to_thread(_parts, making)
-    files = await computed(lambda cancelled: _files(making, parts, cancelled))
+    wish, facts = making.wish, making.facts
+    parts = await computed(lambda _: _parts(making))
+    title, artist = wish.title or parts.words.lines[0].text, wish.artist or NOBODY
+    picture = await computed(lambda _: cover(title, artist, wish.genre, making.mood, making.seed))
+    tags = Tags(
+        title=title,
+        artist=artist,
+        genre=wish.genre,
+        tempo=float(facts["tempo"]),
+        key=str(facts["key"]),
+        language=str(facts["language"]),
+        lines=parts.times,
+        cover=picture,
+    )
+    making.reached(0.2)
+    files = {
+        "lyrics.lrc": lrc(title, artist, float(facts["duration_seconds"]), parts.times).encode(),
+        "cover.png": picture,
+        "song.mp3": await computed(lambda cancelled: _mp3(parts, parts.vocals, tags, cancelled)),
+    }
+    if parts.vocals is not None:
+        making.reached(0.6)
+        bare = replace(tags, title=f"{title} (instrumental)")
+        files["instrumental.mp3"] = await computed(
+            lambda cancelled: _mp3(parts, None, bare, cancelled)
+        )
     await asyncio.to_thread(making.folder.publish, files)
     return {"facts": {}, "files": list(files)}
 
 
 def _parts(making: Making) -> _Parts:
     folder = making.folder
+    sung = not making.wish.instrumental
     return _Parts(
         words=Words.from_json(folder.artifact_bytes("lyrics.json")),
         score=Score.from_json(folder.kept(SCORE)),
-        music=folder.kept(MUSIC),
-        vocals=None if making.wish.instrumental else folder.kept(VOCALS),
+        music=read(folder.kept(MUSIC), channels=2),
+        vocals=read(folder.kept(VOCALS), channels=1) if sung else None,
     )
 
 
-def _files(making: Making, parts: _Parts, cancelled: Cancellation) -> dict[str, bytes]:
-    wish, facts, lines = making.wish, making.facts, parts.words.lines
-    title = wish.title or lines[0].text
-    artist = wish.artist or NOBODY
-    times = [
-        (notes[0].start, line.text)
-        for line, notes in zip(lines, parts.score.lines, strict=True)
-        if notes
-    ]
-    picture = cover(title, artist, wish.genre, making.mood, making.seed)
-    music = read(parts.music, channels=2)
-    vocals = None if parts.vocals is None else read(parts.vocals, channels=1)
-
-    def mp3(name: str, voice: Samples | None) -> bytes:
-        file = encoded(mixed(music, voice), "mp3", RATE, lambda: cancelled.is_set)
-        tags = Tags(
-            title=name,
-            artist=artist,
-            genre=wish.genre,
-            tempo=float(facts["tempo"]),
-            key=str(facts["key"]),
-            language=str(facts["language"]),
-            lines=times,
-            cover=picture,
-        )
-        return tagged(file, parts.words.text(), tags)
-
-    files = {
-        "lyrics.lrc": lrc(title, artist, float(facts["duration_seconds"]), times).encode(),
-        "cover.png": picture,
-        "song.mp3": mp3(title, vocals),
-    }
-    making.reached(0.6)
-    if vocals is not None:
-        files["instrumental.mp3"] = mp3(f"{title} (instrumental)", None)
-    return files
+def _mp3(parts: _Parts, vocals: Samples | None, tags: Tags, cancelled: Cancellation) -> bytes:
+    sound = mixed(parts.music, vocals)
+    file = encoded(sound, "mp3", RATE, lambda: cancelled.is_set)
+    return tagged(file, parts.words.text(), tags)
