@@ -7,8 +7,8 @@ from services.melody.genre import Comping
 from services.melody.tokens import DURATIONS, STEPS, Bar
 
 _SIXTEENTH = BEATS / STEPS
-#: The middle of the chords' range, and the lowest note of the bass.
-_MIDDLE, _LOWEST = 60, 26
+#: The middle of the chords' range, the lowest note of the bass, and the furthest up that it moves.
+_MIDDLE, _LOWEST, _UP = 60, 28, 1
 _LEAD, _CHORDS, _BASS = 92, 72, 88
 
 
@@ -27,7 +27,10 @@ def lead(bars: Sequence[Bar], shift: int, accent: int) -> tuple[Note, ...]:
 
 
 def bass(bars: Sequence[Bar], shift: int, accent: int) -> tuple[Note, ...]:
-    """The bass: each note until the next, and no longer than a bar."""
+    """The bass: each note until the next, and no longer than a bar. It goes down where others go up
+    by more than a little, lest it leaves its range.
+    """
+    shift -= 12 * (shift > _UP)
     moments = [
         (number * STEPS + at, pitch + shift)
         for number, bar in enumerate(bars)

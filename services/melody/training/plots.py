@@ -90,7 +90,8 @@ def roll(piece: Written, path: Path, bars: int = 16) -> None:
         for note in piece.notes(part):
             if note.start < bars * BEATS:
                 height = note.pitch - (18 if part == "drums" else 0)
-                width = min(note.duration, 0.2) if part == "drums" else note.duration
+                # Repeated notes are apart.
+                width = 0.2 if part == "drums" else note.duration - 0.08
                 axes.barh(height, width, left=note.start, height=0.9, color=_COLOURS[part])
     start = 0
     for passage in piece.passages:
