@@ -23,7 +23,7 @@ _DRUMS = 0.25
 
 @dataclass(frozen=True)
 class Corpus:
-    """Songs and grooves, in two parts that share no song and no drummer's session."""
+    """Songs and grooves, in two parts that share no song and no performance."""
 
     songs: list[Song]
     held_out_songs: list[Song]
