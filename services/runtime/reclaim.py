@@ -42,6 +42,13 @@ def keep_one_heap() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
+def trim() -> None:
+    """Gives the kernel back what this process has freed. Blocking."""
+    gc.collect()
+    if (malloc_trim := _libc_function("malloc_trim")) is not None:
+        malloc_trim(0)
+
+
 def unload(model: Closeable, placement: Placement) -> int:
     """Closes a model; how many bytes did not come back, 0 where all is well. Blocking.
 
@@ -49,9 +56,7 @@ def unload(model: Closeable, placement: Placement) -> int:
     """
     before = _taken(placement)
     model.close()
-    gc.collect()
-    if (malloc_trim := _libc_function("malloc_trim")) is not None:
-        malloc_trim(0)
+    trim()
     return unreturned(placement, before, _taken(placement))
 
 

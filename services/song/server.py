@@ -23,6 +23,7 @@ from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.song.v1 import song_pb2, song_pb2_grpc
 from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
+from services.runtime.reclaim import keep_one_heap
 from services.runtime.telemetry import ServiceMetrics, configure_logging
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
@@ -161,4 +162,5 @@ async def _serve(settings: SongSettings) -> None:
 def run(settings: SongSettings) -> None:
     """Serves until SIGTERM or SIGINT."""
     configure_logging(settings.log_level)
+    keep_one_heap()
     asyncio.run(_serve(settings))

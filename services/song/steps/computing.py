@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from services.runtime import worker
+from services.runtime.reclaim import trim
 from services.runtime.worker import Cancellation
 
 T = TypeVar("T")
@@ -17,8 +18,16 @@ async def computed(function: Callable[[Cancellation], T]) -> T:
     not look for seconds, and what it finds is nobody's any more.
     """
     cancellation = Cancellation()
+
+    def compute() -> T:
+        try:
+            return function(cancellation)
+        finally:
+            # A long song takes hundreds of megabytes in between, which nobody needs until the next.
+            trim()
+
     try:
-        return await worker.apart(lambda: function(cancellation))
+        return await worker.apart(compute)
     except asyncio.CancelledError:
         cancellation.set()
         raise
