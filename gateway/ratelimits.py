@@ -26,7 +26,7 @@ class RateLimiter:
     Requests are counted when they come, over a sliding minute. What a request costs in tokens is
     known only when it ends, so tokens are charged afterwards, to a minute that starts with the
     first: the request that crosses the limit is served, the next one is refused. Who leaves a
-    stream is charged for what was sent.
+    stream is charged for what was generated until then.
     """
 
     def __init__(self, storage_url: str) -> None:

@@ -60,7 +60,7 @@ def test_the_curl_examples_run(product: Product, folder: Path) -> None:
         env={**os.environ, "KEY": product.key},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "chat.completion" in done.stdout
@@ -77,7 +77,7 @@ def test_the_commands_run(product: Product, folder: Path) -> None:
         env={**os.environ, "ORFEON_HOME": str(product.home)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sk-orf-" in done.stdout
