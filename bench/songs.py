@@ -6,8 +6,10 @@ were asked for.
 """
 
 import asyncio
+import difflib
 import io
 import random
+import re
 import tempfile
 import time
 from collections import Counter
@@ -18,14 +20,17 @@ from typing import Any
 
 import av
 import httpx
+import psutil
 
-from bench.processes import Served, process_of, resident_bytes, serving
+from bench.processes import Served, process_of, serving
 from bench.report import Figure, print_figures, spread
 from gateway.keystore import SCOPES, KeyStore
 
 ROUNDS = 3
 GENRES = ("rock", "pop", "rap")
 SONGS = 20
+#: Whose memory is looked at once songs are made.
+PEAKS = ("melody", "song")
 VICTIMS = ("song", "melody", "gateway")
 #: Seconds between kills, at least and at most. A process is back after two to four.
 BETWEEN = (4.0, 12.0)
@@ -46,8 +51,10 @@ def melody(client: httpx.Client, seconds: int, seed: int) -> tuple[float, float]
     return first, time.perf_counter() - began
 
 
-def song(client: httpx.Client, genre: str, seed: int) -> float:
-    """Seconds that a song of three sections takes, sung."""
+def song(client: httpx.Client, genre: str, seed: int) -> tuple[float, float]:
+    """Seconds that a song of three sections takes, sung, and the share of its words that our own
+    ear understands of the voice.
+    """
     began = time.perf_counter()
     body = {"genre": genre, "sections": ["verse", "chorus", "verse"], "seed": seed, "priority": 1}
     job = client.post("/v1/songs", json=body).raise_for_status().json()
@@ -56,7 +63,34 @@ def song(client: httpx.Client, genre: str, seed: int) -> float:
         job = client.get(f"/v1/jobs/{job['id']}").raise_for_status().json()
     if job["status"] != "completed":
         raise RuntimeError(f"a song {job['status']}: {job['error']}")
-    return time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return seconds, understood(client, f"/v1/jobs/{job['id']}/artifacts")
+
+
+def understood(client: httpx.Client, artifacts: str) -> float:
+    """The share of a song's words that transcribing its voice finds, in their order."""
+    words = client.get(f"{artifacts}/lyrics.json").raise_for_status().json()
+    voice = client.get(f"{artifacts}/vocals.mp3").raise_for_status().content
+    heard = client.post(
+        "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": voice}
+    )
+    said = words_of(" ".join(line["text"] for line in words["lines"]))
+    matcher = difflib.SequenceMatcher(
+        None, said, words_of(heard.raise_for_status().json()["text"]), autojunk=False
+    )
+    return sum(block.size for block in matcher.get_matching_blocks()) / len(said)
+
+
+def words_of(text: str) -> list[str]:
+    """Its words, in small letters."""
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)?", text.lower())
+
+
+def peak_bytes(process: psutil.Process) -> int:
+    """The most memory that a process ever had resident (Linux)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", status)
+    return int(kilobytes) * 1024
 
 
 def speed(served: Served, key: str) -> list[Figure]:
@@ -66,17 +100,22 @@ def speed(served: Served, key: str) -> list[Figure]:
         melody(client, 5, 0)
         short = [melody(client, 30, seed) for seed in range(ROUNDS)]
         long = [melody(client, 180, seed) for seed in range(ROUNDS)]
-        resident = resident_bytes(process_of(served.pid, "services.melody").pid)
-        songs = [song(client, genre, seed) for seed, genre in enumerate(GENRES)]
+        music = peak_bytes(process_of(served.pid, "services.melody"))
+        sung = [song(client, genre, seed) for seed, genre in enumerate(GENRES)]
+    songs, heard = [seconds for seconds, _ in sung], [share for _, share in sung]
+    peaks = {name: peak_bytes(process_of(served.pid, f"services.{name}")) for name in PEAKS}
     firsts = [first for first, _ in short + long]
     halves, wholes = [whole for _, whole in short], [whole for _, whole in long]
     return [
         Figure("30 s of music", max(halves), "s", 3.0, at_least=False, note=spread(halves)),
         Figure("180 s of music", max(wholes), "s", 15.0, at_least=False, note=spread(wholes)),
         Figure("the first bytes of it", max(firsts), "s", 1.5, at_least=False, note=spread(firsts)),
-        Figure("resident memory of melody", resident / 2**20, "MiB", 400, at_least=False),
+        Figure("most memory of melody, playing", music / 2**20, "MiB", 400, at_least=False),
         Figure("a sung song of three sections", max(songs), "s", 60.0, at_least=False,
                note=spread(songs)),
+        Figure("words of it that are understood", min(heard), "", 0.5, note=spread(heard)),
+        *(Figure(f"most memory of {name}, songs made", peak / 2**20, "MiB")
+          for name, peak in peaks.items()),
     ]  # fmt: skip
 
 
