@@ -167,9 +167,9 @@ async def _events(
                 async for piece in pieces:
                     begun = True
                     job = job_of(piece.job)
-                    if job != seen:
-                        seen = job
-                        yield event(job)
+                    # A line that says nothing keeps proxies from thinking that nobody is there.
+                    yield event(job) if job != seen else b":\n\n"
+                    seen = job
         except ServiceUnavailable:
             if not begun:
                 raise

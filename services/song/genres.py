@@ -26,7 +26,8 @@ _PATIENCE = 20.0
 class Genres:
     """Genres that both words and music can be written in.
 
-    By genre: the languages of the words, and the fastest tempo, in quarter notes per minute.
+    By genre: the languages of the words, and the fastest tempo, in quarter notes per minute. Of a
+    composer that takes any word for a genre no tempo is known; it writes no notes to sing on.
     """
 
     languages: Mapping[str, tuple[str, ...]]
@@ -49,6 +50,8 @@ class Genres:
                 "another genre.",
                 param="language",
             )
+        if not self.fastest:
+            return replace(wish, genre=genre, instrumental=True)
         check_length(wish, self.fastest[genre])
         return replace(wish, genre=genre)
 
@@ -89,7 +92,9 @@ class KnownGenres:
         )
         played = {genre.name: genre.fastest for genre in melody.genres}
         written = [model for model in lyrics.models if "lyrics" in model.tasks]
-        both = {m.id: tuple(m.languages) or ("en",) for m in written if m.id in played}
+        both = {
+            m.id: tuple(m.languages) or ("en",) for m in written if m.id in played or not played
+        }
         default = next((m.id for m in written if m.is_default and m.id in both), None)
         return Genres(both, played, default or min(both, default=""))
 

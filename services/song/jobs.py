@@ -29,8 +29,9 @@ _STATUS: Mapping[str, Status] = {
 }
 #: What is told of a job that DBOS has given up.
 _FAULT = {"code": "internal_error", "message": "Something went wrong here. It has been logged."}
-#: Seconds between two looks at a job that nothing is heard of, and the least between two reports.
-_LOOK_EVERY, _REPORT_EVERY = 1.0, 0.1
+#: Seconds between two looks at a job that nothing is heard of, and the least and the most between
+#: two reports.
+_LOOK_EVERY, _REPORT_EVERY, _SILENT = 1.0, 0.1, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +160,15 @@ class Jobs:
         return jobs, len(ids) > limit
 
     async def watch(self, job: str, owner: str) -> AsyncIterator[Job]:
-        """A job as it is, and again whenever it has changed, until it has ended."""
+        """A job as it is, and again at each change or after a silence, until it has ended."""
         shown: Job | None = None
+        since = 0.0
         while True:
             now = await self.get(job, owner)
-            if shown is None or _told(now) != _told(shown):
+            silent = time.monotonic() - since > _SILENT
+            if shown is None or silent or _told(now) != _told(shown):
                 yield now
-                shown = now
+                shown, since = now, time.monotonic()
             if now.ended is not None:
                 return
             await self._board.change(job, _LOOK_EVERY)

@@ -37,12 +37,12 @@ def check_length(wish: Wish, fastest: float) -> None:
 
 
 def _bars(wish: Wish) -> int:
-    """The fewest bars that the words need."""
+    """The fewest bars that the words need, and one in which the band begins."""
     if wish.lyrics:
         language = wish.language or "en"
         counts = (syllables(line, language) for section in wish.lyrics for line in section.lines)
-        return sum(-(-count // _SYLLABLES) for count in counts)
+        return 1 + sum(-(-count // _SYLLABLES) for count in counts)
     form = form_of(wish)
     if wish.seconds is not None and not wish.sections:
-        return 0  # The form was chosen to fit.
-    return (len(form.sections) or _SECTIONS) * (form.lines or _LINES) * _BARS
+        return 1  # The form was chosen to fit.
+    return 1 + (len(form.sections) or _SECTIONS) * (form.lines or _LINES) * _BARS

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -18,8 +19,9 @@ class Order:
     """One job. All of it is kept with the job, and nothing of it changes.
 
     `created` is in Unix seconds.
-    `voice` is the SHA-256 of a recording, empty without one. `seeds` has one for each step. `kept`
-    is what the steps gave that are not made again, in the job `repeated_from`.
+    `voice` is the SHA-256 of a recording, empty without one. `seed` is the one that was asked for,
+    None where it was drawn; `seeds` has one for each step. `kept` is what the steps gave that are
+    not made again, in the job `repeated_from`.
     """
 
     wish: Wish
@@ -29,6 +31,7 @@ class Order:
     created: float
     seeds: Mapping[str, int]
     voice: str = ""
+    seed: int | None = None
     kept: Mapping[str, Output] = field(default_factory=dict)
     repeated_from: str = ""
 
@@ -51,6 +54,7 @@ class Order:
         asked = {
             "wish": self.wish.to_json(),
             "voice": self.voice,
+            "seed": self.seed,
             "repeated": [self.repeated_from, self.made],
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
@@ -71,7 +75,14 @@ class Order:
         return Order(**{**kept, "wish": Wish.from_json(kept["wish"])})
 
 
-def again(order: Order, job: str, outputs: Mapping[str, Output], step: str, seed: int) -> Order:
+def drawn(seed: int | None) -> int:
+    """The seed that was asked for, or else any."""
+    return secrets.randbits(53) if seed is None else seed
+
+
+def again(
+    order: Order, job: str, outputs: Mapping[str, Output], step: str, seed: int | None
+) -> Order:
     """The order that makes `step` of a finished job again, and what follows from it.
 
     Who asks for it, and when, is still to be said: see `Order.asked_by`.
@@ -92,7 +103,8 @@ def again(order: Order, job: str, outputs: Mapping[str, Output], step: str, seed
     before = order.steps[: order.steps.index(step)]
     return replace(
         order,
-        seeds={**order.seeds, step: seed},
+        seed=seed,
+        seeds={**order.seeds, step: drawn(seed)},
         kept={name: outputs[name] for name in before},
         repeated_from=job,
     )

@@ -6,6 +6,7 @@ It has no models; it answers for the queue, and is asked for models, as every co
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from typing import Any
@@ -162,5 +163,7 @@ async def _serve(settings: SongSettings) -> None:
 def run(settings: SongSettings) -> None:
     """Serves until SIGTERM or SIGINT."""
     configure_logging(settings.log_level)
+    # Words stand in the database too, and are nobody's but their owner's.
+    os.umask(0o077)
     keep_one_heap()
     asyncio.run(_serve(settings))

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +18,7 @@ from services.runtime.upload import received
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
 from services.song.messages import STEPS, artifact_message, job_message
-from services.song.order import Order, again, job_id
+from services.song.order import Order, again, drawn, job_id
 from services.song.upstreams import Upstreams
 from services.song.wish import MAX_KEY_CHARACTERS, wish_of
 
@@ -53,14 +52,15 @@ class SongServicer(song_pb2_grpc.SongServiceServicer):
         async with received(request_iterator, self._max_bytes, wish_of) as (config, file):
             wish = (await self._genres.now()).applied(wish_of(config))
             voice = await worker.run(lambda cancelled: _checked_voice(file, cancelled))
-            seed = config.seed if config.HasField("seed") else secrets.randbits(53)
+            seed = config.seed if config.HasField("seed") else None
             order = Order(
                 wish=wish,
                 owner=call.key_id,
                 level=call.priority,
                 request_id=call.request_id,
                 created=time.time(),
-                seeds=dict.fromkeys(STEPS, seed),
+                seed=seed,
+                seeds=dict.fromkeys(STEPS, drawn(seed)),
                 voice=voice,
             )
             self._check_services(order)
@@ -89,7 +89,7 @@ class SongServicer(song_pb2_grpc.SongServiceServicer):
                 f"Only a song that is complete can be repeated; this one is {before.status}.",
                 param="job_id",
             )
-        seed = request.seed if request.HasField("seed") else secrets.randbits(53)
+        seed = request.seed if request.HasField("seed") else None
         outputs = await self._jobs.outputs(before)
         order = again(before.order, before.id, outputs, _NAMES[request.step], seed).asked_by(
             call, time.time()

@@ -25,7 +25,7 @@ MAX_SYLLABLES = 40
 MAX_KEY_CHARACTERS = 255
 
 _TEXTS = ("genre", "title", "artist", "first_line", "theme", "mood", "language")
-_KEY = re.compile(r"[A-G][#b]? (?:major|minor)")
+_KEY = re.compile(r"[A-Ga-g][#b]? (?:major|minor)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Wish:
 def wish_of(config: song_pb2.SongConfig) -> Wish:
     """The song that is asked for. Raises `InvalidRequest` naming the field at fault."""
     texts = {name: _text(name, getattr(config, name)) for name in _TEXTS}
-    if config.key and not _KEY.fullmatch(config.key):
+    key = config.key.strip()
+    if key and not _KEY.fullmatch(key):
         raise InvalidRequest(
             "key must be a tonic and a mode, such as 'C major' or 'F# minor'.", param="key"
         )
@@ -104,7 +105,7 @@ def wish_of(config: song_pb2.SongConfig) -> Wish:
         lines=config.lines,
         seconds=seconds,
         tempo=config.tempo,
-        key=config.key,
+        key=key,
         instrumental=config.instrumental,
         lyrics=_lyrics(config, texts["language"]),
     )

@@ -20,6 +20,7 @@ from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime.context import RequestContext, context_of
 from services.runtime.encode import encoded
+from services.runtime.errors import InvalidRequest
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.telemetry import ServiceMetrics
 from services.song.server import NoModels
@@ -40,7 +41,8 @@ class Script:
     """What the services do, and what they saw.
 
     `holding` are services that begin and do not go on until `released` is set. `errors` are raised
-    first, one for each call. `noise` makes music that cannot be made small: 2 MB.
+    first, one for each call. Without `notes` the composer takes any words for a genre, as MusicGen
+    does. `noise` makes music that cannot be made small: 2 MB.
     """
 
     holding: set[Upstream] = field(default_factory=set)
@@ -48,6 +50,7 @@ class Script:
     errors: dict[Upstream, list[Exception]] = field(default_factory=dict)
     lines: tuple[str, ...] = LINES
     scores: bool = True
+    notes: bool = True
     noise: bool = False
     seconds: float = SECONDS
     requests: dict[Upstream, list[Any]] = field(default_factory=dict)
@@ -139,16 +142,19 @@ class Melody(melody_pb2_grpc.MelodyServiceServicer):
                 model="fake", genre=config.genre, seed=config.seed, duration_seconds=seconds,
                 tempo=config.tempo or 96, key=config.key or "A minor",
             )  # fmt: skip
+            if config.artifacts and not self.script.notes:
+                raise InvalidRequest("This model writes no notes.", param="artifacts")
             yield melody_pb2.ComposeResponse(started=started)
             yield melody_pb2.ComposeResponse(progress=melody_pb2.Progress(done=0.5))
             await self.script.held("melody")
             flac = await asyncio.to_thread(_sound, seconds, self.script.noise)
             yield melody_pb2.ComposeResponse(audio=flac)
-            for name in ("melody.mid", "melody.musicxml", "stem-lead.flac", "stem-drums.flac"):
+            names = ("melody.mid", "melody.musicxml", "stem-lead.flac", "stem-drums.flac")
+            for name in names if config.artifacts else ():
                 data = f"{name} {config.seed}".encode()
                 part = melody_pb2.ArtifactPart(name=name, data=data)
                 yield melody_pb2.ComposeResponse(artifact=part)
-            if self.script.scores:
+            if self.script.scores and config.artifacts:
                 yield melody_pb2.ComposeResponse(score=_score(config, seconds))
             finished = melody_pb2.Finished(duration_seconds=seconds)
             yield melody_pb2.ComposeResponse(finished=finished)
@@ -156,7 +162,8 @@ class Melody(melody_pb2_grpc.MelodyServiceServicer):
     async def ListGenres(
         self, request: melody_pb2.ListGenresRequest, context: Any
     ) -> melody_pb2.ListGenresResponse:
-        genres = [melody_pb2.Genre(name=name, slowest=60, fastest=180) for name in PLAYED]
+        played = PLAYED if self.script.notes else ()
+        genres = [melody_pb2.Genre(name=name, slowest=60, fastest=180) for name in played]
         return melody_pb2.ListGenresResponse(genres=genres)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.song.v1 import song_pb2 as pb
 from services.runtime.audio import AudioLimits, decode
 from services.runtime.errors import InvalidAudio, InvalidRequest, NotFound, Overloaded
+from services.song import jobs
 from tests.fakes.gateway import eventually
 from tests.fakes.songs import Stage, staged, wav
 from tests.fakes.studio import LINES
@@ -82,7 +84,7 @@ async def test_every_service_is_told_who_asks_and_how_urgently(stage: Stage) -> 
         "pop", "sad", 90, "D minor", 3,
     )  # fmt: skip
     assert [(section.kind, len(section.lines)) for section in composed.sections] == [
-        ("verse", 2), ("chorus", 2),
+        ("intro", 0), ("verse", 2), ("chorus", 2),
     ]  # fmt: skip
     # The chorus has the lines of the verse here: each is spoken once.
     assert [request.input for request in stage.script.requests["speech"]] == list(LINES)
@@ -117,11 +119,51 @@ async def test_given_lyrics_are_sung_as_they_are(stage: Stage) -> None:
     job = await stage.caller.create(lyrics=[verse], language="es", instrumental=False)
     await stage.caller.ended(job.id)
     assert stage.script.requests["lyrics"] == []
-    (section,) = stage.script.requests["melody"][0].sections
+    intro, section = stage.script.requests["melody"][0].sections
+    assert (intro.kind, len(intro.lines)) == ("intro", 0)
     assert [line.syllables for line in section.lines] == [5, 6]
     words = json.loads(await stage.caller.read(job.id, "lyrics.json"))
     assert [line["text"] for line in words["lines"]] == list(verse.lines)
     assert (await stage.caller.read(job.id, "lyrics.txt")).decode().startswith("[Verse]\nCanta")
+
+
+async def test_words_before_the_first_verse_are_the_intro(stage: Stage) -> None:
+    intro = pb.WrittenSection(kind="intro", lines=["One, two, three, four"])
+    job = await stage.caller.create(lyrics=[intro], instrumental=True)
+    await stage.caller.ended(job.id)
+    (section,) = stage.script.requests["melody"][0].sections
+    assert (section.kind, len(section.lines)) == ("intro", 1)
+
+
+async def test_a_model_that_writes_no_notes_makes_instrumentals(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        stage.script.notes = False
+        job = await stage.caller.create(genre="sonnet", mood="sad", duration_seconds=12.0)
+        done = await stage.caller.ended(job.id)
+        assert done.status == pb.JOB_STATUS_SUCCEEDED
+        assert {file.name for file in done.artifacts} == {
+            "song.mp3", "lyrics.txt", "lyrics.json", "lyrics.lrc", "cover.png",
+        }  # fmt: skip
+        composed = stage.script.requests["melody"][-1]
+        assert (composed.genre, composed.mood, list(composed.sections)) == ("sonnet", "sad", [])
+        # Nobody knows where the lines would be sung.
+        lrc = (await stage.caller.read(job.id, "lyrics.lrc")).decode()
+        assert not re.search(r"^\[\d", lrc, re.MULTILINE)
+
+
+async def test_whoever_watches_hears_something_now_and_then(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_SILENT", 0.2)
+    monkeypatch.setattr(jobs, "_LOOK_EVERY", 0.1)
+    stage.script.holding = {"lyrics"}
+    job = await stage.caller.create()
+    watching = asyncio.create_task(stage.caller.watch(job.id))
+    await stage.script.begun["lyrics"].wait()
+    await asyncio.sleep(1.5)
+    stage.script.released.set()
+    silent = [one for one in await watching if one.step == pb.STEP_LYRICS and one.progress == 0]
+    assert len(silent) >= 3
 
 
 async def test_one_step_again_keeps_the_steps_before_it(stage: Stage) -> None:

@@ -54,15 +54,22 @@ class _Music:
 
 
 async def compose(making: Making) -> Output:
-    """Leaves the music, its parts and documents, and the notes of each line."""
+    """Leaves the music, its parts and documents, and the notes of each line.
+
+    Of a model that writes no notes there are none of these, and only an instrumental.
+    """
     words = Words.from_json(await asyncio.to_thread(making.folder.artifact_bytes, "lyrics.json"))
-    music = await making.patience.until_done("melody", lambda: _played(making, words))
-    if music.score is None or len(music.score.lines) != len(words.lines):
-        raise InvalidRequest(
-            "The model that composes here writes no notes that words could be sung on; choose "
-            "another one as ORFEON_SONG_MELODY_MODEL.",
-            param="model",
-        )
+    try:
+        music = await _until_played(making, _sung(making, words))
+        if music.score is None or len(music.score.lines) != len(words.lines):
+            raise _no_notes()
+    except InvalidRequest as error:
+        if error.param != "artifacts":
+            raise
+        if not making.wish.instrumental:
+            raise _no_notes() from None
+        music = await _until_played(making, _free(making))
+        music.score = Score(((),) * len(words.lines))
     kept = {MUSIC: bytes(music.audio), SCORE: music.score.to_json()}
     await asyncio.to_thread(making.folder.keep, kept)
     published = {name: bytes(data) for name, data in music.artifacts.items()}
@@ -70,9 +77,18 @@ async def compose(making: Making) -> Output:
     return {"facts": music.facts, "files": [*kept, *published]}
 
 
-async def _played(making: Making, words: Words) -> _Music:
+def _no_notes() -> InvalidRequest:
+    return InvalidRequest(
+        "The model that composes here writes no notes that words could be sung on; ask for an "
+        "instrumental, or choose another model as ORFEON_SONG_MELODY_MODEL.",
+        param="instrumental",
+    )
+
+
+def _free(making: Making) -> melody_pb2.ComposeConfig:
+    """Music in a genre and a mood."""
     wish = making.wish
-    config = melody_pb2.ComposeConfig(
+    return melody_pb2.ComposeConfig(
         model=making.melody_model,
         genre=wish.genre,
         mood=making.mood,
@@ -80,15 +96,29 @@ async def _played(making: Making, words: Words) -> _Music:
         tempo=wish.tempo,
         key=wish.key,
         seed=making.seed,
-        sections=[
-            melody_pb2.Section(
-                kind=kind, lines=[melody_pb2.Line(syllables=line.syllables) for line in lines]
-            )
-            for kind, lines in words.sections()
-        ],
         format=melody_pb2.AUDIO_FORMAT_FLAC,
-        artifacts=_ARTIFACTS,
     )
+
+
+def _sung(making: Making, words: Words) -> melody_pb2.ComposeConfig:
+    """Music that has a note for each syllable, and all that notes are good for."""
+    config = _free(making)
+    config.artifacts.extend(_ARTIFACTS)
+    for kind, lines in words.sections():
+        if kind != "intro" and not config.sections:
+            # The band begins before the voice does.
+            config.sections.add(kind="intro")
+        config.sections.add(
+            kind=kind, lines=[melody_pb2.Line(syllables=line.syllables) for line in lines]
+        )
+    return config
+
+
+async def _until_played(making: Making, config: melody_pb2.ComposeConfig) -> _Music:
+    return await making.patience.until_done("melody", lambda: _played(making, config))
+
+
+async def _played(making: Making, config: melody_pb2.ComposeConfig) -> _Music:
     call = making.upstreams.melody.Compose(_messages(config), metadata=making.context.metadata())
     music = _Music()
     async with aclosing(answers(call)) as pieces:

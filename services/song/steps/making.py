@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from services.runtime import worker
 from services.runtime.context import RequestContext
 from services.song.folder import JobFolder
 from services.song.upstreams import Patience, Upstreams
@@ -39,3 +40,12 @@ class Making:
     def mood(self) -> str:
         """The mood asked for, or else the one that was heard."""
         return self.wish.mood or str(self.facts.get("mood", ""))
+
+    async def publish(self, files: Mapping[str, bytes]) -> None:
+        """Writes artifacts, all or none. Raises `InsufficientStorage`."""
+        # A thread that wrote on would bring back the folder of a job that is cancelled meanwhile.
+        await worker.run(lambda _: self.folder.publish(files))
+
+    async def keep(self, files: Mapping[str, bytes]) -> None:
+        """Writes what later steps need, all or none. Raises `InsufficientStorage`."""
+        await worker.run(lambda _: self.folder.keep(files))

@@ -1,6 +1,5 @@
 """The last step: music and guide put together, and all that goes with a song."""
 
-import asyncio
 from dataclasses import dataclass, replace
 
 from services.runtime.encode import encoded
@@ -64,7 +63,7 @@ async def mix(making: Making) -> Output:
         files["instrumental.mp3"] = await computed(
             lambda cancelled: _mp3(parts, None, bare, cancelled)
         )
-    await asyncio.to_thread(making.folder.publish, files)
+    await making.publish(files)
     return {"facts": {}, "files": list(files)}
 
 

@@ -45,8 +45,8 @@ async def sing(making: Making) -> Output:
             encoded(sung, "mp3", guide.SUNG_RATE, lambda: cancelled.is_set),
         )
     )
-    await asyncio.to_thread(folder.keep, {VOCALS: kept})
-    await asyncio.to_thread(folder.publish, {"vocals.mp3": published})
+    await making.keep({VOCALS: kept})
+    await making.publish({"vocals.mp3": published})
     return {"facts": {}, "files": [VOCALS, "vocals.mp3"]}
 
 

@@ -14,7 +14,7 @@ from services.song.words import Line, Words
 #: Seconds that a line takes to be sung, breath and all; what a form is chosen by.
 SECONDS_PER_LINE = 4.5
 #: Seconds of a song in which nobody sings: before the first line and after the last.
-_AROUND = 4.0
+_AROUND = 6.0
 
 _KINDS: dict["lyrics_pb2.SectionKind.ValueType", str] = {
     lyrics_pb2.SECTION_KIND_INTRO: "intro",

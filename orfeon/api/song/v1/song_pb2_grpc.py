@@ -108,7 +108,8 @@ class SongServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Gives a job whenever something about it changes, first as it is; ends when the job has.
+        """Gives a job whenever something about it changes, first as it is, and every quarter of a minute
+        if nothing does; ends when the job has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

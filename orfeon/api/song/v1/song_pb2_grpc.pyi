@@ -221,7 +221,9 @@ class SongServiceStub(typing.Generic[_SongServiceCreateSongType, _SongServiceRep
     """Lists jobs, the newest first."""
 
     WatchJob: _SongServiceWatchJobType
-    """Gives a job whenever something about it changes, first as it is; ends when the job has."""
+    """Gives a job whenever something about it changes, first as it is, and every quarter of a minute
+    if nothing does; ends when the job has.
+    """
 
     CancelJob: _SongServiceCancelJobType
     """Cancels a job that has not ended, and waits until nothing works on it. What has ended stays
@@ -307,7 +309,9 @@ class SongServiceServicer(metaclass=abc.ABCMeta):
         request: orfeon.api.song.v1.song_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[orfeon.api.song.v1.song_pb2.WatchJobResponse], collections.abc.AsyncIterator[orfeon.api.song.v1.song_pb2.WatchJobResponse]]:
-        """Gives a job whenever something about it changes, first as it is; ends when the job has."""
+        """Gives a job whenever something about it changes, first as it is, and every quarter of a minute
+        if nothing does; ends when the job has.
+        """
 
     @abc.abstractmethod
     def CancelJob(
