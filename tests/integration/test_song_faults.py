@@ -285,3 +285,16 @@ async def test_sigterm_ends_the_service_and_what_it_was_at_goes_on(tmp_path: Pat
         await service.start()
         done = await insisting(lambda: caller.ended(job.id))
         assert done.status == pb.JOB_STATUS_SUCCEEDED
+
+
+async def test_what_the_service_keeps_is_for_its_own_user(tmp_path: Path) -> None:
+    async with (
+        serving(f"unix:{tmp_path}/studio.sock", Script()),
+        killable(tmp_path) as service,
+        calling(service) as caller,
+    ):
+        job = await insisting(lambda: caller.create(title="Mine"))
+        await insisting(lambda: caller.ended(job.id))
+    assert (tmp_path / "songs" / job.id).is_dir()
+    for path in (tmp_path / "songs", tmp_path / "songs" / job.id, tmp_path / "songs.db"):
+        assert path.stat().st_mode & 0o077 == 0

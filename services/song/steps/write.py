@@ -1,6 +1,5 @@
 """The words of a song: written by the lyrics service, or given by its owner."""
 
-import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ async def write(making: Making) -> Output:
     else:
         words, facts = await making.patience.until_done("lyrics", lambda: _written(making))
     files = {"lyrics.txt": words.text().encode(), "lyrics.json": words.to_json()}
-    await asyncio.to_thread(making.folder.publish, files)
+    await making.publish(files)
     return {"facts": facts, "files": list(files)}
 
 

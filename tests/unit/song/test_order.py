@@ -1,6 +1,7 @@
 """What a job is told: its steps, what is made again, and whose ids are whose."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,18 @@ def test_two_requests_are_the_same_whatever_they_are_called() -> None:
     assert one.fingerprint == other.fingerprint
     assert one.fingerprint != order(Wish(genre="pop")).fingerprint
     assert one.fingerprint != order(voice="abc").fingerprint
+
+
+def test_another_seed_that_was_asked_for_is_another_request() -> None:
+    assert replace(order(), seed=7).fingerprint != replace(order(), seed=8).fingerprint
+    one, other = (again(order(), "song_1", OUTPUTS, "melody", seed) for seed in (8, 9))
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_seed_that_nobody_asked_for_is_no_part_of_the_request() -> None:
+    one, other = (again(order(), "song_1", OUTPUTS, "melody", None) for _ in range(2))
+    assert one.seeds != other.seeds
+    assert one.fingerprint == other.fingerprint
 
 
 def test_no_two_owners_lead_to_one_job() -> None:

@@ -54,6 +54,11 @@ def test_what_makes_no_sense_is_refused_by_name(config: dict[str, Any], param: s
     assert refused.value.message.endswith(".")
 
 
+@pytest.mark.parametrize("key", ["Cb major", "f# minor", " A minor\n"])
+def test_a_key_is_read_as_melodies_read_it(key: str) -> None:
+    assert wish_of(pb.SongConfig(key=key)).key == key.strip()
+
+
 def test_nothing_at_all_is_a_wish() -> None:
     assert wish_of(pb.SongConfig()) == Wish()
 
