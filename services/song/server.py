@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -30,6 +31,7 @@ from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
 from services.song.servicer import SongServicer
 from services.song.settings import SongSettings
+from services.song.store import DatabaseUnusable
 from services.song.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
@@ -161,9 +163,12 @@ async def _serve(settings: SongSettings) -> None:
 
 
 def run(settings: SongSettings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT. Exits with a sentence where jobs cannot be kept."""
     configure_logging(settings.log_level)
     # Words stand in the database too, and are nobody's but their owner's.
     os.umask(0o077)
     keep_one_heap()
-    asyncio.run(_serve(settings))
+    try:
+        asyncio.run(_serve(settings))
+    except DatabaseUnusable as error:
+        sys.exit(str(error))

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from services.runtime import worker
 
@@ -22,6 +24,11 @@ _VERSION = "1"
 #: Seconds between two looks at the queue.
 _LOOK_EVERY = 0.25
 _ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
+
+
+class DatabaseUnusable(Exception):
+    """The database of jobs is broken, locked or away; says where it is, without its password."""
+
 
 Run = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
@@ -58,7 +65,7 @@ class Store:
     async def start(self, run: Run) -> None:
         """Opens the database and takes up the jobs that this executor had begun.
 
-        `run` makes a job, and gives what its output shall be.
+        `run` makes a job, and gives what its output shall be. Raises `DatabaseUnusable`.
         """
         # It would otherwise print its lines on the console, in a form of its own.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
@@ -80,7 +87,13 @@ class Store:
 
         DBOS.workflow(name=_NAME)(song)
         # In this thread, whose loop it then runs jobs in.
-        DBOS.launch()
+        try:
+            DBOS.launch()
+        except DBAPIError as error:
+            where = make_url(self._url).render_as_string()
+            raise DatabaseUnusable(
+                f"The songs' database {where} cannot be used: {error.orig}"
+            ) from error
         await DBOS.register_queue_async(
             _QUEUE,
             worker_concurrency=self._slots,

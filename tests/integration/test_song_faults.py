@@ -298,3 +298,17 @@ async def test_what_the_service_keeps_is_for_its_own_user(tmp_path: Path) -> Non
     assert (tmp_path / "songs" / job.id).is_dir()
     for path in (tmp_path / "songs", tmp_path / "songs" / job.id, tmp_path / "songs.db"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+async def test_a_broken_database_is_told_in_a_sentence_and_costs_no_song(tmp_path: Path) -> None:
+    (tmp_path / "songs.db").write_bytes(b"no database " * 1000)
+    kept = tmp_path / "songs" / "song_1" / "artifacts"
+    kept.mkdir(parents=True)
+    service = Killable(tmp_path)
+    await service.start()
+    assert service.process is not None
+    assert await asyncio.wait_for(service.process.wait(), 30) == 1
+    assert (tmp_path / "log").read_text().splitlines()[-1] == (
+        f"The songs' database sqlite:///{tmp_path}/songs.db cannot be used: file is not a database"
+    )
+    assert kept.is_dir()
