@@ -185,7 +185,11 @@ def _grow(groups: list[_Group], seconds: float, tempi: _Tempi) -> None:
 
 
 def _step(groups: list[_Group], sign: int, goal: int, *, whole: bool) -> None:
-    """Changes the sections that have changed least, in turn, for as long as that nears `goal`."""
+    """Changes the sections that have changed least, in turn, for as long as that nears `goal`.
+
+    Nobody wants to wait for the song to begin, or to end: intros and outros only grow where there
+    is nothing else.
+    """
     total = sum(group.bars * group.count for group in groups)
     while (goal - total) * sign > 0:
         able = []
@@ -194,10 +198,11 @@ def _step(groups: list[_Group], sign: int, goal: int, *, whole: bool) -> None:
             change = stride * group.count
             fits = group.bars - stride >= group.least if sign < 0 else total + change <= goal
             if fits:
-                able.append((sign * group.bars / group.natural, at, stride))
+                last = sign > 0 and group.kind in ("intro", "outro")
+                able.append((last, sign * group.bars / group.natural, at, stride))
         if not able:
             return
-        _, at, stride = min(able)
+        _, _, at, stride = min(able)
         groups[at].bars += sign * stride
         total += sign * stride * groups[at].count
 

@@ -7,8 +7,9 @@ from services.song.wish import MAX_SECONDS, Wish
 
 #: Quarter notes of a bar, and the syllables that can be sung in one.
 _BEATS, _SYLLABLES = 4, 8
-#: Bars of a line that is still to be written, and what genres write that are told nothing.
-_BARS, _LINES, _SECTIONS = 2, 4, 6
+#: Bars of a line that is still to be written, many of them together, and what genres write that are
+#: told nothing.
+_BARS, _LINES, _SECTIONS = 1.5, 4, 6
 #: Seconds in which the last chord rings.
 _RING = 2.0
 
@@ -36,7 +37,7 @@ def check_length(wish: Wish, fastest: float) -> None:
     )
 
 
-def _bars(wish: Wish) -> int:
+def _bars(wish: Wish) -> float:
     """The fewest bars that the words need, and one in which the band begins."""
     if wish.lyrics:
         language = wish.language or "en"

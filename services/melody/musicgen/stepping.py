@@ -13,8 +13,10 @@ class _Stopped(Exception):
 
 
 class Stepping(Generic[T]):
-    """Iterating takes the steps of `work`, in a thread of its own that waits in each for the next to
-    be asked for. Closing the iterator ends the work at the step it is in.
+    """Iterating takes the steps of `work`, in a thread of its own.
+
+    The thread waits in each step for the next to be asked for. Closing the iterator ends the work
+    at the step it is in.
 
     `work` is given what to call after each step, and its value is `result` after the last.
     """

@@ -48,6 +48,14 @@ def test_sections_keep_their_order_and_fit_the_seconds() -> None:
     assert 0 <= 60 - music(plan) <= 6
 
 
+def test_the_song_does_not_wait_long_to_begin() -> None:
+    sections = (Section("intro"), Section("verse", (7, 7)), Section("outro"))
+    plan = planned(MelodyRequest(3, sections=sections, seconds=60.0))
+    intro, verse, outro = (bars for _, bars in plan.form)
+    assert intro <= 4 >= outro
+    assert verse > 16
+
+
 def test_without_seconds_a_piece_is_as_long_as_its_lines_need() -> None:
     short = planned(MelodyRequest(3, sections=SONG[:1]))
     long = planned(MelodyRequest(3, sections=SONG))
