@@ -109,7 +109,10 @@ class SongServer:
         )
 
     async def start(self) -> None:
-        """Listens, and takes up the jobs that were begun. Waits for no other service."""
+        """Listens, and takes up the jobs that were begun. Waits for no other service.
+
+        Raises `DatabaseUnusable`.
+        """
         genres = KnownGenres(self._upstreams, self._settings.melody_model)
         servicer = SongServicer(self._jobs, genres, self._upstreams, self._settings.max_audio_bytes)
         song_pb2_grpc.add_SongServiceServicer_to_server(servicer, self._server)
@@ -124,7 +127,11 @@ class SongServer:
         )
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
         await self._upstreams.open()
-        await self._jobs.start()
+        try:
+            await self._jobs.start()
+        except DatabaseUnusable:
+            await self._upstreams.close()
+            raise
         for service in (LIVENESS, "", SERVICE):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         self._server.add_insecure_port(self._settings.address)

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO
 
 import grpc
+import numpy as np
 
 from orfeon.api.song.v1 import song_pb2, song_pb2_grpc
 from services.runtime import worker
 from services.runtime.audio import AudioLimits, decode
 from services.runtime.context import RequestContext, context_of
-from services.runtime.errors import InvalidRequest, OrfeonError
+from services.runtime.errors import InvalidAudio, InvalidRequest, OrfeonError
 from services.runtime.upload import received
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
@@ -26,6 +27,8 @@ MAX_PAGE, PAGE = 100, 20
 #: Longest recording of a voice, seconds.
 MAX_VOICE_SECONDS = 600.0
 _VOICE_RATE = 16_000
+#: What stays below, full scale being 1, is silence: a microphone that was off.
+SOFTEST_VOICE = 1e-3
 _PART_BYTES = 256 * 1024
 
 _NAMES = {number: name for name, number in STEPS.items()}
@@ -180,7 +183,9 @@ def _checked_voice(file: BinaryIO, cancelled: worker.Cancellation) -> str:
     if not file.read(1):
         return ""
     try:
-        decode(file, _VOICE_RATE, AudioLimits(MAX_VOICE_SECONDS), lambda: cancelled.is_set)
+        voice = decode(file, _VOICE_RATE, AudioLimits(MAX_VOICE_SECONDS), lambda: cancelled.is_set)
+        if float(np.abs(voice).max(initial=0.0)) < SOFTEST_VOICE:
+            raise InvalidAudio("The recording is silent; speak, or say a mood instead.")
     except OrfeonError as error:
         error.param = "voice"
         raise

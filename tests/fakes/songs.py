@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import struct
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,14 +33,15 @@ def settings_for(home: Path, **more: Any) -> SongSettings:
     return SongSettings(home=home, address=f"unix:{home}/song.sock", **chosen)
 
 
-def wav(seconds: float = 1.0) -> bytes:
-    """A recording in which nothing is said."""
+def wav(seconds: float = 1.0, loudness: int = 1000) -> bytes:
+    """A recording of a hum, 200 Hz, in which nothing is said."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(b"\x01\x00" * int(16_000 * seconds))
+        period = struct.pack("<h", loudness) * 40 + struct.pack("<h", -loudness) * 40
+        file.writeframes(period * int(200 * seconds))
     return buffer.getvalue()
 
 

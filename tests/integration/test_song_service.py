@@ -441,10 +441,12 @@ async def test_whoever_leaves_while_asking_leaves_a_whole_job_or_none(stage: Sta
     assert len(stage.script.voices) == 12
 
 
-async def test_a_voice_must_be_sound(stage: Stage) -> None:
+@pytest.mark.parametrize("voice", [b"no sound at all", wav(loudness=0), wav(loudness=20)])
+async def test_a_voice_must_be_sound(stage: Stage, voice: bytes) -> None:
     with pytest.raises(InvalidAudio) as refused:
-        await stage.caller.create(b"no sound at all")
+        await stage.caller.create(voice)
     assert refused.value.param == "voice"
+    assert stage.voices == []
 
 
 async def test_without_a_genre_it_is_the_default_one(stage: Stage) -> None:
