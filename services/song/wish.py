@@ -167,7 +167,9 @@ def _check_line(line: str, language: str, param: str) -> None:
         )
     count = syllables(line, language)
     if not count:
-        raise InvalidRequest("A line holds no words that could be sung.", param=param)
+        raise InvalidRequest(
+            "A line holds no words that could be sung; write numbers as words.", param=param
+        )
     if count > MAX_SYLLABLES:
         raise InvalidRequest(
             f"A line may have {MAX_SYLLABLES} syllables, and has about {count}: divide it.",

@@ -14,6 +14,9 @@ from services.song.words import Line, Words
 SECONDS_PER_LINE = 4.5
 #: Seconds of a song in which nobody sings: before the first line and after the last.
 _AROUND = 6.0
+#: The same at a tempo that is asked for: quarter notes that a line takes, and those before the
+#: first one, which the last chord's seconds come after.
+_LINE_BEATS, _FIRST_BEATS, _RING = 8, 4, 2.0
 
 _KINDS: dict["lyrics_pb2.SectionKind.ValueType", str] = {
     lyrics_pb2.SECTION_KIND_INTRO: "intro",
@@ -60,11 +63,13 @@ async def write(making: Making) -> Output:
 def form_of(wish: Wish) -> Form:
     """The form to write: the owner's, or one that there is time for.
 
-    Where the length is asked for as well, no more lines than fit into it.
+    Where the length is asked for as well, no more lines than fit into it at the tempo.
     """
     if wish.seconds is None:
         return Form(wish.sections, wish.lines)
-    room = max(1, int((wish.seconds - _AROUND) / SECONDS_PER_LINE))
+    beat = 60.0 / wish.tempo if wish.tempo else 0.0
+    around = max(_AROUND, _FIRST_BEATS * beat + _RING)
+    room = max(1, int((wish.seconds - around) / max(SECONDS_PER_LINE, _LINE_BEATS * beat)))
     sections = wish.sections or next(form for least, form in _FORMS if room >= least)
     most = max(1, room // len(sections))
     return Form(sections, min(wish.lines or 4, most))

@@ -90,6 +90,13 @@ def test_a_form_fits_the_length_asked_for(seconds: float) -> None:
     assert set(form.sections) <= set(KINDS)
 
 
+@pytest.mark.parametrize("seconds", [20.0, 30.0, 60.0, 180.0])
+def test_a_slow_song_has_only_lines_that_its_bars_have_room_for(seconds: float) -> None:
+    form = form_of(Wish(seconds=seconds, tempo=40.0))
+    bars = 1 + 2 * len(form.sections) * form.lines
+    assert bars * 6.0 + 2.0 <= seconds
+
+
 def test_a_longer_song_has_no_fewer_lines() -> None:
     counts = [
         len(form.sections) * form.lines
