@@ -197,8 +197,8 @@ def _step(groups: list[_Group], sign: int, goal: int, *, whole: bool) -> None:
             stride = group.stride if whole else 1
             change = stride * group.count
             fits = group.bars - stride >= group.least if sign < 0 else total + change <= goal
-            if fits:
-                last = sign > 0 and group.kind in ("intro", "outro")
+            last = sign > 0 and group.kind in ("intro", "outro")
+            if fits and not (last and whole):
                 able.append((last, sign * group.bars / group.natural, at, stride))
         if not able:
             return

@@ -54,6 +54,13 @@ def test_the_song_does_not_wait_long_to_begin() -> None:
     intro, verse, outro = (bars for _, bars in plan.form)
     assert intro <= 4 >= outro
     assert verse > 16
+    # Nor where no more whole lines have room.
+    sections = (Section("intro"), Section("verse", (9,) * 4), Section("chorus", (6, 7, 6, 3)))
+    for seed in range(10):
+        plan = planned(
+            MelodyRequest(seed, genre="pop", mood="sad", sections=sections, seconds=45.0)
+        )
+        assert plan.form[0][1] <= 4
 
 
 def test_without_seconds_a_piece_is_as_long_as_its_lines_need() -> None:
