@@ -49,7 +49,8 @@ _SIZES = {
     "string_too_long": ("at most", "max_length"),
 }
 
-#: What pydantic says of a body that is no object, or whose content-type says that it is no JSON.
+#: What pydantic says of a body or a field that is no object, and of a body whose content-type says
+#: that it is no JSON.
 _NO_OBJECT = {"model_attributes_type", "model_type", "dict_type"}
 
 #: What pydantic says of a file field that came as text, or not at all.
@@ -175,7 +176,9 @@ def _invalid(errors: Sequence[Any]) -> InvalidRequest:
         if sentence.startswith("Expected UploadFile"):
             sentence = f"{param} {_NOT_A_FILE}."
         return InvalidRequest(sentence, param=param)
-    if param is None and kind in _NO_OBJECT:
+    if kind in _NO_OBJECT:
+        if param is not None:
+            return InvalidRequest(f"{param} must be a JSON object.", param=param)
         return InvalidRequest(
             "The body must be a JSON object, sent with the header `content-type: application/json`."
         )

@@ -40,7 +40,7 @@ _FILE: dict[str, Any] = {
 _AGAIN = {"melody": {"summary": "Other music for the same lyrics", "value": {"step": "melody"}}}
 _FAILURES = failures(400, 401, 403, 404, 500, 503, 504)
 
-JobId = Annotated[Text, Path(max_length=100, description="The job's id.")]
+JobId = Annotated[Text, Path(alias="job_id", max_length=100, description="The job's id.")]
 ArtifactName = Annotated[Text, Path(max_length=200, description="The artifact's name.")]
 
 
@@ -75,7 +75,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         }
 
     @looking.get(
-        "/v1/jobs/{job}",
+        "/v1/jobs/{job_id}",
         summary="Show a job",
         response_model=Job,
         responses={200: _ONE, **_FAILURES},
@@ -85,7 +85,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         return job_of(await songs.get(job, context_of(request)))
 
     @looking.get(
-        "/v1/jobs/{job}/events",
+        "/v1/jobs/{job_id}/events",
         summary="Watch a job",
         response_class=Response,
         responses={200: EVENTS, **_FAILURES},
@@ -99,7 +99,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         return EventStream(_events(lambda: songs.watch(job, context)))
 
     @looking.delete(
-        "/v1/jobs/{job}",
+        "/v1/jobs/{job_id}",
         summary="Cancel a job",
         response_model=Job,
         responses={200: _ONE, **_FAILURES},
@@ -111,7 +111,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         return job_of(await songs.cancel(job, context_of(request)))
 
     @asking.post(
-        "/v1/jobs/{job}/again",
+        "/v1/jobs/{job_id}/again",
         summary="Make a step again",
         status_code=202,
         response_model=Job,
@@ -137,7 +137,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
             return accepted(await songs.again(asked, context))
 
     @looking.get(
-        "/v1/jobs/{job}/artifacts/{name}",
+        "/v1/jobs/{job_id}/artifacts/{name}",
         summary="Fetch an artifact",
         response_class=Response,
         responses={200: _FILE, **_FAILURES},

@@ -91,3 +91,13 @@ async def test_an_empty_wish_is_one(client: httpx.AsyncClient) -> None:
     for wish in ({}, empty):
         response = await client.post("/v1/songs", json=wish)
         assert response.status_code == 404  # There is no service behind this gateway.
+
+
+async def test_what_should_be_an_object_is_called_so(client: httpx.AsyncClient) -> None:
+    body = refused(await client.post("/v1/songs", json={"lyrics": ["verse"]}))
+    assert (body["param"], body["message"]) == ("lyrics[0]", "lyrics[0] must be a JSON object.")
+
+
+async def test_a_job_has_one_name_in_what_is_refused(client: httpx.AsyncClient) -> None:
+    response = await client.get(f"/v1/jobs/{'x' * 101}")
+    assert refused(response)["param"] == "job_id"
