@@ -97,6 +97,8 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}."
+    if isinstance(error, UnicodeEncodeError):
+        return "A text that was given is not valid Unicode; look at the terminal's encoding."
     return f"This is a fault of Orfeón's, please report it: {type(error).__name__}: {error}"
 
 

@@ -21,7 +21,7 @@ from orfeon.cli.options import (
     connected,
 )
 from orfeon.cli.output import complain, err, span
-from orfeon.cli.writing import written
+from orfeon.cli.writing import check_place, written
 from orfeon.fault import Fault
 from orfeon.jobs import Job, SongWish
 from orfeon.resources import Jobs
@@ -95,6 +95,10 @@ def song(
     wish = cast(SongWish, {name: value for name, value in options.items() if value is not None})
     if output is None and everything is None:
         output = Path(_SONG)
+    if output is not None:
+        check_place(output)
+    if everything is not None:
+        everything.mkdir(parents=True, exist_ok=True)
     with connected(home, base_url, api_key) as gateway:
         accepted = gateway.send(jobs.create(wish, voice, None))
         done = _made(gateway, accepted)
@@ -140,7 +144,6 @@ def fetch(gateway: Transport, job: Job, output: Path | None, folder: Path | None
     if output is not None:
         targets.append((_SONG, output))
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         # A name is a file in the folder, whatever a gateway says.
         targets += [(file.name, folder / Path(file.name).name) for file in job.artifacts]
     for name, path in targets:

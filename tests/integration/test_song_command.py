@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -51,6 +52,18 @@ async def test_a_song_and_all_that_goes_with_it(front: Front, tmp_path: Path) ->
     assert {"song.mp3", "lyrics.lrc", "cover.png", "melody.mid", "stem-lead.flac"} <= names
     whole = (tmp_path / "files" / "song.mp3").read_bytes()
     assert (tmp_path / "home.mp3").read_bytes() == whole
+
+
+async def test_what_cannot_be_written_is_not_made(front: Front, tmp_path: Path) -> None:
+    code, _, err = await run(front, tmp_path, "song", "-o", "none/song.mp3")
+    assert (code, err) == (1, "orfeon: none: No such file or directory.\n")
+    assert not front.script.requests["lyrics"]
+
+
+async def test_a_title_that_is_no_text_is_no_fault_of_ours(front: Front, tmp_path: Path) -> None:
+    code, _, err = await run(front, tmp_path, "song", "--title", os.fsdecode(b"\xff"))
+    assert code == 1
+    assert err.startswith("orfeon: A text that was given is not valid Unicode;")
 
 
 async def test_ctrl_c_cancels_the_job(front: Front, tmp_path: Path) -> None:

@@ -31,3 +31,9 @@ def test_what_is_no_file_is_written_and_not_replaced(tmp_path: Path) -> None:
     with written(Path(os.devnull)) as file:
         file.write(b"sound")
     assert Path(os.devnull).is_char_device()
+
+
+def test_without_a_folder_for_it_the_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing, written(tmp_path / "none" / "a.wav"):
+        pass
+    assert missing.value.filename == str(tmp_path / "none")
