@@ -4,6 +4,7 @@ A folder is what `orfeon song --all FOLDER` leaves: its song is drawn as a spect
 a piano roll beneath, with the lines of the lyrics where they are sung.
 """
 
+import io
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import av
 import numpy as np
 import symusic
 from matplotlib import pyplot as plt
+from PIL import Image
 
 _COLOURS = {"lead": "#c0392b", "chords": "#2980b9", "bass": "#27ae60"}
 #: Hertz to which the song is drawn.
@@ -44,8 +46,11 @@ def draw(folder: Path, picture: Path) -> None:
         below.axvline(at, color="#888888", linewidth=0.5, linestyle=":")
     below.set(xlim=(0, len(samples) / rate), xlabel="s, a dotted line at each line of the lyrics")
     below.set_ylabel("MIDI note")
-    figure.savefig(picture, dpi=70)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=70)
     plt.close(figure)
+    # A third of the size, and no difference to be seen.
+    Image.open(buffer).quantize(128).save(picture)
 
 
 def roll(axes: Any, path: Path) -> None:
