@@ -49,7 +49,7 @@ class JobFolder:
     def __init__(self, songs: Path, job: str) -> None:
         self._root = songs / job
         self._artifacts = self._root / "artifacts"
-        self._work = self._root / "work"
+        self._work = self._root / "kept"
 
     def exists(self) -> bool:
         """Whether the job has any files."""

@@ -65,7 +65,7 @@ def test_a_song_from_a_voice(product: Product) -> None:
         assert done.status == "completed"
         assert done.song.mood
         assert done.song.mood_probability is not None
-        assert not list((product.home / "songs").glob("*/work/voice"))
+        assert not list((product.home / "songs").glob("*/kept/voice"))
 
 
 def test_songs_outlive_the_death_of_whatever_makes_them(product: Product) -> None:

@@ -144,7 +144,7 @@ class Stage:
     @property
     def voices(self) -> list[Path]:
         """The recordings of voices that are kept."""
-        return list((self.home / "songs").glob("*/work/voice"))
+        return list((self.home / "songs").glob("*/kept/voice"))
 
 
 @asynccontextmanager

@@ -142,7 +142,7 @@ async def test_a_service_that_stops_goes_on_at_its_next_start(tmp_path: Path) ->
 
 
 async def test_files_whose_job_was_never_kept_are_removed_at_start(tmp_path: Path) -> None:
-    orphan = tmp_path / "songs" / "song_orphan" / "work"
+    orphan = tmp_path / "songs" / "song_orphan" / "kept"
     orphan.mkdir(parents=True)
     (orphan / "voice").write_bytes(wav())
     async with staged(tmp_path):
@@ -256,7 +256,7 @@ async def test_a_voice_outlives_a_kill_until_it_has_been_heard(tmp_path: Path) -
         job = await insisting(lambda: caller.create(wav()))
         await script.begun["emotion"].wait()
         await service.kill()
-        assert len(list((tmp_path / "songs").glob("*/work/voice"))) == 1
+        assert len(list((tmp_path / "songs").glob("*/kept/voice"))) == 1
         script.holding = set()
         await service.start()
         done = await insisting(lambda: caller.ended(job.id))
@@ -264,7 +264,7 @@ async def test_a_voice_outlives_a_kill_until_it_has_been_heard(tmp_path: Path) -
         assert done.song.mood == "sad"
 
         async def forgotten() -> bool:
-            return not list((tmp_path / "songs").glob("*/work/voice"))
+            return not list((tmp_path / "songs").glob("*/kept/voice"))
 
         await eventually(forgotten)
 
