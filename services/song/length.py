@@ -44,6 +44,6 @@ def _bars(wish: Wish) -> float:
         counts = (syllables(line, language) for section in wish.lyrics for line in section.lines)
         return 1 + sum(-(-count // _SYLLABLES) for count in counts)
     form = form_of(wish)
-    if wish.seconds is not None and not wish.sections:
+    if wish.seconds is not None and not wish.sections and not wish.tempo:
         return 1  # The form was chosen to fit.
     return 1 + (len(form.sections) or _SECTIONS) * (form.lines or _LINES) * _BARS

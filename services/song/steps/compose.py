@@ -71,9 +71,9 @@ async def compose(making: Making) -> Output:
         music = await _until_played(making, _free(making))
         music.score = Score(((),) * len(words.lines))
     kept = {MUSIC: bytes(music.audio), SCORE: music.score.to_json()}
-    await asyncio.to_thread(making.folder.keep, kept)
+    await making.keep(kept)
     published = {name: bytes(data) for name, data in music.artifacts.items()}
-    await asyncio.to_thread(making.folder.publish, published)
+    await making.publish(published)
     return {"facts": music.facts, "files": [*kept, *published]}
 
 

@@ -127,4 +127,8 @@ def test_what_has_room_is_not_refused() -> None:
     for seconds in (None, 10.0, 45.0, 180.0):
         check_length(Wish(seconds=seconds), 80.0)
     check_length(Wish(sections=("verse", "chorus", "verse")), 80.0)
+    with pytest.raises(InvalidRequest, match="at least"):
+        check_length(Wish(seconds=10.0, tempo=40.0), 120.0)
+    # A minute of rap.
+    check_length(Wish(sections=("verse", "chorus", "verse"), seconds=60.0), 100.0)
     check_length(Wish(lyrics=(Section("verse", ("Oh my",) * 4),), seconds=12.0), 120.0)
