@@ -113,7 +113,7 @@ class Notation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stem:
-    """One part's sound, whole, as loud as it is in the mix."""
+    """The next samples of one part, as loud as it is in the mix. Parts come one after the other."""
 
     part: str
     samples: Samples

@@ -45,7 +45,8 @@ class Player:
     def stems(
         self, plan: Plan, band: Band, passages: tuple[Passage, ...], cancelled: Cancellation
     ) -> Iterator[Stem]:
-        """Yields each part as it is in the mix, but for what keeps the mix from clipping.
+        """Yields part after part, in pieces, as it is in the mix, but for what keeps the mix from
+        clipping.
 
         Ends early once `cancelled`.
         """
@@ -57,17 +58,9 @@ class Player:
         if cancelled.is_set:
             return
         for part in PARTS:
-            # Filled piece by piece: there is never more than one stem and a piece here.
-            sound = np.empty((round(plan.seconds * self._rate), 2), np.float32)
-            at = 0
             pieces = self._rendered(plan, band, passages, (part,), cancelled)
             for piece, ramp in zip(pieces, ramps, strict=False):
-                sound[at : at + len(piece)] = ramp.applied(piece)
-                at += len(piece)
-            if cancelled.is_set:
-                return
-            yield Stem(part, sound)
-            del sound
+                yield Stem(part, ramp.applied(piece))
 
     def _rendered(
         self,

@@ -32,7 +32,7 @@ from services.melody.requests import (
 from services.runtime import worker
 from services.runtime.audio import AudioLimits, decode
 from services.runtime.context import context_of
-from services.runtime.encode import AudioFormat, Encoder, encoded
+from services.runtime.encode import AudioFormat, Encoder, WholeFile
 from services.runtime.host import ModelHost
 from services.runtime.upload import received
 from services.runtime.worker import Cancellation
@@ -123,9 +123,10 @@ class Answer:
         self._format = file_format
         self._started: Started | None = None
         self._encoder: Encoder | None = None
+        self._stem: tuple[str, WholeFile] | None = None
 
-    def messages(self, piece: Piece, cancelled: Cancellation) -> list[Response]:
-        """What is sent of the next thing made. Blocking. Raises `Cancelled`."""
+    def messages(self, piece: Piece, _cancelled: Cancellation) -> list[Response]:
+        """What is sent of the next thing made. Blocking."""
         match piece:
             case Started():
                 self._started = piece
@@ -135,8 +136,7 @@ class Answer:
             case Sound():
                 return _audio(self._encode(piece))
             case Stem():
-                data = encoded(piece.samples, self._format, self._rate, lambda: cancelled.is_set)
-                return _artifact(f"stem-{piece.part}.{self._format}", data)
+                return self._stem_fed(piece)
             case Notation():
                 return _artifact(piece.name, piece.data)
             case Score():
@@ -144,22 +144,41 @@ class Answer:
 
     def end(self, _cancelled: Cancellation) -> list[Response]:
         """The rest of the file, and the last message. Blocking."""
-        rest = _audio(self._encoder.finish()) if self._encoder is not None else []
+        rest = self._stem_ended()
+        if self._encoder is not None:
+            rest += _audio(self._encoder.finish())
         if self._started is not None:
             finished = melody_pb2.Finished(duration_seconds=self._started.seconds)
             rest.append(Response(finished=finished))
         return rest
 
     @property
-    def _rate(self) -> int:
+    def _shape(self) -> tuple[int, int]:
+        """Rate and channels."""
         assert self._started is not None, "a musician begins with Started"
-        return self._started.rate
+        return self._started.rate, self._started.channels
 
     def _encode(self, sound: Sound) -> bytes:
         if self._encoder is None:
-            assert self._started is not None, "a musician begins with Started"
-            self._encoder = Encoder(self._format, self._rate, self._started.channels)
+            self._encoder = Encoder(self._format, *self._shape)
         return self._encoder.feed(sound.samples)
+
+    def _stem_fed(self, piece: Stem) -> list[Response]:
+        """More of a part; where it is another one, the file of the part before."""
+        before = (
+            [] if self._stem is not None and self._stem[0] == piece.part else self._stem_ended()
+        )
+        if self._stem is None:
+            self._stem = (piece.part, WholeFile(self._format, *self._shape))
+        self._stem[1].feed(piece.samples)
+        return before
+
+    def _stem_ended(self) -> list[Response]:
+        """The file of the part that nothing more comes of."""
+        if self._stem is None:
+            return []
+        (part, file), self._stem = self._stem, None
+        return _artifact(f"stem-{part}.{self._format}", file.finish())
 
     def _opening(self, started: Started) -> melody_pb2.Started:
         return melody_pb2.Started(

@@ -63,16 +63,33 @@ def encoded(
     `samples` are `(samples,)` or `(samples, channels)`, one channel or two, cut off at full scale.
     `cancelled` is asked once for each second of sound. Raises `Cancelled`.
     """
-    buffer = io.BytesIO()
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    file = _File(buffer, _TARGETS[format], {}, rate, channels)
+    file = WholeFile(format, rate, 1 if samples.ndim == 1 else samples.shape[1])
     # A second at a time: the encoder's copies stay small.
     for start in range(0, len(samples), rate):
         if cancelled():
             raise Cancelled("The file is not wanted any more.")
         file.feed(samples[start : start + rate])
-    file.finish()
-    return buffer.getvalue()
+    return file.finish()
+
+
+class WholeFile:
+    """A file whose headers say how long it is: `feed` samples as they come, `finish` gives it all.
+
+    `channels` is 1 or 2.
+    """
+
+    def __init__(self, format: AudioFormat, rate: int, channels: int) -> None:
+        self._buffer = io.BytesIO()
+        self._file = _File(self._buffer, _TARGETS[format], {}, rate, channels)
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Encodes samples, shape `(samples,)` or `(samples, channels)`, cut off at full scale."""
+        self._file.feed(samples)
+
+    def finish(self) -> bytes:
+        """The file. Nothing may be fed afterwards."""
+        self._file.finish()
+        return self._buffer.getvalue()
 
 
 class Encoder:

@@ -183,12 +183,14 @@ def test_large_files_go_in_parts_of_one_name() -> None:
 
 def test_sound_and_parts_are_encoded_in_one_format() -> None:
     samples = np.zeros((8000, 2), np.float32)
-    sent = messages(Started(1, 8000, 2), Sound(samples), Stem("lead", samples), Progress(2.0))
+    stems = [Stem("lead", samples[:5000]), Stem("lead", samples[5000:]), Stem("bass", samples)]
+    sent = messages(Started(1, 8000, 2), Sound(samples), *stems, Progress(2.0))
     audio = b"".join(message.audio for message in sent)
-    stem = b"".join(message.artifact.data for message in sent)
-    assert audio[:4] == stem[:4] == b"RIFF"
-    assert len(audio) > 32_000
-    assert {m.artifact.name for m in sent if m.HasField("artifact")} == {"stem-lead.wav"}
+    artifacts = [message.artifact for message in sent if message.HasField("artifact")]
+    assert [artifact.name for artifact in artifacts] == ["stem-lead.wav", "stem-bass.wav"]
+    assert artifacts[0].data == artifacts[1].data
+    assert audio[:4] == artifacts[0].data[:4] == b"RIFF"
+    assert len(audio) > 32_000 < len(artifacts[0].data)
     assert [m.progress.done for m in sent if m.HasField("progress")] == [1.0]
 
 
