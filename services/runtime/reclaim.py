@@ -19,7 +19,7 @@ from services.runtime.residency.placement import CPU, Placement
 NOISE = 32_000_000
 #: The share of the declared bytes whose return proves that the weights have gone. Not all of them,
 #: because what only requests take is declared, too, and a model may go before its first.
-PROOF = 1 / 3
+PROOF = 1 / 4
 
 _M_ARENA_MAX = -8
 
