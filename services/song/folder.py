@@ -90,12 +90,13 @@ class JobFolder:
     def artifacts(self) -> list[ArtifactFile]:
         """What there is for the owner, best first."""
         try:
-            found = [
-                ArtifactFile(entry.name, entry.stat().st_size)
-                for entry in os.scandir(self._artifacts)
-                if not entry.name.startswith(".")
-            ]
-        except FileNotFoundError:
+            with os.scandir(self._artifacts) as entries:
+                found = [
+                    ArtifactFile(entry.name, entry.stat().st_size)
+                    for entry in entries
+                    if not entry.name.startswith(".")
+                ]
+        except FileNotFoundError:  # Removed, perhaps at this moment.
             return []
         return sorted(found, key=lambda file: (_place(file.name), file.name))
 

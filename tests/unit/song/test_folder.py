@@ -91,3 +91,13 @@ def test_a_voice_is_kept_until_it_is_forgotten(tmp_path: Path) -> None:
     for _ in range(2):
         folder.forget_voice()
         assert files(tmp_path) == []
+
+
+def test_a_folder_that_goes_while_it_is_listed_is_empty_and_closed(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path, "song_1")
+    folder.publish({"song.mp3": b"1", "cover.png": b"12"})
+    for name in ("a", "m", "z"):
+        # As a file that is removed between its name and its size.
+        (tmp_path / "song_1" / "artifacts" / name).symlink_to("nowhere")
+    # What is left open is an error of the test.
+    assert folder.artifacts() == []
