@@ -133,6 +133,9 @@ def public(model: models_pb2.Model) -> Model:
             "languages": list(model.languages),
             "voices": list(model.voices),
             "labels": list(model.labels),
+            "classifies": model.classifies or None,
             "licence": model.licence,
+            "commercial_use": model.commercial_use if model.HasField("commercial_use") else None,
+            "provenance": model.provenance,
         },
     }

@@ -34,7 +34,10 @@ EXAMPLE: Model = {
         "languages": ["en"],
         "voices": [],
         "labels": [],
+        "classifies": None,
         "licence": "Apache-2.0",
+        "commercial_use": True,
+        "provenance": "",
     },
 }
 _LIST_EXAMPLE: ModelList = {"object": "list", "data": [EXAMPLE]}

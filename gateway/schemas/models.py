@@ -17,8 +17,10 @@ class Abilities(TypedDict):
     loading, else null; `resident_bytes` is 0 and `device` null while it is not in memory;
     `gpu_layers` is -1 when all its layers are on a GPU; `in_use` counts the requests working with
     it. A profile names the model whose weights it shares as its `base`, and is in memory as that
-    one, which alone says how much that is. Times are in Unix seconds: at `expires_at` it leaves
-    memory if nobody asks for it before.
+    one, which alone says how much that is. A classifier says what it
+    `classifies` by its `labels`. `commercial_use` is null where nobody has said whether licences
+    allow it. Times are in Unix seconds: at `expires_at` it leaves memory if nobody asks for it
+    before.
     """
 
     capability: str
@@ -39,7 +41,10 @@ class Abilities(TypedDict):
     languages: list[str]
     voices: list[str]
     labels: list[str]
+    classifies: str | None
     licence: str
+    commercial_use: bool | None
+    provenance: str
 
 
 class Model(TypedDict):

@@ -85,16 +85,22 @@ class Manifest(_Strict):
     options of its own and perhaps the file `adapter.gguf`."""
     tasks: Annotated[list[str], Field(min_length=1)]
     """What it can be asked: chat, embedding, speech, transcription, translation, classification,
-    lyrics, music, sound; text alone, where it is there for its profiles."""
+    speaker-embedding, lyrics, music, sound; text alone, where it is there for its profiles."""
     default: bool = False
     """Answers requests for its tasks that name no model."""
     aliases: list[str] = []
     description: str = ""
     owned_by: str
     licence: str
+    provenance: str = ""
+    """What the weights were trained on, by whom, and what follows from it."""
+    commercial_use: bool | None = None
+    """Whether the licences of weights and data allow commercial use; None where nobody has said."""
     languages: list[str] = []
     voices: list[str] = []
     labels: list[str] = []
+    classifies: str = ""
+    """What a classifier tells by its labels: emotion, intent, language, keyword, sound, ..."""
     context_length: Annotated[int, Field(ge=0)] = 0
     memory_bytes: Annotated[int, Field(gt=0)] = 0
     """Memory taken once loaded and used, measured; what the memory budget counts. A profile's is
@@ -135,6 +141,10 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _what_its_tasks_need(self) -> "Manifest":
+        if "classification" in self.tasks and not (self.labels and self.classifies):
+            raise ValueError("a model for classification needs labels, and what it classifies")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels are named once each")
         if "speech" in self.tasks and not self.voices:
             raise ValueError("a model for speech needs voices")
         if {"speech", "transcription", "translation"} & set(self.tasks) and not self.languages:

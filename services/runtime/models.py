@@ -50,6 +50,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         ],
     ) -> models_pb2.ListModelsResponse:
         """Every model of this container and where it is in its life."""
+        self._models.registry.discover()
         return models_pb2.ListModelsResponse(
             models=[self._shown(manifest) for manifest in self._models.registry.list()]
         )
@@ -84,6 +85,9 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             languages=manifest.languages,
             voices=manifest.voices,
             labels=manifest.labels,
+            classifies=manifest.classifies,
+            provenance=manifest.provenance,
+            commercial_use=manifest.commercial_use,
             context_length=manifest.context_length,
             state=STATES[facts.state],
             resident_bytes=0 if manifest.base else facts.bytes,

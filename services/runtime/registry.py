@@ -53,20 +53,17 @@ class Registry:
     ) -> None:
         self._sources = sources or Sources()
         self._store = ModelStore(home / "models", self._sources)
+        self._own = home / "models"
+        self._capability = capability
+        self._engines = engines
         self.broken: list[ManifestError] = []
+        self._seen: set[Path] = set()
         entries: dict[str, _Entry] = {}
         for folder in folders:
             for path in sorted(folder.glob("*/model.yaml")):
                 manifest = read_manifest(path)
                 entries[manifest.name] = _entry(manifest, path, own=False)
-        for path in sorted((home / "models").glob("*/model.yaml")):
-            try:
-                entry = _own_entry(path, capability, engines)
-            except ManifestError as error:
-                _log.warning("model left out", extra={"reason": str(error)})
-                self.broken.append(error)
-            else:
-                entries[entry.manifest.name] = entry
+        entries |= {entry.manifest.name: entry for entry in self._unseen()}
         self._entries = {
             name: entry
             for name, entry in sorted(entries.items(), key=lambda item: not item[1].own)
@@ -103,15 +100,28 @@ class Registry:
 
     def get(self, name: str) -> Manifest:
         """The model called `name`, or with that alias. Raises `ModelNotFound`."""
-        if name in self._entries:
-            return self._entries[name].manifest
-        for entry in self._entries.values():
-            if name in entry.manifest.aliases:
-                return entry.manifest
+        manifest = self._find(name)
+        if manifest is None:
+            self.discover()
+            manifest = self._find(name)
+        if manifest is not None:
+            return manifest
         raise ModelNotFound(
             f"There is no model '{name[:40]}' here; GET /v1/models lists those there are.",
             param="model",
         )
+
+    def discover(self) -> None:
+        """Adds the user's models that have come since, such as one just trained.
+
+        Profiles wait for the next start: their bases are in memory without them.
+        """
+        for entry in self._unseen():
+            manifest = entry.manifest
+            wanted = self._capability in (None, manifest.capability) and manifest.base is None
+            if wanted and manifest.name not in self._entries:
+                # A new dictionary: a load in another thread may be going through the old one.
+                self._entries = self._entries | {manifest.name: entry}
 
     def weights(self, manifest: Manifest) -> Manifest:
         """The model that is in memory for this one: itself or, for a profile, its base."""
@@ -165,6 +175,26 @@ class Registry:
         Installed packages stay, and so do files that the user put there, and a profile's base.
         """
         return self._store.remove(manifest)
+
+    def _unseen(self) -> builtins.list[_Entry]:
+        """The user's models whose `model.yaml` has not been read yet."""
+        entries = []
+        for path in sorted(set(self._own.glob("*/model.yaml")) - self._seen):
+            self._seen.add(path)
+            try:
+                entries.append(_own_entry(path, self._capability, self._engines))
+            except ManifestError as error:
+                _log.warning("model left out", extra={"reason": str(error)})
+                self.broken.append(error)
+        return entries
+
+    def _find(self, name: str) -> Manifest | None:
+        if name in self._entries:
+            return self._entries[name].manifest
+        for entry in self._entries.values():
+            if name in entry.manifest.aliases:
+                return entry.manifest
+        return None
 
     def _join_profiles(self) -> None:
         """Gives each profile what it has of its base, and the base what its profiles add to it."""

@@ -23,6 +23,24 @@ def test_models_are_listed_with_the_defaults_first(home: Path, built_in: Path) -
     assert [m.name for m in Registry(home, [built_in]).list()] == ["z", "a", "b", "m"]
 
 
+def test_a_model_of_the_users_is_found_when_it_comes_and_others_stay(
+    home: Path, built_in: Path
+) -> None:
+    add(built_in, "a")
+    registry = Registry(home, [built_in], "chat")
+    with pytest.raises(ModelNotFound):
+        registry.get("m")
+
+    add(home / "models", "m")
+    add(home / "models", "a", aliases=["mine"])
+    add(home / "models", "p", base="a")
+    add(home / "models", "s", capability="lyrics", tasks=["lyrics"])
+
+    assert registry.get("m").name == "m"
+    assert [m.name for m in registry.list()] == ["a", "m"]
+    assert registry.get("a").aliases == []
+
+
 def test_a_model_was_created_when_its_manifest_was(home: Path, built_in: Path) -> None:
     place = add(built_in, "a")
     os.utime(place / "model.yaml", (1_700_000_000, 1_700_000_000))

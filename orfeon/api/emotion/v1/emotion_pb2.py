@@ -24,21 +24,65 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orfeon/api/emotion/v1/emotion.proto\x12\x15orfeon.api.emotion.v1\"c\n\x0f\x43lassifyRequest\x12\x37\n\x06\x63onfig\x18\x01 \x01(\x0b\x32%.orfeon.api.emotion.v1.ClassifyConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1f\n\x0e\x43lassifyConfig\x12\r\n\x05model\x18\x01 \x01(\t\"n\n\x10\x43lassifyResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x06labels\x18\x02 \x03(\x0b\x32!.orfeon.api.emotion.v1.LabelScore\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x32o\n\x0e\x45motionService\x12]\n\x08\x43lassify\x12&.orfeon.api.emotion.v1.ClassifyRequest\x1a\'.orfeon.api.emotion.v1.ClassifyResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#orfeon/api/emotion/v1/emotion.proto\x12\x15orfeon.api.emotion.v1\"c\n\x0f\x43lassifyRequest\x12\x37\n\x06\x63onfig\x18\x01 \x01(\x0b\x32%.orfeon.api.emotion.v1.ClassifyConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\xa2\x01\n\x0e\x43lassifyConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x05spans\x18\x02 \x03(\x0b\x32\x1b.orfeon.api.emotion.v1.Span\x12\x10\n\x08timeline\x18\x03 \x01(\x08\x12\x10\n\x08speakers\x18\x04 \x01(\x08\x12\x31\n\x08\x66\x61llback\x18\x05 \x01(\x0e\x32\x1f.orfeon.api.emotion.v1.Fallback\"\"\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x01\"\xb1\x02\n\x10\x43lassifyResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x31\n\x06labels\x18\x02 \x03(\x0b\x32!.orfeon.api.emotion.v1.LabelScore\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x16\n\x0espeech_seconds\x18\x04 \x01(\x01\x12\x30\n\x08segments\x18\x05 \x03(\x0b\x32\x1e.orfeon.api.emotion.v1.Segment\x12\x30\n\x08speakers\x18\x06 \x03(\x0b\x32\x1e.orfeon.api.emotion.v1.Speaker\x12\x14\n\x0c\x66\x61llback_for\x18\x07 \x01(\t\x12/\n\x07timings\x18\x08 \x01(\x0b\x32\x1e.orfeon.api.emotion.v1.Timings\"*\n\nLabelScore\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\"i\n\x07Segment\x12\r\n\x05start\x18\x01 \x01(\x01\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x01\x12\x31\n\x06labels\x18\x03 \x03(\x0b\x32!.orfeon.api.emotion.v1.LabelScore\x12\x0f\n\x07speaker\x18\x04 \x01(\t\"\x85\x01\n\x07Speaker\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12*\n\x05spans\x18\x03 \x03(\x0b\x32\x1b.orfeon.api.emotion.v1.Span\x12\x31\n\x06labels\x18\x04 \x03(\x0b\x32!.orfeon.api.emotion.v1.LabelScore\"S\n\x07Timings\x12\x15\n\rqueue_seconds\x18\x01 \x01(\x01\x12\x16\n\x0e\x64\x65\x63ode_seconds\x18\x02 \x01(\x01\x12\x19\n\x11inference_seconds\x18\x03 \x01(\x01\"c\n\x0fTimelineRequest\x12\x37\n\x06\x63onfig\x18\x01 \x01(\x0b\x32%.orfeon.api.emotion.v1.ClassifyConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x8b\x01\n\x10TimelineResponse\x12\x31\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.orfeon.api.emotion.v1.SegmentH\x00\x12;\n\x08\x66inished\x18\x02 \x01(\x0b\x32\'.orfeon.api.emotion.v1.ClassifyResponseH\x00\x42\x07\n\x05\x65vent\"_\n\rFollowRequest\x12\x35\n\x06\x63onfig\x18\x01 \x01(\x0b\x32#.orfeon.api.emotion.v1.FollowConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"D\n\x0c\x46ollowConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bsample_rate\x18\x02 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x03 \x01(\x05\"\xc5\x02\n\x0e\x46ollowResponse\x12\x37\n\x07started\x18\x01 \x01(\x0b\x32$.orfeon.api.emotion.v1.FollowStartedH\x00\x12>\n\x0espeech_started\x18\x02 \x01(\x0b\x32$.orfeon.api.emotion.v1.SpeechStartedH\x00\x12\x36\n\x07\x65motion\x18\x03 \x01(\x0b\x32#.orfeon.api.emotion.v1.EmotionHeardH\x00\x12>\n\x0espeech_stopped\x18\x04 \x01(\x0b\x32$.orfeon.api.emotion.v1.SpeechStoppedH\x00\x12\x39\n\x08\x66inished\x18\x05 \x01(\x0b\x32%.orfeon.api.emotion.v1.FollowFinishedH\x00\x42\x07\n\x05\x65vent\".\n\rFollowStarted\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"\x1b\n\rSpeechStarted\x12\n\n\x02\x61t\x18\x01 \x01(\x01\"V\n\x0c\x45motionHeard\x12/\n\x07segment\x18\x01 \x01(\x0b\x32\x1e.orfeon.api.emotion.v1.Segment\x12\x15\n\rdelay_seconds\x18\x02 \x01(\x01\"L\n\rSpeechStopped\x12\n\n\x02\x61t\x18\x01 \x01(\x01\x12/\n\x07segment\x18\x02 \x01(\x0b\x32\x1e.orfeon.api.emotion.v1.Segment\"B\n\x0e\x46ollowFinished\x12\x18\n\x10\x64uration_seconds\x18\x01 \x01(\x01\x12\x16\n\x0espeech_seconds\x18\x02 \x01(\x01\"]\n\x0c\x45mbedRequest\x12\x34\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\".orfeon.api.emotion.v1.EmbedConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1c\n\x0b\x45mbedConfig\x12\r\n\x05model\x18\x01 \x01(\t\"`\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x03(\x02\x12\x18\n\x10\x64uration_seconds\x18\x03 \x01(\x01\x12\x16\n\x0espeech_seconds\x18\x04 \x01(\x01\"a\n\x0e\x44iarizeRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.orfeon.api.emotion.v1.DiarizeConfigH\x00\x12\x0f\n\x05\x61udio\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"i\n\rDiarizeConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rspeaker_count\x18\x02 \x01(\x05\x12\x32\n\x05known\x18\x03 \x03(\x0b\x32#.orfeon.api.emotion.v1.KnownSpeaker\"+\n\x0cKnownSpeaker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\"\x9e\x01\n\x0f\x44iarizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x18\n\x10\x64uration_seconds\x18\x02 \x01(\x01\x12\x30\n\x08speakers\x18\x03 \x03(\x0b\x32\x1e.orfeon.api.emotion.v1.Speaker\x12\x30\n\x08segments\x18\x04 \x03(\x0b\x32\x1e.orfeon.api.emotion.v1.Segment*M\n\x08\x46\x61llback\x12\x18\n\x14\x46\x41LLBACK_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46\x41LLBACK_NEVER\x10\x01\x12\x13\n\x0f\x46\x41LLBACK_ALWAYS\x10\x02\x32\xdd\x03\n\x0e\x45motionService\x12]\n\x08\x43lassify\x12&.orfeon.api.emotion.v1.ClassifyRequest\x1a\'.orfeon.api.emotion.v1.ClassifyResponse(\x01\x12_\n\x08Timeline\x12&.orfeon.api.emotion.v1.TimelineRequest\x1a\'.orfeon.api.emotion.v1.TimelineResponse(\x01\x30\x01\x12Y\n\x06\x46ollow\x12$.orfeon.api.emotion.v1.FollowRequest\x1a%.orfeon.api.emotion.v1.FollowResponse(\x01\x30\x01\x12T\n\x05\x45mbed\x12#.orfeon.api.emotion.v1.EmbedRequest\x1a$.orfeon.api.emotion.v1.EmbedResponse(\x01\x12Z\n\x07\x44iarize\x12%.orfeon.api.emotion.v1.DiarizeRequest\x1a&.orfeon.api.emotion.v1.DiarizeResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orfeon.api.emotion.v1.emotion_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_FALLBACK']._serialized_start=2728
+  _globals['_FALLBACK']._serialized_end=2805
   _globals['_CLASSIFYREQUEST']._serialized_start=62
   _globals['_CLASSIFYREQUEST']._serialized_end=161
-  _globals['_CLASSIFYCONFIG']._serialized_start=163
-  _globals['_CLASSIFYCONFIG']._serialized_end=194
-  _globals['_CLASSIFYRESPONSE']._serialized_start=196
-  _globals['_CLASSIFYRESPONSE']._serialized_end=306
-  _globals['_LABELSCORE']._serialized_start=308
-  _globals['_LABELSCORE']._serialized_end=350
-  _globals['_EMOTIONSERVICE']._serialized_start=352
-  _globals['_EMOTIONSERVICE']._serialized_end=463
+  _globals['_CLASSIFYCONFIG']._serialized_start=164
+  _globals['_CLASSIFYCONFIG']._serialized_end=326
+  _globals['_SPAN']._serialized_start=328
+  _globals['_SPAN']._serialized_end=362
+  _globals['_CLASSIFYRESPONSE']._serialized_start=365
+  _globals['_CLASSIFYRESPONSE']._serialized_end=670
+  _globals['_LABELSCORE']._serialized_start=672
+  _globals['_LABELSCORE']._serialized_end=714
+  _globals['_SEGMENT']._serialized_start=716
+  _globals['_SEGMENT']._serialized_end=821
+  _globals['_SPEAKER']._serialized_start=824
+  _globals['_SPEAKER']._serialized_end=957
+  _globals['_TIMINGS']._serialized_start=959
+  _globals['_TIMINGS']._serialized_end=1042
+  _globals['_TIMELINEREQUEST']._serialized_start=1044
+  _globals['_TIMELINEREQUEST']._serialized_end=1143
+  _globals['_TIMELINERESPONSE']._serialized_start=1146
+  _globals['_TIMELINERESPONSE']._serialized_end=1285
+  _globals['_FOLLOWREQUEST']._serialized_start=1287
+  _globals['_FOLLOWREQUEST']._serialized_end=1382
+  _globals['_FOLLOWCONFIG']._serialized_start=1384
+  _globals['_FOLLOWCONFIG']._serialized_end=1452
+  _globals['_FOLLOWRESPONSE']._serialized_start=1455
+  _globals['_FOLLOWRESPONSE']._serialized_end=1780
+  _globals['_FOLLOWSTARTED']._serialized_start=1782
+  _globals['_FOLLOWSTARTED']._serialized_end=1828
+  _globals['_SPEECHSTARTED']._serialized_start=1830
+  _globals['_SPEECHSTARTED']._serialized_end=1857
+  _globals['_EMOTIONHEARD']._serialized_start=1859
+  _globals['_EMOTIONHEARD']._serialized_end=1945
+  _globals['_SPEECHSTOPPED']._serialized_start=1947
+  _globals['_SPEECHSTOPPED']._serialized_end=2023
+  _globals['_FOLLOWFINISHED']._serialized_start=2025
+  _globals['_FOLLOWFINISHED']._serialized_end=2091
+  _globals['_EMBEDREQUEST']._serialized_start=2093
+  _globals['_EMBEDREQUEST']._serialized_end=2186
+  _globals['_EMBEDCONFIG']._serialized_start=2188
+  _globals['_EMBEDCONFIG']._serialized_end=2216
+  _globals['_EMBEDRESPONSE']._serialized_start=2218
+  _globals['_EMBEDRESPONSE']._serialized_end=2314
+  _globals['_DIARIZEREQUEST']._serialized_start=2316
+  _globals['_DIARIZEREQUEST']._serialized_end=2413
+  _globals['_DIARIZECONFIG']._serialized_start=2415
+  _globals['_DIARIZECONFIG']._serialized_end=2520
+  _globals['_KNOWNSPEAKER']._serialized_start=2522
+  _globals['_KNOWNSPEAKER']._serialized_end=2565
+  _globals['_DIARIZERESPONSE']._serialized_start=2568
+  _globals['_DIARIZERESPONSE']._serialized_end=2726
+  _globals['_EMOTIONSERVICE']._serialized_start=2808
+  _globals['_EMOTIONSERVICE']._serialized_end=3285
 # @@protoc_insertion_point(module_scope)

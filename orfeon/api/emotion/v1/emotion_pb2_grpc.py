@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EmotionServiceStub(object):
-    """Tells the emotion in a voice.
+    """Tells the emotion in a voice, or whatever its models are trained to tell.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,64 @@ class EmotionServiceStub(object):
                 request_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyRequest.SerializeToString,
                 response_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyResponse.FromString,
                 _registered_method=True)
+        self.Timeline = channel.stream_stream(
+                '/orfeon.api.emotion.v1.EmotionService/Timeline',
+                request_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineResponse.FromString,
+                _registered_method=True)
+        self.Follow = channel.stream_stream(
+                '/orfeon.api.emotion.v1.EmotionService/Follow',
+                request_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowResponse.FromString,
+                _registered_method=True)
+        self.Embed = channel.stream_unary(
+                '/orfeon.api.emotion.v1.EmotionService/Embed',
+                request_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedResponse.FromString,
+                _registered_method=True)
+        self.Diarize = channel.stream_unary(
+                '/orfeon.api.emotion.v1.EmotionService/Diarize',
+                request_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeRequest.SerializeToString,
+                response_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeResponse.FromString,
+                _registered_method=True)
 
 
 class EmotionServiceServicer(object):
-    """Tells the emotion in a voice.
+    """Tells the emotion in a voice, or whatever its models are trained to tell.
     """
 
     def Classify(self, request_iterator, context):
         """Classifies one recording. The first message holds `config`, the others `audio`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Timeline(self, request_iterator, context):
+        """As Classify with `timeline`, but each segment is sent as soon as it is known: for long
+        recordings. The last message holds `finished`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Follow(self, request_iterator, context):
+        """Listens to a live stream: the first message holds `config`, the others samples. What is heard
+        is told as it is heard.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request_iterator, context):
+        """Turns the voice in a recording into a vector: recordings of one speaker lie close together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diarize(self, request_iterator, context):
+        """Tells who speaks when.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +111,26 @@ def add_EmotionServiceServicer_to_server(servicer, server):
                     request_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyRequest.FromString,
                     response_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyResponse.SerializeToString,
             ),
+            'Timeline': grpc.stream_stream_rpc_method_handler(
+                    servicer.Timeline,
+                    request_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineResponse.SerializeToString,
+            ),
+            'Follow': grpc.stream_stream_rpc_method_handler(
+                    servicer.Follow,
+                    request_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowResponse.SerializeToString,
+            ),
+            'Embed': grpc.stream_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Diarize': grpc.stream_unary_rpc_method_handler(
+                    servicer.Diarize,
+                    request_deserializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeRequest.FromString,
+                    response_serializer=orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'orfeon.api.emotion.v1.EmotionService', rpc_method_handlers)
@@ -70,7 +140,7 @@ def add_EmotionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmotionService(object):
-    """Tells the emotion in a voice.
+    """Tells the emotion in a voice, or whatever its models are trained to tell.
     """
 
     @staticmethod
@@ -90,6 +160,114 @@ class EmotionService(object):
             '/orfeon.api.emotion.v1.EmotionService/Classify',
             orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyRequest.SerializeToString,
             orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.ClassifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Timeline(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/orfeon.api.emotion.v1.EmotionService/Timeline',
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineRequest.SerializeToString,
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.TimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Follow(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/orfeon.api.emotion.v1.EmotionService/Follow',
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowRequest.SerializeToString,
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.FollowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/orfeon.api.emotion.v1.EmotionService/Embed',
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedRequest.SerializeToString,
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diarize(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/orfeon.api.emotion.v1.EmotionService/Diarize',
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeRequest.SerializeToString,
+            orfeon_dot_api_dot_emotion_dot_v1_dot_emotion__pb2.DiarizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

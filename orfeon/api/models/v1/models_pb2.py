@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!orfeon/api/models/v1/models.proto\x12\x14orfeon.api.models.v1\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.orfeon.api.models.v1.Model\">\n\x10LoadModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x06pinned\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_pinned\"?\n\x11LoadModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.orfeon.api.models.v1.Model\" \n\x12UnloadModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x13UnloadModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.orfeon.api.models.v1.Model\"\xae\x03\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\r\n\x05tasks\x18\x04 \x03(\t\x12\x0f\n\x07\x63reated\x18\x05 \x01(\x03\x12\x10\n\x08owned_by\x18\x06 \x01(\t\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12\x11\n\tlanguages\x18\x08 \x03(\t\x12\x0e\n\x06voices\x18\t \x03(\t\x12\x0e\n\x06labels\x18\n \x03(\t\x12\x16\n\x0e\x63ontext_length\x18\x0b \x01(\x05\x12/\n\x05state\x18\x0c \x01(\x0e\x32 .orfeon.api.models.v1.ModelState\x12\x16\n\x0eresident_bytes\x18\r \x01(\x03\x12\x12\n\nis_default\x18\x0e \x01(\x08\x12\x10\n\x08progress\x18\x0f \x01(\x02\x12\x0e\n\x06\x64\x65vice\x18\x10 \x01(\t\x12\x12\n\ngpu_layers\x18\x11 \x01(\x05\x12\x11\n\tloaded_at\x18\x12 \x01(\x03\x12\x0e\n\x06in_use\x18\x13 \x01(\x05\x12\x12\n\nexpires_at\x18\x14 \x01(\x03\x12\x0e\n\x06pinned\x18\x15 \x01(\x08\x12\x0c\n\x04\x62\x61se\x18\x16 \x01(\t*\xc0\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x16\n\x12MODEL_STATE_LOADED\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x12\x17\n\x13MODEL_STATE_WAITING\x10\x05\x12\x19\n\x15MODEL_STATE_UNLOADING\x10\x06\x32\xb1\x02\n\x0cModelService\x12_\n\nListModels\x12\'.orfeon.api.models.v1.ListModelsRequest\x1a(.orfeon.api.models.v1.ListModelsResponse\x12\\\n\tLoadModel\x12&.orfeon.api.models.v1.LoadModelRequest\x1a\'.orfeon.api.models.v1.LoadModelResponse\x12\x62\n\x0bUnloadModel\x12(.orfeon.api.models.v1.UnloadModelRequest\x1a).orfeon.api.models.v1.UnloadModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!orfeon/api/models/v1/models.proto\x12\x14orfeon.api.models.v1\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.orfeon.api.models.v1.Model\">\n\x10LoadModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x06pinned\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\t\n\x07_pinned\"?\n\x11LoadModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.orfeon.api.models.v1.Model\" \n\x12UnloadModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x13UnloadModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.orfeon.api.models.v1.Model\"\x86\x04\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\x12\x12\n\ncapability\x18\x03 \x01(\t\x12\r\n\x05tasks\x18\x04 \x03(\t\x12\x0f\n\x07\x63reated\x18\x05 \x01(\x03\x12\x10\n\x08owned_by\x18\x06 \x01(\t\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12\x11\n\tlanguages\x18\x08 \x03(\t\x12\x0e\n\x06voices\x18\t \x03(\t\x12\x0e\n\x06labels\x18\n \x03(\t\x12\x16\n\x0e\x63ontext_length\x18\x0b \x01(\x05\x12/\n\x05state\x18\x0c \x01(\x0e\x32 .orfeon.api.models.v1.ModelState\x12\x16\n\x0eresident_bytes\x18\r \x01(\x03\x12\x12\n\nis_default\x18\x0e \x01(\x08\x12\x10\n\x08progress\x18\x0f \x01(\x02\x12\x0e\n\x06\x64\x65vice\x18\x10 \x01(\t\x12\x12\n\ngpu_layers\x18\x11 \x01(\x05\x12\x11\n\tloaded_at\x18\x12 \x01(\x03\x12\x0e\n\x06in_use\x18\x13 \x01(\x05\x12\x12\n\nexpires_at\x18\x14 \x01(\x03\x12\x0e\n\x06pinned\x18\x15 \x01(\x08\x12\x0c\n\x04\x62\x61se\x18\x16 \x01(\t\x12\x12\n\nclassifies\x18\x17 \x01(\t\x12\x12\n\nprovenance\x18\x18 \x01(\t\x12\x1b\n\x0e\x63ommercial_use\x18\x19 \x01(\x08H\x00\x88\x01\x01\x42\x11\n\x0f_commercial_use*\xc0\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x01\x12\x17\n\x13MODEL_STATE_LOADING\x10\x02\x12\x16\n\x12MODEL_STATE_LOADED\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x12\x17\n\x13MODEL_STATE_WAITING\x10\x05\x12\x19\n\x15MODEL_STATE_UNLOADING\x10\x06\x32\xb1\x02\n\x0cModelService\x12_\n\nListModels\x12\'.orfeon.api.models.v1.ListModelsRequest\x1a(.orfeon.api.models.v1.ListModelsResponse\x12\\\n\tLoadModel\x12&.orfeon.api.models.v1.LoadModelRequest\x1a\'.orfeon.api.models.v1.LoadModelResponse\x12\x62\n\x0bUnloadModel\x12(.orfeon.api.models.v1.UnloadModelRequest\x1a).orfeon.api.models.v1.UnloadModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'orfeon.api.models.v1.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELSTATE']._serialized_start=811
-  _globals['_MODELSTATE']._serialized_end=1003
+  _globals['_MODELSTATE']._serialized_start=899
+  _globals['_MODELSTATE']._serialized_end=1091
   _globals['_LISTMODELSREQUEST']._serialized_start=59
   _globals['_LISTMODELSREQUEST']._serialized_end=78
   _globals['_LISTMODELSRESPONSE']._serialized_start=80
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNLOADMODELRESPONSE']._serialized_start=310
   _globals['_UNLOADMODELRESPONSE']._serialized_end=375
   _globals['_MODEL']._serialized_start=378
-  _globals['_MODEL']._serialized_end=808
-  _globals['_MODELSERVICE']._serialized_start=1006
-  _globals['_MODELSERVICE']._serialized_end=1311
+  _globals['_MODEL']._serialized_end=896
+  _globals['_MODELSERVICE']._serialized_start=1094
+  _globals['_MODELSERVICE']._serialized_end=1399
 # @@protoc_insertion_point(module_scope)

@@ -205,6 +205,9 @@ class Model(google.protobuf.message.Message):
     EXPIRES_AT_FIELD_NUMBER: builtins.int
     PINNED_FIELD_NUMBER: builtins.int
     BASE_FIELD_NUMBER: builtins.int
+    CLASSIFIES_FIELD_NUMBER: builtins.int
+    PROVENANCE_FIELD_NUMBER: builtins.int
+    COMMERCIAL_USE_FIELD_NUMBER: builtins.int
     id: builtins.str
     """The name a request gives."""
     capability: builtins.str
@@ -241,6 +244,12 @@ class Model(google.protobuf.message.Message):
     """Id of the model whose weights it shares, for a profile; it is in memory, and leaves it, as that
     one, which alone says how much that is.
     """
+    classifies: builtins.str
+    """What a classifier tells by its labels: emotion, intent, language, keyword, sound, ..."""
+    provenance: builtins.str
+    """What the weights were trained on."""
+    commercial_use: builtins.bool
+    """Whether its licence and that of its data allow commercial use; unset where nobody has said."""
     @property
     def aliases(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """Other names that mean this model, such as `whisper-1`."""
@@ -286,7 +295,12 @@ class Model(google.protobuf.message.Message):
         expires_at: builtins.int = ...,
         pinned: builtins.bool = ...,
         base: builtins.str = ...,
+        classifies: builtins.str = ...,
+        provenance: builtins.str = ...,
+        commercial_use: builtins.bool | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["aliases", b"aliases", "base", b"base", "capability", b"capability", "context_length", b"context_length", "created", b"created", "device", b"device", "expires_at", b"expires_at", "gpu_layers", b"gpu_layers", "id", b"id", "in_use", b"in_use", "is_default", b"is_default", "labels", b"labels", "languages", b"languages", "licence", b"licence", "loaded_at", b"loaded_at", "owned_by", b"owned_by", "pinned", b"pinned", "progress", b"progress", "resident_bytes", b"resident_bytes", "state", b"state", "tasks", b"tasks", "voices", b"voices"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_commercial_use", b"_commercial_use", "commercial_use", b"commercial_use"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_commercial_use", b"_commercial_use", "aliases", b"aliases", "base", b"base", "capability", b"capability", "classifies", b"classifies", "commercial_use", b"commercial_use", "context_length", b"context_length", "created", b"created", "device", b"device", "expires_at", b"expires_at", "gpu_layers", b"gpu_layers", "id", b"id", "in_use", b"in_use", "is_default", b"is_default", "labels", b"labels", "languages", b"languages", "licence", b"licence", "loaded_at", b"loaded_at", "owned_by", b"owned_by", "pinned", b"pinned", "progress", b"progress", "provenance", b"provenance", "resident_bytes", b"resident_bytes", "state", b"state", "tasks", b"tasks", "voices", b"voices"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_commercial_use", b"_commercial_use"]) -> typing.Literal["commercial_use"] | None: ...
 
 Global___Model: typing_extensions.TypeAlias = Model
