@@ -1,0 +1,1 @@
+"""Trains classifiers of sound: `orfeon train classifier`."""
