@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import grpc
 
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
+from services.runtime.errors import ModelNotFound
 from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
 from services.runtime.residency import Facts, State
@@ -101,3 +102,28 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             expires_at=int(facts.expires or 0),
             pinned=facts.pinned,
         )
+
+
+class NoModels(models_pb2_grpc.ModelServiceServicer):
+    """The models of a process without any; `why` is the sentence for who asks for one."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def ListModels(
+        self, request: models_pb2.ListModelsRequest, context: Any
+    ) -> models_pb2.ListModelsResponse:
+        """None."""
+        return models_pb2.ListModelsResponse()
+
+    async def LoadModel(
+        self, request: models_pb2.LoadModelRequest, context: Any
+    ) -> models_pb2.LoadModelResponse:
+        """Raises `ModelNotFound`."""
+        raise ModelNotFound(self._why, param="model")
+
+    async def UnloadModel(
+        self, request: models_pb2.UnloadModelRequest, context: Any
+    ) -> models_pb2.UnloadModelResponse:
+        """Raises `ModelNotFound`."""
+        raise ModelNotFound(self._why, param="model")

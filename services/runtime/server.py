@@ -1,44 +1,34 @@
 """The gRPC server that every capability container is: start, load, serve, drain.
 
-Health: the service `liveness` is SERVING from the first moment; '' and the capability's own name
-are SERVING once the default models are in memory, and no longer while draining.
+It is ready once the default models are in memory, and no longer while draining.
 """
 
 import asyncio
 import logging
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from wsgiref.simple_server import WSGIServer
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio as aio_health
-from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
-from orfeon import __version__
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
+from services.runtime.endpoint import Endpoint, stop_signal
 from services.runtime.errors import ServiceUnavailable
 from services.runtime.host import Engine, M, ModelHost
-from services.runtime.interceptor import CallInterceptor
 from services.runtime.models import ModelServicer
 from services.runtime.queue import QueueServicer
 from services.runtime.reclaim import keep_one_heap
 from services.runtime.registry import Registry
 from services.runtime.settings import ServiceSettings
-from services.runtime.telemetry import ServiceMetrics, configure_logging
+from services.runtime.telemetry import configure_logging
 from services.runtime.threads import wait_patiently
 
 log = logging.getLogger(__name__)
 
-LIVENESS = "liveness"
-MAX_MESSAGE_BYTES = 16 * 2**20
 #: Beside those of the turns: for reading files and the like.
 SPARE_THREADS = 8
 
@@ -90,55 +80,34 @@ class Container(Generic[M, S]):
     def __init__(self, capability: Capability[M, S], settings: S) -> None:
         self._settings = settings
         self._capability = capability
-        self._metrics = ServiceMetrics(capability.name, __version__)
+        self._endpoint = Endpoint(
+            capability.name,
+            (
+                capability.service,
+                models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+                queue_pb2.DESCRIPTOR.services_by_name["QueueService"].full_name,
+            ),
+            settings,
+        )
         registry = Registry(
             settings.home, [capability.models], capability.name, engines=capability.engines
         )
         engines = _OnDemand(capability.engines, settings)
         self.host: ModelHost[M] = ModelHost(
-            capability.name, registry, engines, settings, self._metrics
+            capability.name, registry, engines, settings, self._endpoint.metrics
         )
         self._stopping = False
         self.ready = False
-        self._exporter: WSGIServer | None = None
-        self._health = aio_health.HealthServicer()
-        self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(self._metrics)],
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
-            ],
-        )
 
     async def start(self) -> None:
         """Listens. Answers `ModelLoading` until `load` has run."""
-        services = (
-            self._capability.service,
-            models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-            queue_pb2.DESCRIPTOR.services_by_name["QueueService"].full_name,
-        )
-        self._capability.register(self._server, self.host, self._settings)
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.host), self._server)
-        queue_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(self.host), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-             reflection.SERVICE_NAME),
-            self._server,
-        )  # fmt: skip
-        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        server = self._endpoint.server
+        self._capability.register(server, self.host, self._settings)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.host), server)
+        queue_pb2_grpc.add_QueueServiceServicer_to_server(QueueServicer(self.host), server)
         await self._set_ready(False)
-        self._server.add_insecure_port(self._settings.address)
         await self.host.start()
-        await self._server.start()
-        if self._settings.metrics_port:
-            self._exporter, _ = start_http_server(
-                self._settings.metrics_port,
-                self._settings.metrics_host,
-                registry=self._metrics.registry,
-            )
-        log.info("listening", extra={"address": self._settings.address})
+        await self._endpoint.start()
 
     async def load(self) -> None:
         """Loads the default models and turns the health to SERVING, unless it is stopped first."""
@@ -157,28 +126,19 @@ class Container(Generic[M, S]):
         self._stopping = True
         await self._set_ready(False)
         self.host.drain()
-        await self._server.stop(self._settings.drain_seconds)
+        await self._endpoint.stop(self._settings.drain_seconds)
         await self.host.close()
-        if self._exporter is not None:
-            await asyncio.to_thread(self._exporter.shutdown)
-            self._exporter.server_close()
-        log.info("stopped")
 
     async def _set_ready(self, ready: bool) -> None:
-        serving = health_pb2.HealthCheckResponse.SERVING
         self.ready = ready and not self._stopping
-        status = serving if self.ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for service in ("", self._capability.service):
-            await self._health.set(service, status)
+        await self._endpoint.set_ready(self.ready)
 
 
 async def _serve(capability: Capability[M, S], settings: S) -> None:
-    stopping = asyncio.Event()
+    stopping = stop_signal()
     loop = asyncio.get_running_loop()
     # Every turn has a thread at work; asyncio's own number of threads knows nothing of slots.
     loop.set_default_executor(ThreadPoolExecutor(settings.slots + SPARE_THREADS))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     container = Container(capability, settings)
     await container.start()
     stop = asyncio.ensure_future(stopping.wait())

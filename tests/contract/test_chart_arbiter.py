@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from services.arbiter.server import LIVENESS, SERVICE
+from services.arbiter.server import SERVICE
 from services.arbiter.settings import ArbiterSettings
+from services.runtime.endpoint import LIVENESS
 from tests.contract.chart import (
     CAPABILITIES,
     NAMESPACE,

@@ -6,7 +6,7 @@ import yaml
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from services.runtime.server import LIVENESS
+from services.runtime.endpoint import LIVENESS
 from services.runtime.settings import ServiceSettings
 from tests.contract.chart import (
     CAPABILITIES,

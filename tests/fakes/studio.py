@@ -22,8 +22,8 @@ from services.runtime.context import RequestContext, context_of
 from services.runtime.encode import encoded
 from services.runtime.errors import InvalidRequest
 from services.runtime.interceptor import CallInterceptor
+from services.runtime.models import NoModels
 from services.runtime.telemetry import ServiceMetrics
-from services.song.server import NoModels
 from services.song.settings import Upstream
 
 RATE = 44_100
@@ -209,12 +209,13 @@ async def serving(address: str, script: Script) -> AsyncIterator[None]:
     """Serves all of them on one address for as long as the block lasts."""
     server = grpc.aio.server(interceptors=[CallInterceptor(ServiceMetrics("fake", "0"))])
     lyrics_pb2_grpc.add_LyricsServiceServicer_to_server(Lyrics(script), server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(Genres(), server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(Genres("A stand-in."), server)
     melody_pb2_grpc.add_MelodyServiceServicer_to_server(Melody(script), server)
-    # It need not listen.
+    # What songs do not ask for is left out.
     speech = Speech(script)  # type: ignore[abstract]
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(speech, server)
-    emotion_pb2_grpc.add_EmotionServiceServicer_to_server(Emotion(script), server)
+    emotion = Emotion(script)  # type: ignore[abstract]
+    emotion_pb2_grpc.add_EmotionServiceServicer_to_server(emotion, server)
     server.add_insecure_port(address)
     await server.start()
     try:

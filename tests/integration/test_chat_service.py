@@ -19,6 +19,7 @@ from orfeon.api.chat.v1 import chat_pb2_grpc
 from services.chat.__main__ import CHAT
 from services.chat.settings import ChatSettings
 from services.runtime.context import RequestContext
+from services.runtime.endpoint import MAX_MESSAGE_BYTES
 from services.runtime.errors import (
     Cancelled,
     ContextLengthExceeded,
@@ -30,7 +31,7 @@ from services.runtime.llama.fake_engine import FakeLanguageEngine, FakeLanguageM
 from services.runtime.llama.generation import Finished, Generation, LanguageModel, Piece
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, Placement
-from services.runtime.server import MAX_MESSAGE_BYTES, Container
+from services.runtime.server import Container
 from services.runtime.status import error_of
 from tests.fakes.container import running
 
