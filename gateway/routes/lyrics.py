@@ -24,23 +24,14 @@ from gateway.schemas.lyrics import (
     LyricsRequest,
     LyricsUsage,
     Section,
-    SectionKind,
 )
 from gateway.streaming import EventStream, event, while_connected
 from gateway.upstreams import Upstreams
 from orfeon.api.lyrics.v1 import lyrics_pb2
 from services.runtime.connection import answers
 from services.runtime.errors import Internal
+from services.runtime.sections import KIND_NAMES, KIND_NUMBERS
 
-_KINDS: dict["lyrics_pb2.SectionKind.ValueType", SectionKind] = {
-    lyrics_pb2.SECTION_KIND_INTRO: "intro",
-    lyrics_pb2.SECTION_KIND_VERSE: "verse",
-    lyrics_pb2.SECTION_KIND_PRE_CHORUS: "pre-chorus",
-    lyrics_pb2.SECTION_KIND_CHORUS: "chorus",
-    lyrics_pb2.SECTION_KIND_BRIDGE: "bridge",
-    lyrics_pb2.SECTION_KIND_OUTRO: "outro",
-}
-_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 #: Fields that have one name here and in the contract.
 _TEXTS = ("genre", "title", "style", "theme", "mood", "language", "first_line")
 _NUMERIC = ("lines", "seed", "temperature", "top_p", "top_k")
@@ -113,7 +104,7 @@ def lyrics_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
 
 def _contract(body: LyricsRequest) -> lyrics_pb2.WriteLyricsRequest:
     return lyrics_pb2.WriteLyricsRequest(
-        sections=[_NUMBERS[kind] for kind in body.sections],
+        sections=[KIND_NUMBERS[kind] for kind in body.sections],
         **{name: getattr(body, name) for name in _TEXTS + _NUMERIC},
     )
 
@@ -128,7 +119,7 @@ async def _whole(pieces: Pieces, title: str | None) -> Lyrics:
                 header = _header(piece.started, title)
             elif piece.HasField("line"):
                 if piece.line.section == len(sections):
-                    sections.append({"kind": _KINDS[piece.line.kind], "lines": []})
+                    sections.append({"kind": KIND_NAMES[piece.line.kind], "lines": []})
                 sections[-1]["lines"].append(
                     {"text": piece.line.text, "syllables": piece.line.syllables}
                 )
@@ -166,7 +157,7 @@ def _event(
     return {
         "type": "lyrics.line",
         "section": piece.line.section,
-        "kind": _KINDS[piece.line.kind],
+        "kind": KIND_NAMES[piece.line.kind],
         "text": piece.line.text,
         "syllables": piece.line.syllables,
     }

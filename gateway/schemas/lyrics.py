@@ -6,8 +6,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.schemas.fields import JsonRequest, Priority, ServiceTier, Text
+from services.runtime.sections import Kind
 
-SectionKind = Literal["intro", "verse", "pre-chorus", "chorus", "bridge", "outro"]
 Phrase = Annotated[Text, Field(max_length=200)]
 
 
@@ -31,7 +31,7 @@ class LyricsRequest(JsonRequest):
     ] = ""
     first_line: Annotated[Phrase, Field(description="The first line, kept as it is.")] = ""
     sections: Annotated[
-        list[SectionKind],
+        list[Kind],
         Field(
             max_length=16,
             description="In order; left out, the genre's own. A chorus that returns has the same "
@@ -65,7 +65,7 @@ class LyricsLine(TypedDict):
 class Section(TypedDict):
     """A section and its lines."""
 
-    kind: SectionKind
+    kind: Kind
     lines: list[LyricsLine]
 
 
@@ -108,7 +108,7 @@ class LyricsLineEvent(TypedDict):
 
     type: Literal["lyrics.line"]
     section: int
-    kind: SectionKind
+    kind: Kind
     text: str
     syllables: int
 

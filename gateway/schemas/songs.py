@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.schemas.fields import JsonRequest, Priority, ServiceTier, Text
-from gateway.schemas.lyrics import Phrase, SectionKind
+from gateway.schemas.lyrics import Phrase
+from services.runtime.sections import Kind
 
 
 class WrittenSection(JsonRequest):
     """A section of given lyrics."""
 
-    kind: SectionKind
+    kind: Kind
     lines: Annotated[list[Phrase], Field(min_length=1, max_length=64)]
 
 
@@ -35,7 +36,7 @@ class SongRequest(JsonRequest):
         Text, Field(max_length=40, description="BCP 47; one of the genre's languages.")
     ] = ""
     sections: Annotated[
-        list[SectionKind], Field(max_length=16, description="In order; left out, the genre's own.")
+        list[Kind], Field(max_length=16, description="In order; left out, the genre's own.")
     ] = Field(default_factory=list)
     lines: Annotated[int | None, Field(ge=1, le=16, description="Lines of each section.")] = None
     lyrics: Annotated[

@@ -7,7 +7,8 @@ from typing import TypeVar
 from services.lyrics.genre import Genre
 from services.lyrics.repetition import goes_round, key, overlap, words
 from services.lyrics.rhyme import rhymes
-from services.lyrics.song import KINDS, Line
+from services.lyrics.song import Line
+from services.runtime.sections import KINDS
 from services.runtime.syllables import syllables
 
 T = TypeVar("T")

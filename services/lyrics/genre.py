@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.lyrics.song import Kind
 from services.runtime.errors import ModelLoadFailed
 from services.runtime.llama.generation import Sampling
 from services.runtime.manifest import Manifest
+from services.runtime.sections import Kind
 
 
 class GenreSampling(BaseModel):

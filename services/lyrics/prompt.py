@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from services.lyrics.genre import Genre
-from services.lyrics.song import MOODS, Kind, Line, Wish
+from services.lyrics.song import MOODS, Line, Wish
 from services.runtime.llama.generation import LanguageModel, Message, Prompt
+from services.runtime.sections import Kind
 
 #: Kinds whose sections are counted in their headings.
 _COUNTED: frozenset[Kind] = frozenset({"verse"})

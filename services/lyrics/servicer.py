@@ -9,13 +9,14 @@ import grpc
 
 from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
 from services.lyrics.genre import Genre, genre_of
-from services.lyrics.song import MOODS, Ended, Kind, Line, Wish
+from services.lyrics.song import MOODS, Ended, Line, Wish
 from services.lyrics.writer import Writer
 from services.runtime.context import context_of
 from services.runtime.errors import InvalidRequest, ModelNotFound
 from services.runtime.host import ModelHost
 from services.runtime.llama.generation import LanguageModel
 from services.runtime.manifest import Manifest
+from services.runtime.sections import KIND_NAMES, KIND_NUMBERS, Kind
 
 MAX_SECTIONS, MAX_LINES = 16, 16
 #: Characters of a text field.
@@ -25,16 +26,6 @@ _TEXTS = ("title", "style", "theme", "first_line")
 _RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "top_k": (0, 1 << 20)}
 #: For estimates alone: tokens of a line.
 _TYPICAL_LINE = 10
-
-_KINDS: dict["lyrics_pb2.SectionKind.ValueType", Kind] = {
-    lyrics_pb2.SECTION_KIND_INTRO: "intro",
-    lyrics_pb2.SECTION_KIND_VERSE: "verse",
-    lyrics_pb2.SECTION_KIND_PRE_CHORUS: "pre-chorus",
-    lyrics_pb2.SECTION_KIND_CHORUS: "chorus",
-    lyrics_pb2.SECTION_KIND_BRIDGE: "bridge",
-    lyrics_pb2.SECTION_KIND_OUTRO: "outro",
-}
-_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
 class LyricsServicer(lyrics_pb2_grpc.LyricsServiceServicer):
@@ -137,11 +128,11 @@ def _sections(request: lyrics_pb2.WriteLyricsRequest) -> tuple[Kind, ...]:
     if len(request.sections) > MAX_SECTIONS:
         raise InvalidRequest(f"At most {MAX_SECTIONS} sections.", param="sections")
     for number in request.sections:
-        if number not in _KINDS:
+        if number not in KIND_NAMES:
             raise InvalidRequest(
-                f"A section must be one of {', '.join(_NUMBERS)}.", param="sections"
+                f"A section must be one of {', '.join(KIND_NUMBERS)}.", param="sections"
             )
-    return tuple(_KINDS[number] for number in request.sections)
+    return tuple(KIND_NAMES[number] for number in request.sections)
 
 
 def _language(asked: str, manifest: Manifest) -> str:
@@ -168,7 +159,7 @@ def _message(piece: Line | Ended) -> lyrics_pb2.WriteLyricsResponse:
         return lyrics_pb2.WriteLyricsResponse(finished=finished)
     line = lyrics_pb2.Line(
         section=piece.section,
-        kind=_NUMBERS[piece.kind],
+        kind=KIND_NUMBERS[piece.kind],
         text=piece.text,
         syllables=piece.syllables,
     )

@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
 
-Kind = Literal["intro", "verse", "pre-chorus", "chorus", "bridge", "outro"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from services.runtime.sections import Kind
 
 #: What the listener shall feel: labels as classifiers of emotion have them, and what a writer is
 #: told of each.

@@ -8,9 +8,9 @@ from typing import Any
 
 from orfeon.api.song.v1 import song_pb2
 from services.runtime.errors import InvalidRequest
+from services.runtime.sections import KINDS
 from services.runtime.syllables import syllables
 
-KINDS = ("intro", "verse", "pre-chorus", "chorus", "bridge", "outro")
 #: Labels of emotion that lyrics are written for.
 MOODS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 

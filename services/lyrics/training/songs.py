@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from services.lyrics.prompt import heading
-from services.lyrics.song import KINDS, Kind
 from services.lyrics.training.errors import TrainingError
+from services.runtime.sections import KINDS, Kind
 
 COLUMNS = ("title", "tag", "artist", "lyrics", "language")
 _HEADER = re.compile(r"^\[([^\]]*)\]$")

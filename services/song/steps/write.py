@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from orfeon.api.lyrics.v1 import lyrics_pb2
 from services.runtime.connection import answers
+from services.runtime.sections import KIND_NAMES, KIND_NUMBERS
 from services.runtime.syllables import syllables
 from services.song.steps.making import Making, Output
 from services.song.wish import MAX_SYLLABLES, Wish
@@ -18,15 +19,6 @@ _AROUND = 6.0
 #: first one, which the last chord's seconds come after.
 _LINE_BEATS, _FIRST_BEATS, _RING = 8, 4, 2.0
 
-_KINDS: dict["lyrics_pb2.SectionKind.ValueType", str] = {
-    lyrics_pb2.SECTION_KIND_INTRO: "intro",
-    lyrics_pb2.SECTION_KIND_VERSE: "verse",
-    lyrics_pb2.SECTION_KIND_PRE_CHORUS: "pre-chorus",
-    lyrics_pb2.SECTION_KIND_CHORUS: "chorus",
-    lyrics_pb2.SECTION_KIND_BRIDGE: "bridge",
-    lyrics_pb2.SECTION_KIND_OUTRO: "outro",
-}
-_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 #: Lines of a song whose form the genre chooses; to say how far it is, alone.
 _TYPICAL_LINES = 24
 
@@ -97,7 +89,7 @@ async def _written(making: Making) -> tuple[Words, dict[str, str]]:
             mood=making.mood,
             language=wish.language,
             first_line=wish.first_line,
-            sections=[_NUMBERS[kind] for kind in form.sections],
+            sections=[KIND_NUMBERS[kind] for kind in form.sections],
             lines=form.lines,
             seed=making.seed,
         ),
@@ -113,6 +105,6 @@ async def _written(making: Making) -> tuple[Words, dict[str, str]]:
                 line = piece.line
                 # A first line that somebody gave may hold no words, or far too many.
                 count = min(max(line.syllables, 1), MAX_SYLLABLES)
-                lines.append(Line(line.section, _KINDS[line.kind], line.text, count))
+                lines.append(Line(line.section, KIND_NAMES[line.kind], line.text, count))
                 making.reached(len(lines) / expected)
     return Words(tuple(lines)), {"language": language}

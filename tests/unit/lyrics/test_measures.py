@@ -9,8 +9,9 @@ from services.lyrics import report
 from services.lyrics.genre import Genre
 from services.lyrics.measures import Song, distinct, figures, is_valid, pairs, repetition
 from services.lyrics.overuse import bias
-from services.lyrics.song import Kind, Line, Wish
+from services.lyrics.song import Line, Wish
 from services.runtime.llama.fake_engine import FakeLanguageModel
+from services.runtime.sections import Kind
 
 GENRE = Genre(prompt="x")
 WISH = Wish(("verse", "chorus", "verse", "chorus"), 2, "en", first_line="I drove all night")

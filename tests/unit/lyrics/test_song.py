@@ -7,10 +7,11 @@ import pytest
 from services.lyrics.choice import Place, best, is_new
 from services.lyrics.genre import Genre, genre_of
 from services.lyrics.prompt import continued, opening, order, sheet
-from services.lyrics.song import Kind, Line, Wish, returning
+from services.lyrics.song import Line, Wish, returning
 from services.runtime.errors import ModelLoadFailed
 from services.runtime.llama.fake_engine import FakeLanguageModel
 from services.runtime.manifest import Manifest
+from services.runtime.sections import Kind
 
 GENRE = Genre(prompt="You write.")
 WISH = Wish(("verse", "chorus"), 2, "en", title="Home", theme="rain", mood="sad", style="Cash")

@@ -7,9 +7,10 @@ import pytest
 
 from orfeon.api.song.v1 import song_pb2 as pb
 from services.runtime.errors import InvalidRequest
+from services.runtime.sections import KINDS
 from services.song.length import check_length
 from services.song.steps.write import SECONDS_PER_LINE, form_of
-from services.song.wish import KINDS, Section, Wish, wish_of
+from services.song.wish import Section, Wish, wish_of
 
 
 def verse(*lines: str) -> pb.WrittenSection:
