@@ -57,13 +57,16 @@ def encoded(
     format: AudioFormat,
     rate: int,
     cancelled: Callable[[], bool] = lambda: False,
+    *,
+    bit_rate: int = 0,
 ) -> bytes:
     """Encodes a whole file, whose headers say how long it is.
 
     `samples` are `(samples,)` or `(samples, channels)`, one channel or two, cut off at full scale.
-    `cancelled` is asked once for each second of sound. Raises `Cancelled`.
+    `cancelled` is asked once for each second of sound. Raises `Cancelled`. `bit_rate` is per second
+    of one channel; 0 for what suits the format.
     """
-    file = WholeFile(format, rate, 1 if samples.ndim == 1 else samples.shape[1])
+    file = WholeFile(format, rate, 1 if samples.ndim == 1 else samples.shape[1], bit_rate)
     # A second at a time: the encoder's copies stay small.
     for start in range(0, len(samples), rate):
         if cancelled():
@@ -75,12 +78,12 @@ def encoded(
 class WholeFile:
     """A file whose headers say how long it is: `feed` samples as they come, `finish` gives it all.
 
-    `channels` is 1 or 2.
+    `channels` is 1 or 2; `bit_rate` is per second of one channel, 0 for what suits the format.
     """
 
-    def __init__(self, format: AudioFormat, rate: int, channels: int) -> None:
+    def __init__(self, format: AudioFormat, rate: int, channels: int, bit_rate: int = 0) -> None:
         self._buffer = io.BytesIO()
-        self._file = _File(self._buffer, _TARGETS[format], {}, rate, channels)
+        self._file = _File(self._buffer, _TARGETS[format], {}, rate, channels, bit_rate)
 
     def feed(self, samples: NDArray[np.float32]) -> None:
         """Encodes samples, shape `(samples,)` or `(samples, channels)`, cut off at full scale."""
@@ -144,7 +147,13 @@ class _File:
     """A container with one track. Where there is a `seek`, its headers are completed at the end."""
 
     def __init__(
-        self, sink: _Writable, target: _Target, options: dict[str, str], rate: int, channels: int
+        self,
+        sink: _Writable,
+        target: _Target,
+        options: dict[str, str],
+        rate: int,
+        channels: int,
+        bit_rate: int = 0,
     ) -> None:
         self._rate, self._channels, self._layout = rate, channels, _LAYOUTS[channels]
         self._container: OutputContainer = av.open(
@@ -153,12 +162,12 @@ class _File:
         codec_rate = _rate_for(target.codec, rate)
         stream = self._container.add_stream(target.codec, rate=codec_rate, layout=self._layout)
         assert isinstance(stream, AudioStream)
-        bit_rate = target.speech_bit_rate
+        usual = target.speech_bit_rate
         if rate > RATE:
-            bit_rate = target.music_bit_rate
+            usual = target.music_bit_rate
             stream.codec_context.options = target.music_options
-        if bit_rate:
-            stream.bit_rate = bit_rate * channels
+        if usual:
+            stream.bit_rate = (bit_rate or usual) * channels
         stream.codec_context.open()
         self._stream = stream
         # Codecs take frames of one size; the resampler cuts them and converts the sample type.

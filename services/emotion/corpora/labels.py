@@ -1,0 +1,79 @@
+"""Our words for emotions, and how labels are merged, renamed and left out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from services.emotion.corpora.recording import CorpusError, Recording
+
+#: The emotions that nearly every corpus has.
+SIX = ("neutral", "happy", "sad", "angry", "fearful", "disgust")
+#: All that RAVDESS has.
+EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """What labels are to be called, and which are kept.
+
+    `names` maps a label to another, or to nothing, which leaves its clips out. Where `keep` is not
+    empty, every other label is left out after that.
+    """
+
+    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    keep: Sequence[str] = ()
+
+    @classmethod
+    def parse(cls, names: str, keep: str = "") -> "Labelling":
+        """From a command line: `calm=neutral,surprised=` and `neutral,happy`.
+
+        Raises `CorpusError`.
+        """
+        pairs: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in names.split(","))):
+            old, equals, new = (piece.strip() for piece in part.partition("="))
+            if not equals or not old:
+                raise CorpusError(
+                    f"'{part}' renames no label: write calm=neutral to call calm neutral, or calm= "
+                    "to leave it out, with a comma between several."
+                )
+            pairs[old] = new
+        return cls(pairs, tuple(filter(None, (label.strip() for label in keep.split(",")))))
+
+    def __call__(self, recordings: Iterable[Recording]) -> list[Recording]:
+        """The recordings under their new labels.
+
+        Raises `CorpusError` for a label to rename or keep that no recording has, and where nothing
+        is left.
+        """
+        recordings = list(recordings)
+        have = {recording.label for recording in recordings}
+        self._check("renamed", self.names, have)
+        named = [
+            replace(recording, label=self.names.get(recording.label, recording.label))
+            for recording in recordings
+        ]
+        self._check("kept", self.keep, {recording.label for recording in named})
+        kept = [
+            recording
+            for recording in named
+            if recording.label and (not self.keep or recording.label in self.keep)
+        ]
+        if not kept:
+            raise CorpusError("No recording is left: every label is left out.")
+        return kept
+
+    @staticmethod
+    def _check(what: str, wanted: Iterable[str], have: set[str]) -> None:
+        for label in wanted:
+            if label not in have:
+                raise CorpusError(
+                    f"No recording is labelled '{label}', which is to be {what}; the labels are "
+                    f"{', '.join(sorted(filter(None, have)))}."
+                )
+
+
+def labels_of(recordings: Iterable[Recording]) -> list[str]:
+    """The labels that occur: ours in our order, then others by name."""
+    found = {recording.label for recording in recordings}
+    return [label for label in EIGHT if label in found] + sorted(found - set(EIGHT))
