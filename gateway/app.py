@@ -12,6 +12,7 @@ from gateway.catalog import Catalog
 from gateway.gatekeeper import Gatekeeper
 from gateway.keystore import KeyStore
 from gateway.lingering import Lingering
+from gateway.memory import UploadMemory
 from gateway.metrics import GatewayMetrics
 from gateway.middleware import Bounded, Observed
 from gateway.ratelimits import RateLimiter, Rates
@@ -72,6 +73,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         RateLimiter(settings.rate_limit_storage),
         Rates(settings.requests_per_minute, settings.tokens_per_minute),
         settings.request_timeout,
+        UploadMemory(settings.upload_memory_bytes),
     )
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)

@@ -1,7 +1,7 @@
 """One request and its response, as the gateway's layers know it."""
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ class Exchange:
     priority: int | None = None
     error: str = ""
     """The code of the error that was answered; empty while there is none."""
+    ended: list[Callable[[], None]] = field(default_factory=list)
+    """What is to be done once the last of the response has been sent, or its client has left."""
 
     def seconds(self) -> float:
         """Time since the request began."""

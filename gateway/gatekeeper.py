@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 
 from gateway.exchange import Exchange
 from gateway.keystore import ApiKey, KeyStore
+from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
 from services.runtime.context import LEVELS, NORMAL, PRIORITY_KEY, RequestContext
 from services.runtime.errors import (
@@ -41,15 +42,24 @@ class Bill:
 
 
 class Gatekeeper:
-    """Admits requests. `keys` is None where everybody may do everything."""
+    """Admits requests. `keys` is None where everybody may do everything.
+
+    `uploads` is the memory for what they send; `timeout` is in seconds.
+    """
 
     def __init__(
-        self, keys: KeyStore | None, limiter: RateLimiter, rates: Rates, timeout: float
+        self,
+        keys: KeyStore | None,
+        limiter: RateLimiter,
+        rates: Rates,
+        timeout: float,
+        uploads: UploadMemory,
     ) -> None:
         self._keys = keys
         self._limiter = limiter
         self._rates = rates
         self._timeout = timeout
+        self.uploads = uploads
 
     async def admit(
         self, exchange: Exchange, headers: Headers, scope: str | None, *, metered: bool

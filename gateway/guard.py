@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
+from gateway.memory import FIELD_BYTES, read_form
 from services.runtime.errors import UnsupportedMediaType
 
 Body = Literal["none", "json", "form", "json or form"]
@@ -22,8 +23,7 @@ _MEDIA_TYPES: dict[Body, tuple[str, ...]] = {
 }
 _NAMES: dict[Body, str] = {"json": "JSON", "form": "a form", "json or form": "JSON or a form"}
 
-#: Most parts of a form; a file each is held in memory up to a megabyte, then on disk.
-_MAX_FILES = 1
+#: Most fields of a form.
 _MAX_FIELDS = 64
 
 
@@ -31,12 +31,15 @@ _MAX_FIELDS = 64
 class Guard:
     """What a family of routes asks of a request: a key with this scope, a body of this kind.
 
-    `scope` is None where any key will do.
+    `scope` is None where any key will do. A form may have so many `files`, and fields of so many
+    bytes.
     """
 
     gatekeeper: Gatekeeper
     scope: str | None
     body: Body = "none"
+    files: int = 1
+    field_bytes: int = FIELD_BYTES
 
     def route_class(self) -> type[APIRoute]:
         """The class of route that asks it."""
@@ -73,4 +76,10 @@ class Guard:
         if media_type == JSON:
             await request.body()
         else:
-            await request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS)
+            await read_form(
+                request,
+                self.gatekeeper.uploads,
+                files=self.files,
+                fields=_MAX_FIELDS,
+                field_bytes=self.field_bytes,
+            )

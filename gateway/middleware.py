@@ -58,6 +58,8 @@ class Observed:
             with self._metrics.in_progress.track_inprogress():
                 await self._app(scope, receive, send_with_headers)
         finally:
+            for end in exchange.ended:
+                end()
             self._ended(scope, exchange, status)
             current_request_id.reset(token)
 

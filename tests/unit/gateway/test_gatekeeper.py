@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from gateway.exchange import Exchange
 from gateway.gatekeeper import ANYBODY, Gatekeeper
 from gateway.keystore import ApiKey, KeyStore
+from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
 from services.runtime.errors import InvalidApiKey, MissingScope, ServiceUnavailable
 
@@ -20,7 +21,9 @@ def keys(tmp_path: Path) -> Iterator[KeyStore]:
 
 
 def gatekeeper(keys: KeyStore | None, requests: int = 100) -> Gatekeeper:
-    return Gatekeeper(keys, RateLimiter("memory://"), Rates(requests, 1_000), timeout=30)
+    return Gatekeeper(
+        keys, RateLimiter("memory://"), Rates(requests, 1_000), timeout=30, uploads=UploadMemory(1)
+    )
 
 
 async def test_a_key_comes_as_bearer_or_as_x_api_key(keys: KeyStore) -> None:
