@@ -1,10 +1,7 @@
 """The training itself: Trainer of transformers, which stops well and goes on from where it was."""
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -20,8 +17,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.history import History
 from services.lyrics.training.passages import Passage, Passages, spread
-from services.lyrics.training.progress import Bar, bar
 from services.lyrics.training.recipe import Recipe
+from services.runtime.training.progress import Bar, bar
+from services.runtime.training.stopping import Stop, stoppable
 
 #: What the loss leaves out.
 IGNORED = -100
@@ -50,7 +48,7 @@ def fit(model: Any, recipe: Recipe, work: Path, end: int, console: Console) -> H
         raise TrainingError(f"This machine cannot train so: {error}") from error
     with (
         bar(console, "Training", recipe.steps, counted=True) as shown,
-        _stoppable() as stop,
+        stoppable() as stop,
     ):
         watcher = _Watcher(shown, console, stop)
         trainer = Trainer(
@@ -111,38 +109,10 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
     )
 
 
-class _Stop:
-    """Whether somebody wants the training to stop."""
-
-    wanted = False
-
-
-@contextmanager
-def _stoppable() -> Iterator[_Stop]:
-    """Makes the first SIGINT or SIGTERM a wish; the second does what it always does."""
-    stop = _Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def wish(_number: int, _frame: FrameType | None) -> None:
-        stop.wanted = True
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, wish)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
 class _Watcher(TrainerCallback):  # type: ignore[misc]
     """Shows how far the training is, and ends it where that is wanted."""
 
-    def __init__(self, shown: Bar, console: Console, stop: _Stop) -> None:
+    def __init__(self, shown: Bar, console: Console, stop: Stop) -> None:
         self._bar, self._console, self._stop = shown, console, stop
 
     def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -22,13 +22,13 @@ from services.lyrics.training.output import (
     write_profile,
 )
 from services.lyrics.training.passages import Passage, Passages, counts, write
-from services.lyrics.training.progress import bar
 from services.lyrics.training.recipe import Recipe
 from services.lyrics.training.served import Served
 from services.lyrics.training.songs import check, songs
 from services.runtime.errors import ModelNotFound
 from services.runtime.manifest import ADAPTER
 from services.runtime.registry import Registry
+from services.runtime.training.progress import bar
 
 #: Held-out passages that the exported model is compared on, and by how much its loss may differ.
 _COMPARED, _TOLERANCE = 8, 0.1
