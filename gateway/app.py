@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gateway import errors, openapi
 from gateway.catalog import Catalog
+from gateway.emotioncalls import EmotionCalls
 from gateway.gatekeeper import Gatekeeper
 from gateway.keystore import KeyStore
 from gateway.lingering import Lingering
@@ -46,6 +47,7 @@ _EXPOSED = (
     "openai-processing-ms",
     "retry-after",
     "retry-after-ms",
+    *(f"x-{what}-ms" for what in ("queue", "decode", "inference")),
     "x-queue-position",
     "x-queue-estimated-wait-ms",
     *(f"x-melody-{what}" for what in ("seed", "duration", "tempo", "key")),
@@ -78,6 +80,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
     songs = SongCalls(upstreams, retries)
+    emotions = EmotionCalls(upstreams, retries)
     app = FastAPI(
         title="Orfeón",
         version=__version__,
@@ -113,7 +116,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         melody_router(gatekeeper, upstreams, retries, catalog),
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),
-        classification_router(gatekeeper, upstreams, retries),
+        classification_router(gatekeeper, emotions),
         songs_router(gatekeeper, songs),
         jobs_router(gatekeeper, songs),
         models_router(gatekeeper, catalog),

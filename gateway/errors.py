@@ -174,6 +174,8 @@ def _invalid(errors: Sequence[Any]) -> InvalidRequest:
     if kind == "value_error" and isinstance(first.get("ctx", {}).get("error"), ValueError):
         sentence = str(first["ctx"]["error"])
         if sentence.startswith("Expected UploadFile"):
+            # Of one file alone nobody thinks as the first of several.
+            param = (param or "").removesuffix("[0]")
             sentence = f"{param} {_NOT_A_FILE}."
         return InvalidRequest(sentence, param=param)
     if kind in _NO_OBJECT:

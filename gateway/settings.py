@@ -49,8 +49,8 @@ class GatewaySettings(BaseSettings):
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * 2**20
     """Largest body of an upload, all its parts together."""
     upload_memory_bytes: Annotated[int, Field(ge=1)] = 256 * 2**20
-    """Memory for the uploads of all requests at once, none of which is written to a disk. What comes
-    while it is full is refused with 429 before its body is read; one upload alone has room."""
+    """Memory for the uploads of all requests at once, none of which is written to a disk. What
+    comes while it is full is refused with 429 before it is read; one upload alone has room."""
     request_timeout: Annotated[float, Field(gt=0)] = 600
     """Seconds from a request's first byte to its answer's last."""
     retry_seconds: Annotated[float, Field(ge=0)] = 20

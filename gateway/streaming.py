@@ -18,6 +18,10 @@ from services.runtime.errors import Cancelled, OrfeonError
 log = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+#: An event that says nothing: it keeps proxies from thinking that nobody is there.
+COMMENT = b":\n\n"
+#: Seconds without an event before one that says nothing.
+_QUIET = 15.0
 
 
 @asynccontextmanager
@@ -55,6 +59,27 @@ def event(data: Mapping[str, Any], name: str = "") -> bytes:
     """One server-sent event, with a name where the protocol has names."""
     named = f"event: {name}\n".encode() if name else b""
     return named + b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+
+
+async def kept_alive(
+    pieces: AsyncGenerator[bytes, None], seconds: float = _QUIET
+) -> AsyncGenerator[bytes, None]:
+    """The pieces; after the first, a comment wherever there is none for so many seconds."""
+    patience = None
+    async with aclosing(pieces):
+        while True:
+            coming = asyncio.ensure_future(anext(pieces))
+            try:
+                while not (await asyncio.wait([coming], timeout=patience))[0]:
+                    yield COMMENT
+                piece = coming.result()
+            except StopAsyncIteration:
+                return
+            finally:
+                coming.cancel()
+                await asyncio.wait([coming])
+            yield piece
+            patience = seconds
 
 
 class _Stream(Response, ABC):

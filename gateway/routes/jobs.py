@@ -17,7 +17,7 @@ from gateway.schemas.fields import Text
 from gateway.schemas.jobs import AgainRequest, Job, JobList
 from gateway.songcalls import SongCalls
 from gateway.songs import ENDED, STEP_NUMBERS, job_of
-from gateway.streaming import EventStream, FileStream, event, while_connected
+from gateway.streaming import COMMENT, EventStream, FileStream, event, while_connected
 from orfeon.api.song.v1 import song_pb2
 from services.runtime.context import RequestContext
 from services.runtime.errors import ServiceUnavailable
@@ -167,8 +167,7 @@ async def _events(
                 async for piece in pieces:
                     begun = True
                     job = job_of(piece.job)
-                    # A line that says nothing keeps proxies from thinking that nobody is there.
-                    yield event(job) if job != seen else b":\n\n"
+                    yield event(job) if job != seen else COMMENT
                     seen = job
         except ServiceUnavailable:
             if not begun:

@@ -1,6 +1,6 @@
 """`/v1/audio/transcriptions` and `/v1/audio/translations`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -35,7 +35,7 @@ from gateway.schemas.transcription import (
     Word,
 )
 from gateway.streaming import EventStream, event, while_connected
-from gateway.uploads import Recording
+from gateway.uploads import Recording, parts
 from gateway.upstreams import Upstreams
 from orfeon.api.speech.v1 import speech_pb2
 from services.runtime.connection import answers
@@ -101,7 +101,9 @@ def transcription_router(
     ) -> Pieces:
         return answers(
             upstreams.speech.Transcribe(
-                _messages(config, recording), metadata=context.metadata(), timeout=context.timeout()
+                parts(speech_pb2.TranscribeRequest, config, recording),
+                metadata=context.metadata(),
+                timeout=context.timeout(),
             )
         )
 
@@ -194,14 +196,6 @@ def transcription_router(
         return _formatted(transcript, response_format, segments=True, words=False)
 
     return router
-
-
-async def _messages(
-    config: speech_pb2.TranscribeConfig, recording: Recording
-) -> AsyncIterator[speech_pb2.TranscribeRequest]:
-    yield speech_pb2.TranscribeRequest(config=config)
-    async for data in recording.messages():
-        yield speech_pb2.TranscribeRequest(audio=data)
 
 
 async def _whole(pieces: Pieces, task: TaskName) -> _Transcript:

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
-from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
 from orfeon.api.melody.v1 import melody_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
@@ -26,6 +26,7 @@ from services.chat.answers import gathered
 from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.telemetry import ServiceMetrics
+from tests.fakes.emotion import FakeEmotion
 from tests.fakes.melody import FakeMelody
 from tests.fakes.script import Script
 
@@ -234,28 +235,6 @@ class FakeSpeech(speech_pb2_grpc.SpeechServiceServicer):
     ) -> speech_pb2.ListVoicesResponse:
         voice = speech_pb2.Voice(id="joe", model="org/fake-voice", language="en-US")
         return speech_pb2.ListVoicesResponse(voices=[voice])
-
-
-class FakeEmotion(emotion_pb2_grpc.EmotionServiceServicer):
-    """Hears happiness in everything."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-
-    async def Classify(
-        self, request: AsyncIterator[emotion_pb2.ClassifyRequest], context: Any
-    ) -> emotion_pb2.ClassifyResponse:
-        async for message in request:
-            if message.WhichOneof("part") == "audio":
-                self.script.audio.append(message.audio)
-        async for _ in self.script.play(None, context):
-            pass
-        labels = [("happy", 0.75), ("sad", 0.25)]
-        return emotion_pb2.ClassifyResponse(
-            model="emotion-fake",
-            labels=[emotion_pb2.LabelScore(label=name, score=score) for name, score in labels],
-            duration_seconds=1.5,
-        )
 
 
 class FakeModels(models_pb2_grpc.ModelServiceServicer):

@@ -177,31 +177,6 @@ async def test_a_client_that_leaves_cancels_a_transcript(stage: Stage) -> None:
     await asyncio.wait_for(stage.script.cancelled.wait(), 2)
 
 
-async def test_a_classification(stage: Stage) -> None:
-    async with stage.http as client:
-        response = await client.post(
-            "/v1/audio/classifications", files={"file": WAV}, data={"priority": "0"}
-        )
-    assert response.headers["x-request-priority"] == "0"
-    assert response.json() == {
-        "object": "audio.classification",
-        "model": "emotion-fake",
-        "duration": 1.5,
-        "labels": [{"label": "happy", "score": 0.75}, {"label": "sad", "score": 0.25}],
-    }
-    assert b"".join(stage.script.audio) == WAV[1]
-
-
-async def test_a_client_that_leaves_cancels_a_classification(stage: Stage) -> None:
-    stage.script.hold = True
-    async with stage.http as client:
-        request = asyncio.create_task(client.post("/v1/audio/classifications", files={"file": WAV}))
-        await asyncio.wait_for(stage.script.started.wait(), 5)
-        request.cancel()
-        await asyncio.wait([request])
-    await asyncio.wait_for(stage.script.cancelled.wait(), 2)
-
-
 async def test_audio_that_cannot_be_read_is_a_bad_request(stage: Stage) -> None:
     stage.script.error = InvalidAudio("This is no audio.", param="file")
     async with stage.client as client:
