@@ -8,13 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from orfeon.serve.backoff import Backoff
 from orfeon.serve.logs import LogFile
 from orfeon.serve.probes import Phase, Probe
-
-_LEASH = str(Path(__file__).with_name("leash.py"))
+from services.runtime import leash
 
 #: Seconds between two questions to a child in a phase.
 _ASK_EVERY = {Phase.STARTING: 0.1, Phase.LOADING: 0.25, Phase.READY: 2.0}
@@ -101,12 +99,12 @@ class Child:
         """One life of the process: its exit status, or why it could not be started."""
         self.started = time.monotonic()
         self._become(Phase.STARTING, "")
-        leash = (sys.executable, "-I", "-S", _LEASH, str(os.getpid()))
+        leashed = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()))
         # A pipe of our own: with one of asyncio's, `wait` would wait for whoever else holds it.
         output, theirs = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *leash,
+                *leashed,
                 *self.plan.command,
                 env=dict(self.plan.environment),
                 stdin=asyncio.subprocess.DEVNULL,

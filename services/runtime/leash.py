@@ -1,9 +1,9 @@
 """Runs a command that dies with its parent: `python leash.py PARENT_PID COMMAND...`.
 
 The kernel is asked to kill this process when its parent is gone, and the request outlives exec, so
-that nothing is left over even when the supervisor is killed outright. It is a program of its own,
+that nothing is left over even when a parent is killed outright. It is a program of its own,
 rather than a `preexec_fn`, because Python must not run between fork and exec in a process with
-threads. Systems other than Linux have no such request; there a supervisor that is killed outright
+threads. Systems other than Linux have no such request; there a parent that is killed outright
 leaves its children.
 """
 
