@@ -15,9 +15,9 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from services.lyrics.training.errors import TrainingError
-from services.lyrics.training.history import History
 from services.lyrics.training.passages import Passage, Passages, spread
 from services.lyrics.training.recipe import Recipe
+from services.runtime.training.history import History
 from services.runtime.training.progress import Bar, bar
 from services.runtime.training.stopping import Stop, stoppable
 

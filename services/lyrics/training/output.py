@@ -10,9 +10,9 @@ import yaml
 
 from services.lyrics.genre import Genre
 from services.lyrics.training.base import WEIGHTS, Base
-from services.lyrics.training.history import History
 from services.lyrics.training.recipe import Recipe
 from services.runtime.manifest import ADAPTER, Manifest
+from services.runtime.training.history import History
 
 #: Bytes that llama.cpp takes beside weights and cache; an estimate, as good as one needs.
 _BESIDE = 64_000_000

@@ -66,7 +66,7 @@ def train(recipe: Recipe, folder: Path, licence: str, registry: Registry, consol
         served, adapter = _export(model, recipe, base, folder, config, reader.tokenizer)
         loss = _compared(model, served, adapter, work, reader, recipe.length)
     history.save(folder / "loss.csv")
-    history.plot(folder / "loss.png", folder.name)
+    history.plot(folder / "loss.png", folder.name, "nats per token")
     outcome = Outcome(
         folder.name,
         recipe,

@@ -1,1 +1,1 @@
-"""What every training needs, whatever it trains: bars to look at, and to be stopped well."""
+"""What every training needs, whatever it trains: bars, curves, and to be stopped well."""

@@ -12,12 +12,12 @@ import pytest
 from services.lyrics.genre import Genre
 from services.lyrics.training.architectures import permuted
 from services.lyrics.training.errors import TrainingError
-from services.lyrics.training.history import History
 from services.lyrics.training.passages import Passages, counts, passages, write
 from services.lyrics.training.recipe import Recipe, full, lora
 from services.lyrics.training.songs import COLUMNS, Song, cleaned, songs
 from services.lyrics.training.verse import poems
 from services.runtime.llama.generation import Message, Prompt
+from services.runtime.training.history import History
 
 GENRE = Genre(prompt="You sing.", template="text")
 ROWS = [

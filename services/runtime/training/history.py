@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Steps and losses (nats per token) of training passages and of held-out ones."""
+    """Steps and losses, of what is trained on and of what is held out."""
 
     trained: tuple[tuple[int, float], ...]
     held_out: tuple[tuple[int, float], ...]
@@ -33,8 +33,8 @@ class History:
             for part, losses in (("train", self.trained), ("held-out", self.held_out)):
                 writer.writerows([step, part, f"{loss:.5f}"] for step, loss in losses)
 
-    def plot(self, path: Path, title: str) -> None:
-        """Draws both curves into a PNG."""
+    def plot(self, path: Path, title: str, unit: str) -> None:
+        """Draws both curves into a PNG; `unit` is what the loss is measured in."""
         # Without pyplot, which would look for a screen.
         from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ class History:
             axes.plot(*zip(*self.trained, strict=True), color="0.7", label="train")
         if self.held_out:
             axes.plot(*zip(*self.held_out, strict=True), "o-", color="C0", label="held out")
-        axes.set(title=title, xlabel="step", ylabel="loss (nats per token)")
+        axes.set(title=title, xlabel="step", ylabel=f"loss ({unit})")
         axes.grid(alpha=0.3)
         axes.legend()
         figure.savefig(path, dpi=100)
