@@ -11,6 +11,7 @@ from services.emotion.servicer import EmotionServicer
 from services.emotion.settings import EmotionSettings
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
+from services.runtime.upload import Uploads
 
 
 def whisper_head(settings: EmotionSettings) -> Engine[EmotionModel]:
@@ -31,9 +32,8 @@ def register(
     server: grpc.aio.Server, host: ModelHost[EmotionModel], settings: EmotionSettings
 ) -> None:
     """Adds the servicer."""
-    servicer = EmotionServicer(
-        host, max_bytes=settings.max_audio_bytes, max_seconds=settings.max_audio_seconds
-    )
+    uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
+    servicer = EmotionServicer(host, uploads=uploads, max_seconds=settings.max_audio_seconds)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(servicer, server)
 
 

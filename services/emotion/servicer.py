@@ -10,17 +10,17 @@ from services.runtime import worker
 from services.runtime.audio import AudioLimits, decode, seconds_of
 from services.runtime.context import context_of
 from services.runtime.host import ModelHost
-from services.runtime.upload import received
+from services.runtime.upload import Uploads
 
 
 class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
     """Classifies recordings with the models of a host."""
 
     def __init__(
-        self, host: ModelHost[EmotionModel], *, max_bytes: int, max_seconds: float
+        self, host: ModelHost[EmotionModel], *, uploads: Uploads, max_seconds: float
     ) -> None:
         self._host = host
-        self._max_bytes = max_bytes
+        self._uploads = uploads
         self._limits = AudioLimits(max_seconds)
 
     async def Classify(
@@ -33,9 +33,8 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
         """Receives the recording, waits for a turn, and only then decodes it: that is work, too."""
         asked = context_of(context)
         async with (
-            received(
+            self._uploads.received(
                 request_iterator,
-                self._max_bytes,
                 lambda config: self._host.ready(config.model, "classification"),
             ) as (config, file),
             self._host.lease(

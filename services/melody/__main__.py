@@ -12,6 +12,7 @@ from services.melody.settings import MelodySettings
 from services.runtime.audio import AudioLimits
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
+from services.runtime.upload import Uploads
 
 
 def symbolic(settings: MelodySettings) -> Engine[Musician]:
@@ -37,8 +38,9 @@ def audiocraft(settings: MelodySettings) -> Engine[Musician]:
 
 def register(server: grpc.aio.Server, host: ModelHost[Musician], settings: MelodySettings) -> None:
     """Adds the servicer."""
+    uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
     limits = AudioLimits(settings.max_audio_seconds)
-    servicer = MelodyServicer(host, settings.max_audio_bytes, limits)
+    servicer = MelodyServicer(host, uploads, limits)
     melody_pb2_grpc.add_MelodyServiceServicer_to_server(servicer, server)
 
 

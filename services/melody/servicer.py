@@ -34,7 +34,7 @@ from services.runtime.audio import AudioLimits, decode
 from services.runtime.context import context_of
 from services.runtime.encode import AudioFormat, Encoder, WholeFile
 from services.runtime.host import ModelHost
-from services.runtime.upload import received
+from services.runtime.upload import Uploads
 from services.runtime.worker import Cancellation
 
 #: Bytes of a file that one message carries.
@@ -48,9 +48,9 @@ Response = melody_pb2.ComposeResponse
 class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
     """Makes music with the models of a host."""
 
-    def __init__(self, host: ModelHost[Musician], max_bytes: int, limits: AudioLimits) -> None:
+    def __init__(self, host: ModelHost[Musician], uploads: Uploads, limits: AudioLimits) -> None:
         self._host = host
-        self._max_bytes = max_bytes
+        self._uploads = uploads
         self._limits = limits
 
     async def Compose(
@@ -60,7 +60,7 @@ class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
     ) -> AsyncIterator[Response]:
         """Streams the piece."""
         call = context_of(context)
-        async with received(request_iterator, self._max_bytes, self._check) as (config, file):
+        async with self._uploads.received(request_iterator, self._check) as (config, file):
             task, file_format = task_of(config), format_of(config)
             manifest = self._host.registry.resolve(config.model, task)
             asked = request_of(config, manifest)

@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio
+from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio, InvalidRequest
 
 Samples = NDArray[np.float32]
 
@@ -53,11 +53,22 @@ def decode(
     limits: AudioLimits,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Samples:
-    """Decodes the first audio stream of a seekable file.
+    """The whole of what `blocks` gives, shape `(samples,)`. Raises what that raises."""
+    return np.concatenate(list(blocks(file, rate, limits, cancelled)))
 
-    Returns mono float32 samples at `rate` Hz, shape `(samples,)`, full scale at 1, channels
+
+def blocks(
+    file: BinaryIO,
+    rate: int,
+    limits: AudioLimits,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Samples]:
+    """Decodes the first audio stream of a seekable file, about a second at a time.
+
+    Yields mono float32 samples at `rate` Hz, shape `(samples,)`, full scale at 1, channels
     averaged, samples that are no number silenced. Corrupt packets are skipped, as ffmpeg does, so a
-    truncated file gives what it still holds. `cancelled` is asked between packets.
+    truncated file gives what it still holds. `cancelled` is asked between packets. However long the
+    recording, memory stays the same.
 
     Raises `InvalidAudio` for what holds no readable audio, `ContentTooLarge` for more than
     `limits`, at once where the file declares its length, and `Cancelled`.
@@ -74,7 +85,7 @@ def decode(
             container_options={"protocol_whitelist": "none"},
             io_open=_refuse_to_open,
         ) as container:
-            return _decode_container(container, rate, limits, cancelled)
+            yield from _decode_container(container, rate, limits, cancelled)
     except (av.error.FFmpegError, ValueError) as error:
         # ValueError: sample types that NumPy has no name for, text that is no UTF-8.
         raise InvalidAudio(_UNREADABLE, param="file") from error
@@ -98,18 +109,27 @@ def _refuse_to_open(_url: str, _flags: int, _options: dict[str, str]) -> NoRetur
 
 def _decode_container(
     container: InputContainer, rate: int, limits: AudioLimits, cancelled: Callable[[], bool]
-) -> Samples:
+) -> Iterator[Samples]:
     if not container.streams.audio:
         raise InvalidAudio("The file holds no audio. Send a file with a sound track.", param="file")
     stream = container.streams.audio[0]
     _check_declared(container, stream, limits)
-    mono = _Mono(rate, limits)
-    for frame in _frames(container, stream, cancelled):
-        mono.add(frame)
-    samples = mono.finish()
-    if samples.size == 0:
+    most = math.ceil(limits.max_seconds * rate) + 1
+    total = 0
+    for samples in _mono(_frames(container, stream, cancelled), rate):
+        total += samples.size
+        if total > most:
+            raise _too_long(limits)
+        yield samples
+    if total == 0:
         raise InvalidAudio("The audio holds no samples. Record again.", param="file")
-    return samples
+
+
+def _mono(frames: Iterator[AudioFrame], rate: int) -> Iterator[Samples]:
+    mono = _Mono(rate)
+    for frame in frames:
+        yield from mono.add(frame)
+    yield from mono.end_part()
 
 
 def _check_declared(container: InputContainer, stream: AudioStream, limits: AudioLimits) -> None:
@@ -160,27 +180,45 @@ class Resampler:
         return np.asarray(rest, np.float32)
 
 
+class Pcm:
+    """Raw samples as they come, signed 16-bit little-endian with channels interleaved, as mono."""
+
+    def __init__(self, rate: int, channels: int, new_rate: int) -> None:
+        self._channels = channels
+        self._resampler = Resampler(rate, new_rate)
+
+    def feed(self, data: bytes) -> Samples:
+        """What can be said of the next bytes. Raises `InvalidRequest` where a sample is cut."""
+        if len(data) % (2 * self._channels):
+            raise InvalidRequest(
+                f"A message of {len(data)} bytes ends within a sample; send multiples of "
+                f"{2 * self._channels} bytes: 16 bits for each of {self._channels} channels."
+            )
+        frames = np.frombuffer(data, "<i2").reshape(-1, self._channels)
+        return self._resampler.feed(_mixed(frames.T))
+
+    def finish(self) -> Samples:
+        """The rest. Nothing may be fed afterwards."""
+        return self._resampler.finish()
+
+
 class _Mono:
     """Gathers frames, mixes them to mono and resamples them, block by block.
 
     A stream may change its rate or its channels on the way; each change starts a new resampler.
     """
 
-    def __init__(self, rate: int, limits: AudioLimits) -> None:
+    def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._limits = limits
-        self._most = math.ceil(limits.max_seconds * rate) + 1
         self._shape: tuple[int, int] | None = None
         self._resampler: Resampler | None = None
         self._pending: list[NDArray[Any]] = []
         self._pending_seconds = 0.0
-        self._done: list[Samples] = []
-        self._total = 0
 
-    def add(self, frame: AudioFrame) -> None:
+    def add(self, frame: AudioFrame) -> Iterator[Samples]:
         shape = (frame.sample_rate, len(frame.layout.channels))
         if shape != self._shape:
-            self._end_part()
+            yield from self.end_part()
             self._shape = shape
             # A second of a recording must not cost more than a second of any real one would.
             if not LOWEST_RATE <= shape[0] <= HIGHEST_RATE or shape[1] > MOST_CHANNELS:
@@ -193,29 +231,19 @@ class _Mono:
         self._pending.append(_channels(frame))
         self._pending_seconds += frame.samples / shape[0]
         if self._pending_seconds >= _BLOCK_SECONDS:
-            self._flush()
+            yield from self._flush()
 
-    def finish(self) -> Samples:
-        self._end_part()
-        return np.concatenate(self._done) if self._done else np.zeros(0, np.float32)
+    def end_part(self) -> Iterator[Samples]:
+        yield from self._flush()
+        if self._resampler is not None:
+            yield self._resampler.finish()
 
-    def _flush(self) -> None:
+    def _flush(self) -> Iterator[Samples]:
         if self._resampler is not None and self._pending:
             mixed = _mixed(np.concatenate(self._pending, axis=1))
             self._pending.clear()
             self._pending_seconds = 0.0
-            self._keep(self._resampler.feed(mixed))
-
-    def _end_part(self) -> None:
-        self._flush()
-        if self._resampler is not None:
-            self._keep(self._resampler.finish())
-
-    def _keep(self, samples: Samples) -> None:
-        self._total += samples.size
-        if self._total > self._most:
-            raise _too_long(self._limits)
-        self._done.append(samples)
+            yield self._resampler.feed(mixed)
 
 
 def _channels(frame: AudioFrame) -> NDArray[Any]:

@@ -103,5 +103,8 @@ class AudioSettings(ServiceSettings):
 
     max_audio_bytes: Annotated[int, Field(gt=0)] = 100 * 2**20
     """Largest file accepted."""
+    upload_memory_bytes: Annotated[int, Field(gt=0)] = 256 * 2**20
+    """Memory for the recordings of all requests at once, none of which is written to a disk. What
+    comes while it is full is refused with 429; one recording alone has room."""
     max_audio_seconds: Annotated[float, Field(gt=0)] = 1800
     """Longest recording accepted, checked while decoding."""

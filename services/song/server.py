@@ -17,6 +17,7 @@ from services.runtime.endpoint import Endpoint, stop_signal
 from services.runtime.models import NoModels
 from services.runtime.reclaim import keep_one_heap
 from services.runtime.telemetry import configure_logging
+from services.runtime.upload import Uploads
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
 from services.song.servicer import SongServicer
@@ -77,8 +78,9 @@ class SongServer:
         Raises `DatabaseUnusable`.
         """
         server = self._endpoint.server
+        uploads = Uploads(self._settings.max_audio_bytes, self._settings.upload_memory_bytes)
         genres = KnownGenres(self._upstreams, self._settings.melody_model)
-        servicer = SongServicer(self._jobs, genres, self._upstreams, self._settings.max_audio_bytes)
+        servicer = SongServicer(self._jobs, genres, self._upstreams, uploads)
         song_pb2_grpc.add_SongServiceServicer_to_server(servicer, server)
         models_pb2_grpc.add_ModelServiceServicer_to_server(NoModels(_NO_MODELS), server)
         queue_pb2_grpc.add_QueueServiceServicer_to_server(SongQueue(self._jobs), server)

@@ -15,7 +15,7 @@ from services.runtime import worker
 from services.runtime.audio import AudioLimits, decode
 from services.runtime.context import RequestContext, context_of
 from services.runtime.errors import InvalidAudio, InvalidRequest, OrfeonError
-from services.runtime.upload import received
+from services.runtime.upload import Uploads
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
 from services.song.messages import STEPS, artifact_message, job_message
@@ -38,12 +38,12 @@ class SongServicer(song_pb2_grpc.SongServiceServicer):
     """Takes songs on, and tells their owners how they are."""
 
     def __init__(
-        self, jobs: Jobs, genres: KnownGenres, upstreams: Upstreams, max_bytes: int
+        self, jobs: Jobs, genres: KnownGenres, upstreams: Upstreams, uploads: Uploads
     ) -> None:
         self._jobs = jobs
         self._genres = genres
         self._upstreams = upstreams
-        self._max_bytes = max_bytes
+        self._uploads = uploads
 
     async def CreateSong(
         self,
@@ -52,7 +52,7 @@ class SongServicer(song_pb2_grpc.SongServiceServicer):
     ) -> song_pb2.CreateSongResponse:
         """Answers once the job is safe."""
         call = context_of(context)
-        async with received(request_iterator, self._max_bytes, wish_of) as (config, file):
+        async with self._uploads.received(request_iterator, wish_of) as (config, file):
             wish = (await self._genres.now()).applied(wish_of(config))
             voice = await worker.run(lambda cancelled: _checked_voice(file, cancelled))
             seed = config.seed if config.HasField("seed") else None

@@ -55,6 +55,8 @@ class SongSettings(BaseSettings):
     """How long a step waits for a service that is away or full before its job fails."""
     max_audio_bytes: Annotated[int, Field(gt=0)] = 100 * 2**20
     """Largest recording of a voice accepted."""
+    upload_memory_bytes: Annotated[int, Field(gt=0)] = 256 * 2**20
+    """Memory for recordings that are being received; what comes while it is full is refused."""
     drain_seconds: Annotated[float, Field(ge=0)] = 25
     """How long running calls may go on after SIGTERM. Jobs wait for the next start."""
 

@@ -8,6 +8,7 @@ from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime.audio import AudioLimits
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
+from services.runtime.upload import Uploads
 from services.speech.engine import SpeechModel
 from services.speech.fake_engine import FakeSpeechEngine
 from services.speech.servicer import SpeechServicer
@@ -37,8 +38,9 @@ def register(
     server: grpc.aio.Server, host: ModelHost[SpeechModel], settings: SpeechSettings
 ) -> None:
     """Adds the servicer."""
+    uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
     limits = AudioLimits(settings.max_audio_seconds)
-    servicer = SpeechServicer(host, settings.max_audio_bytes, limits)
+    servicer = SpeechServicer(host, uploads, limits)
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(servicer, server)
 
 

@@ -13,7 +13,7 @@ from services.runtime.encode import AudioFormat, Encoder
 from services.runtime.errors import InvalidRequest
 from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
-from services.runtime.upload import received
+from services.runtime.upload import Uploads
 from services.runtime.worker import Cancellation
 from services.speech.choices import language_of, voice_of
 from services.speech.engine import (
@@ -54,9 +54,9 @@ _TASKS: dict[int, Task] = {
 class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     """Speaks and listens with the models of a host."""
 
-    def __init__(self, host: ModelHost[SpeechModel], max_bytes: int, limits: AudioLimits) -> None:
+    def __init__(self, host: ModelHost[SpeechModel], uploads: Uploads, limits: AudioLimits) -> None:
         self._host = host
-        self._max_bytes = max_bytes
+        self._uploads = uploads
         self._limits = limits
 
     async def Synthesize(
@@ -91,7 +91,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> AsyncIterator[speech_pb2.TranscribeResponse]:
         """Streams the transcript."""
         call = context_of(context)
-        async with received(request_iterator, self._max_bytes, self._check) as (config, file):
+        async with self._uploads.received(request_iterator, self._check) as (config, file):
             task = task_of(config)
             manifest = self._host.registry.resolve(config.model, task)
             language = language_of(manifest, config.language)

@@ -13,8 +13,8 @@ from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from services.runtime.audio import AudioLimits, Resampler, decode
-from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio
+from services.runtime.audio import AudioLimits, Pcm, Resampler, blocks, decode
+from services.runtime.errors import Cancelled, ContentTooLarge, InvalidAudio, InvalidRequest
 
 LIMITS = AudioLimits(max_seconds=30)
 
@@ -293,3 +293,36 @@ def test_what_no_microphone_makes_is_refused_rather_than_worked_on(
     data = np.zeros((rate // 10, channels), "<i2").tobytes()
     with pytest.raises(InvalidAudio, match="at most 16 channels at 1000 to 384000 Hz"):
         decode(raw_wav(data, rate, 1, 16, channels), 16000, LIMITS)
+
+
+def test_a_recording_comes_in_blocks_of_about_a_second() -> None:
+    whole = tone(220, 7.3, 44_100)
+    parts = list(blocks(file_of(whole, 44_100), 16_000, LIMITS))
+    assert max(part.size for part in parts) <= 2 * 16_000
+    assert np.array_equal(np.concatenate(parts), decode(file_of(whole, 44_100), 16_000, LIMITS))
+
+
+def test_a_recording_that_is_too_long_gives_what_comes_before_the_limit() -> None:
+    # A format that does not say how long it is.
+    file = file_of(tone(220, 5, 16_000), 16_000, "adts", "aac")
+    coming = blocks(file, 16_000, AudioLimits(max_seconds=3))
+    assert 0 < next(coming).size < 2 * 16_000
+    with pytest.raises(ContentTooLarge):
+        list(coming)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (16_000, 2), (44_100, 1), (96_000, 8)])
+def test_raw_samples_become_mono_at_another_rate(rate: int, channels: int) -> None:
+    wave = tone(440, 1.0, rate)
+    data = np.repeat((wave * 32767).astype("<i2"), channels).tobytes()
+    pcm = Pcm(rate, channels, 16_000)
+    step = 2 * channels * 333
+    heard = [pcm.feed(data[at : at + step]) for at in range(0, len(data), step)]
+    samples = np.concatenate([*heard, pcm.finish()])
+    assert samples.size == pytest.approx(16_000, abs=2)
+    assert loudness(samples) == pytest.approx(0.5, abs=0.01)
+
+
+def test_raw_samples_that_end_in_the_middle_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="multiples of 4"):
+        Pcm(16_000, 2, 16_000).feed(bytes(10))
