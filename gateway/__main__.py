@@ -6,7 +6,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.keystore import KeyStore
-from gateway.protocol import EnvelopeProtocol
+from gateway.protocol import SOCKETS, EnvelopeProtocol
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
 from services.runtime.telemetry import configure_logging
@@ -27,7 +27,7 @@ def main() -> None:
         port=settings.port,
         loop="uvloop",
         http=EnvelopeProtocol,
-        ws="none",
+        **SOCKETS,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -22,6 +22,7 @@ from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
 from gateway.routes.completions import completions_router
 from gateway.routes.embeddings import embeddings_router
+from gateway.routes.following import following_router
 from gateway.routes.health import health_router
 from gateway.routes.jobs import jobs_router
 from gateway.routes.lyrics import lyrics_router
@@ -117,6 +118,9 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         speech_router(gatekeeper, upstreams, retries),
         transcription_router(gatekeeper, upstreams, retries),
         classification_router(gatekeeper, emotions),
+        following_router(
+            gatekeeper, upstreams, settings.cors_origins, settings.stream_idle_seconds
+        ),
         songs_router(gatekeeper, songs),
         jobs_router(gatekeeper, songs),
         models_router(gatekeeper, catalog),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import error_behind, response_of
 from gateway.exchange import SCOPE_KEY, Exchange, exchange_of
 from gateway.metrics import GatewayMetrics
+from gateway.sockets import answering
 from services.runtime.context import REQUEST_ID_KEY, current_request_id, new_request_id
 from services.runtime.errors import ContentTooLarge
 
@@ -19,6 +20,12 @@ log = logging.getLogger("gateway.access")
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+#: Messages that hold the headers of an answer.
+_BEGINNINGS = {
+    "http.response.start",
+    "websocket.http.response.start",
+    "websocket.accept",
+}
 _QUIET = {"/healthz", "/readyz", "/metrics"}
 
 
@@ -30,7 +37,7 @@ class Observed:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
@@ -41,8 +48,9 @@ class Observed:
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in _BEGINNINGS:
+                # A WebSocket that is opened is answered with 101, Switching Protocols.
+                status = message.get("status", 101)
                 # Nothing below sets any of these, so there is none to replace.
                 message["headers"] += [
                     (b"x-request-id", exchange.request_id.encode("latin-1")),
@@ -65,7 +73,8 @@ class Observed:
 
     def _ended(self, scope: Scope, exchange: Exchange, status: int) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope.get("method", "GET")  # A WebSocket begins with one.
+        method = method if method in _METHODS else "other"
         seconds = exchange.seconds()
         self._metrics.answered(method, route, status, seconds, exchange.error)
         level = logging.DEBUG if route in _QUIET else logging.INFO
@@ -94,6 +103,8 @@ class Bounded:
         self._upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            send = answering(scope, receive, send)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

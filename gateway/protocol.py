@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,6 +14,16 @@ from services.runtime.errors import InvalidRequest
 #: Seconds that a client may take nothing of an answer that waits for it. Then it is gone, and so is
 #: its request: who stops reading would keep the place of somebody who reads.
 STALLED = 60.0
+
+#: How uvicorn serves WebSockets: a message is some seconds of samples at most, and who answers no
+#: ping has left. Samples hardly get smaller by compression.
+SOCKETS: dict[str, Any] = {
+    "ws": "websockets-sansio",
+    "ws_max_size": 1 << 20,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,
+}
 
 
 class EnvelopeProtocol(HttpToolsProtocol):

@@ -53,6 +53,8 @@ class GatewaySettings(BaseSettings):
     comes while it is full is refused with 429 before it is read; one upload alone has room."""
     request_timeout: Annotated[float, Field(gt=0)] = 600
     """Seconds from a request's first byte to its answer's last."""
+    stream_idle_seconds: Annotated[float, Field(gt=0)] = 60
+    """How long a live stream may be open without a sample coming, or what it tells being read."""
     retry_seconds: Annotated[float, Field(ge=0)] = 20
     """How long a request waits for a service that died on it to come back; 0 does not wait."""
     require_keys: bool = True

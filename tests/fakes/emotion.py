@@ -12,7 +12,7 @@ LABELS = [
 ]
 SPANS = [emotion_pb2.Span(start=0, end=0.5), emotion_pb2.Span(start=1, end=1.5)]
 #: Bytes of one second of a live stream, as the fake counts them.
-SECOND = 32_000
+SECOND = 320
 
 
 class FakeEmotion(emotion_pb2_grpc.EmotionServiceServicer):

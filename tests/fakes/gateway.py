@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 
 from gateway.app import create_app
 from gateway.keystore import KeyStore
-from gateway.protocol import EnvelopeProtocol
+from gateway.protocol import SOCKETS, EnvelopeProtocol
 from gateway.settings import Capability, GatewaySettings
 from gateway.upstreams import Upstreams
 from tests.fakes.script import Script
@@ -58,7 +58,7 @@ async def running(settings: GatewaySettings, keys: KeyStore | None) -> AsyncIter
         port=0,
         loop="none",
         http=EnvelopeProtocol,
-        ws="none",
+        **SOCKETS,
         log_config=None,
         timeout_graceful_shutdown=1,
     )
@@ -85,6 +85,8 @@ class Stage:
     script: Script
     keys: KeyStore
     secret: str
+    stop: Callable[[], Awaitable[None]]
+    """Stops the services at once."""
 
     @property
     def client(self) -> AsyncOpenAI:
@@ -107,8 +109,8 @@ async def staged(home: Path, **settings: Any) -> AsyncIterator[Stage]:
     keys = KeyStore(chosen.database_url, cache_seconds=0.2)
     _, secret = keys.create("test")
     script = Script()
-    async with serving(address, script), running(chosen, keys) as url:
-        yield Stage(url, script, keys, secret)
+    async with serving(address, script) as stop, running(chosen, keys) as url:
+        yield Stage(url, script, keys, secret, stop)
     keys.close()
 
 
