@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orfeon import __version__
-from orfeon.cli import jobs, keys, models, train
+from orfeon.cli import evaluate, jobs, keys, models, train
 from orfeon.cli.audio import classify, speak, transcribe
 from orfeon.cli.chat import chat
 from orfeon.cli.lyrics import lyrics
@@ -28,6 +28,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="eval")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""How good a classifier is, and how it bears what recordings suffer: `orfeon eval classifier`."""
