@@ -127,9 +127,10 @@ def test_clips_that_suffer_nothing_are_answered_as_before(
     [
         ("loud", (), "All clips are labelled quiet"),
         ("", ("--labels", "loud"), "All clips are labelled loud"),
-        ("", ("--map", "loud=shouted"), "labels that the model does not: shouted"),
+        ("", ("--merge", "loud=shouted"), "labels that the model does not: shouted"),
+        ("", ("--drop", "load"), "'load', which is to be renamed or left out; the labels are loud"),
         ("", ("--labels", "load"), "'load', which is to be kept; the labels are loud, quiet"),
-        ("", ("--map", "loud"), "renames no label"),
+        ("", ("--merge", "loud"), "renames no label"),
         ("", ("--model", "by-lightness"), "no classifier 'by-lightness' here; there are"),
         ("*", (), "holds no audio"),
         ("", ("--noise", "nowhere"), "nowhere is not a folder"),

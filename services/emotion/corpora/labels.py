@@ -24,21 +24,21 @@ class Labelling:
     keep: Sequence[str] = ()
 
     @classmethod
-    def parse(cls, names: str, keep: str = "") -> "Labelling":
-        """From a command line: `calm=neutral,surprised=` and `neutral,happy`.
+    def parse(cls, merge: str, drop: str = "", keep: str = "") -> "Labelling":
+        """From a command line: `calm=neutral,joy=happy`, `surprised,bored`, `neutral,happy`.
 
         Raises `CorpusError`.
         """
         pairs: dict[str, str] = {}
-        for part in filter(None, (part.strip() for part in names.split(","))):
+        for part in _parts(merge):
             old, equals, new = (piece.strip() for piece in part.partition("="))
-            if not equals or not old:
+            if not (equals and old and new):
                 raise CorpusError(
-                    f"'{part}' renames no label: write calm=neutral to call calm neutral, or calm= "
-                    "to leave it out, with a comma between several."
+                    f"'{part}' renames no label: write calm=neutral to call calm neutral, with a "
+                    "comma between several."
                 )
             pairs[old] = new
-        return cls(pairs, tuple(filter(None, (label.strip() for label in keep.split(",")))))
+        return cls(pairs | dict.fromkeys(_parts(drop), ""), _parts(keep))
 
     def __call__(self, recordings: Iterable[Recording]) -> list[Recording]:
         """The recordings under their new labels.
@@ -48,7 +48,7 @@ class Labelling:
         """
         recordings = list(recordings)
         have = {recording.label for recording in recordings}
-        self._check("renamed", self.names, have)
+        self._check("renamed or left out", self.names, have)
         named = [
             replace(recording, label=self.names.get(recording.label, recording.label))
             for recording in recordings
@@ -71,6 +71,10 @@ class Labelling:
                     f"No recording is labelled '{label}', which is to be {what}; the labels are "
                     f"{', '.join(sorted(filter(None, have)))}."
                 )
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def labels_of(recordings: Iterable[Recording]) -> list[str]:

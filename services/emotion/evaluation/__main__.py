@@ -26,10 +26,9 @@ def classifier(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.md, plots and metrics.json.")
     ] = Path("evaluation"),
-    names: Annotated[
-        str, typer.Option("--map", help="Rename labels, or leave them out: calm=neutral,bored=")
-    ] = "",
-    labels: Annotated[str, typer.Option(help="Labels to keep, with commas; default: all.")] = "",
+    labels: Annotated[str, typer.Option(help="Those that are kept: happy,sad,...")] = "",
+    drop: Annotated[str, typer.Option(help="Labels whose clips are left out: calm,...")] = "",
+    merge: Annotated[str, typer.Option(help="What labels are to be called: calm=neutral,...")] = "",
     noise: Annotated[
         Path | None, typer.Option(help="Recordings to put behind the clips, a folder of each kind.")
     ] = None,
@@ -49,7 +48,7 @@ def classifier(
         raise EvaluationError(
             f"Evaluating needs {', '.join(missing)}: pip install 'orfeon[train]'."
         )
-    labelling = Labelling.parse(names, labels)
+    labelling = Labelling.parse(merge, drop, labels)
     recordings = labelling([recording for path in data for recording in read(path)])
     _check(recordings, output)
     # Imported only now: they take seconds, and help and mistakes need none of them.

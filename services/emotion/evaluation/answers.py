@@ -69,8 +69,8 @@ def asked(
     if strange := sorted({recording.label for recording in recordings} - set(labels)):
         raise EvaluationError(
             f"The data has labels that the model does not: {', '.join(strange)}. It has "
-            f"{', '.join(labels)}. Rename or leave out labels with --map, such as --map "
-            f"{strange[0]}={labels[0]} or --map {strange[0]}=."
+            f"{', '.join(labels)}. Leave them out, such as with --drop {strange[0]}, or --merge "
+            f"{strange[0]}={labels[0]}."
         )
     place = {label: at for at, label in enumerate(labels)}
     heard: list[Recording] = []

@@ -196,7 +196,7 @@ def clips(*labels: str) -> list[Recording]:
 
 
 def test_labels_are_merged_renamed_and_left_out() -> None:
-    labelling = Labelling.parse("calm=neutral, surprised=", "neutral,happy,sad")
+    labelling = Labelling.parse("calm=neutral", " surprised,", "neutral,happy,sad")
     kept = labelling(clips("calm", "neutral", "surprised", "happy", "sad", "angry"))
     assert [each.label for each in kept] == ["neutral", "neutral", "happy", "sad"]
 
@@ -206,18 +206,20 @@ def test_without_wishes_labels_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "keep", "sentence"),
+    ("merge", "drop", "keep", "sentence"),
     [
-        ("calm", "", "renames no label"),
-        ("=neutral", "", "renames no label"),
-        ("clam=neutral", "", "'clam', which is to be renamed; the labels are calm, happy"),
-        ("", "happy,joyful", "'joyful', which is to be kept"),
-        ("calm=,happy=", "", "No recording is left"),
+        ("calm", "", "", "renames no label"),
+        ("=neutral", "", "", "renames no label"),
+        ("calm=", "", "", "renames no label"),
+        ("clam=neutral", "", "", "'clam', which is to be renamed or left out; the labels are calm"),
+        ("", "clam", "", "'clam', which is to be renamed or left out"),
+        ("", "", "happy,joyful", "'joyful', which is to be kept"),
+        ("", "calm,happy", "", "No recording is left"),
     ],
 )
-def test_labels_that_do_not_fit_are_named(names: str, keep: str, sentence: str) -> None:
+def test_labels_that_do_not_fit_are_named(merge: str, drop: str, keep: str, sentence: str) -> None:
     with pytest.raises(CorpusError, match=sentence):
-        Labelling.parse(names, keep)(clips("calm", "happy"))
+        Labelling.parse(merge, drop, keep)(clips("calm", "happy"))
 
 
 def test_labels_come_in_our_order() -> None:

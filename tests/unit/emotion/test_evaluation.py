@@ -89,7 +89,9 @@ def test_speakers_come_worst_first() -> None:
     assert list(found.items()) == [("2", (2, 0.5)), ("1", (2, 1.0))]
 
 
-def sure(confidence: float, right: int, wrong: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def sure(
+    confidence: float, right: int, wrong: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Answers of one confidence, and their truth."""
     rows = np.tile([confidence, 1 - confidence], (right + wrong, 1))
     return rows, np.array([0] * right + [1] * wrong)
