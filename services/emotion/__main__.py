@@ -21,6 +21,13 @@ def whisper_head(settings: EmotionSettings) -> Engine[EmotionModel]:
     return WhisperHeadEngine(device=settings.device, threads=settings.threads_per_slot)
 
 
+def wav2vec2(settings: EmotionSettings) -> Engine[EmotionModel]:
+    """The engine for classifiers of transformers."""
+    from services.emotion.wav2vec2_engine import Wav2Vec2Engine
+
+    return Wav2Vec2Engine(device=settings.device, threads=settings.threads_per_slot)
+
+
 def triton(settings: EmotionSettings) -> Engine[EmotionModel]:
     """The engine that has a Triton server compute."""
     from services.emotion.triton_engine import TritonEngine
@@ -43,6 +50,7 @@ EMOTION: Capability[EmotionModel, EmotionSettings] = Capability(
     models=Path(__file__).parent / "models",
     engines={
         "whisper-head": whisper_head,
+        "wav2vec2": wav2vec2,
         "triton": triton,
         "fake": lambda _settings: FakeEmotionEngine(),
     },
