@@ -1,8 +1,10 @@
-"""Disks that are full, as an error that callers can be told of."""
+"""Disks that are full, as an error that callers can be told of, and renames that last."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from services.runtime.errors import InsufficientStorage
 
@@ -21,3 +23,12 @@ def storing() -> Iterator[None]:
         raise InsufficientStorage(
             "The disk that files are kept on here is full; try again later, or send less."
         ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Has the renames in a folder on the disk: they are not before the folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

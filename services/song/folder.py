@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.runtime.errors import NotFound
-from services.runtime.storage import storing
+from services.runtime.storage import storing, sync_folder
 
 _MEDIA_TYPES = {
     ".mp3": "audio/mpeg",
@@ -159,12 +159,7 @@ def _write(folder: Path, name: str, parts: Iterable[bytes]) -> None:
         part.replace(folder / name)
     finally:
         part.unlink(missing_ok=True)
-    # The rename is on the disk once its folder is.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder)
 
 
 def _place(name: str) -> int:

@@ -1,0 +1,1 @@
+"""Trains models from uploaded files, as jobs that survive."""
