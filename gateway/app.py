@@ -34,8 +34,10 @@ from gateway.routes.responses import responses_router
 from gateway.routes.songs import songs_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
+from gateway.routes.voices import voices_router
 from gateway.settings import GatewaySettings
 from gateway.songcalls import SongCalls
+from gateway.transcribing import SpeechCalls
 from gateway.upstreams import Upstreams
 from orfeon import __version__
 
@@ -81,6 +83,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
     songs = SongCalls(upstreams, retries)
+    speech = SpeechCalls(upstreams, retries)
     emotions = EmotionCalls(upstreams, retries)
     app = FastAPI(
         title="Orfeón",
@@ -116,11 +119,12 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         lyrics_router(gatekeeper, upstreams, retries),
         melody_router(gatekeeper, upstreams, retries, catalog),
         speech_router(gatekeeper, upstreams, retries),
-        transcription_router(gatekeeper, upstreams, retries),
+        transcription_router(gatekeeper, speech, emotions),
         classification_router(gatekeeper, emotions),
         following_router(
             gatekeeper, upstreams, settings.cors_origins, settings.stream_idle_seconds
         ),
+        voices_router(gatekeeper, speech, emotions),
         songs_router(gatekeeper, songs),
         jobs_router(gatekeeper, songs),
         models_router(gatekeeper, catalog),

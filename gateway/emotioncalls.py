@@ -1,8 +1,11 @@
 """Calls on the emotion service, asked again where it dies."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
+from typing import Protocol
 
+from gateway.classifying import heard
 from gateway.retry import Retries
+from gateway.schemas.classification import Heard
 from gateway.uploads import Recording, parts
 from gateway.upstreams import Upstreams
 from orfeon.api.emotion.v1 import emotion_pb2
@@ -77,3 +80,30 @@ class EmotionCalls:
             return await answer(call)
 
         return await self._retries.whole("emotion", context, ask)
+
+
+class Timed(Protocol):
+    """A stretch of a recording; times in seconds."""
+
+    @property
+    def start(self) -> float:
+        """When it starts."""
+
+    @property
+    def end(self) -> float:
+        """When it ends."""
+
+
+async def emotions_of(
+    calls: EmotionCalls, segments: Iterable[Timed], recording: Recording, context: RequestContext
+) -> "list[Heard | None]":
+    """What the voice tells in each stretch of a recording; None where nobody speaks."""
+    spans = [emotion_pb2.Span(start=one.start, end=one.end) for one in segments]
+    asked = [place for place, span in enumerate(spans) if span.end > span.start]
+    felt: list[Heard | None] = [None] * len(spans)
+    if asked:
+        config = emotion_pb2.ClassifyConfig(spans=[spans[place] for place in asked])
+        answer = await calls.classify(config, recording, context)
+        for place, segment in zip(asked, answer.segments, strict=True):
+            felt[place] = heard(segment.labels) if segment.labels else None
+    return felt

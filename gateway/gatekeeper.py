@@ -72,8 +72,8 @@ class Gatekeeper:
         """
         key = ANYBODY if self._keys is None else await _authenticated(self._keys, headers)
         exchange.key = key
-        if scope is not None and not key.allows(scope):
-            raise MissingScope(f"This API key lacks the scope {scope!r}, which this route needs.")
+        if scope is not None:
+            require(exchange, scope)
         if metered and key is not ANYBODY:
             await self._limiter.admit(key.id, self._rates_of(key), exchange.headers)
         exchange.wanted_priority = _level(headers.get(PRIORITY_KEY))
@@ -123,6 +123,12 @@ class Gatekeeper:
             requests=key.requests_per_minute or self._rates.requests,
             tokens=key.tokens_per_minute or self._rates.tokens,
         )
+
+
+def require(exchange: Exchange, scope: str) -> None:
+    """Raises `MissingScope` where the key, which has been admitted, may not do this."""
+    if exchange.key is None or not exchange.key.allows(scope):
+        raise MissingScope(f"This API key lacks the scope {scope!r}, which this request needs.")
 
 
 async def _authenticated(keys: KeyStore, headers: Headers) -> ApiKey:

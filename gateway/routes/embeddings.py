@@ -1,10 +1,7 @@
 """`/v1/embeddings`."""
 
 import asyncio
-import base64
 import json
-import struct
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
@@ -25,6 +22,7 @@ from gateway.schemas.embeddings import (
 )
 from gateway.streaming import while_connected
 from gateway.upstreams import Upstreams
+from gateway.vectors import in_base64
 from orfeon.api.chat.v1 import chat_pb2
 from services.runtime.connection import answer
 
@@ -99,7 +97,7 @@ async def written(embedded: chat_pb2.EmbedResponse, *, packed: bool) -> str:
     """
     rows = []
     for index, one in enumerate(embedded.embeddings):
-        vector = _packed(one.values) if packed else list(one.values)
+        vector = in_base64(one.values) if packed else list(one.values)
         row: Embedding = {"object": "embedding", "index": index, "embedding": vector}
         rows.append(_encode(row))
         await asyncio.sleep(0)
@@ -109,8 +107,3 @@ async def written(embedded: chat_pb2.EmbedResponse, *, packed: bool) -> str:
         f'{{"object":"list","data":[{",".join(rows)}],'
         f'"model":{_encode(embedded.model)},"usage":{_encode(usage)}}}'
     )
-
-
-def _packed(vector: Sequence[float]) -> str:
-    """As OpenAI has it: 32-bit floats, the lowest byte first, in base64."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")

@@ -7,9 +7,12 @@ from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
 from gateway.languages import ENGLISH_NAMES
+from gateway.schemas.classification import Heard
 
 TextFormat = Literal["json", "text", "srt", "vtt", "verbose_json"]
 Granularity = Literal["word", "segment"]
+#: OpenAI has `logprobs`, which we refuse by a sentence of its own.
+Included = Literal["emotion", "logprobs"]
 
 
 def _known_language(code: str) -> str:
@@ -38,6 +41,14 @@ GranularitiesField = Annotated[
     Form(alias="timestamp_granularities[]", description="Needs verbose_json."),
     Field(max_length=8),
 ]
+IncludeField = Annotated[
+    list[Included],
+    Form(
+        alias="include[]",
+        description="`emotion` tells what the voice tells in each segment; needs verbose_json.",
+    ),
+    Field(max_length=8),
+]
 PriorityField = Annotated[
     int | None, Form(ge=0, le=2, description="0 urgent, 1 normal, 2 background.")
 ]
@@ -62,7 +73,10 @@ class Word(TypedDict):
 
 
 class Segment(TypedDict):
-    """One stretch of speech. Times are in seconds, `seek` in frames of 10 ms."""
+    """One stretch of speech. Times are in seconds, `seek` in frames of 10 ms.
+
+    `emotion` is there where asked for, and null where nobody speaks.
+    """
 
     id: int
     seek: int
@@ -74,6 +88,7 @@ class Segment(TypedDict):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    emotion: NotRequired[Heard | None]
 
 
 class Transcription(TypedDict):
