@@ -1,10 +1,11 @@
 """From what `--data` names to the clips of a training, checked, split and written down."""
 
 import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.emotion.corpora import (
@@ -71,29 +72,43 @@ def prepare(recipe: Recipe, downloads: Path, track: Track) -> Clips:
     return Clips(recordings, skipped, warnings)
 
 
-def save(clips: Clips, path: Path) -> None:
-    """Writes the clips as a table such as `--data` reads, with paths that start at the root."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+def save(clips: Clips, table: Path) -> None:
+    """Writes the clips as a table such as `--data` reads, with paths that start at the root, and
+    beside it what was left out and warned of.
+    """
+    with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "speaker", "split"])
         for each in clips.recordings:
             writer.writerow([each.path.absolute(), each.label, each.speaker, each.split])
+    notes = {
+        "skipped": [[str(each.path.absolute()), each.reason] for each in clips.skipped],
+        "warnings": clips.warnings,
+    }
+    table.with_suffix(".json").write_text(json.dumps(notes, indent=2) + "\n", "utf-8")
 
 
-def load(path: Path) -> Clips:
-    """Reads what `save` wrote. Raises `Misuse` where a clip has gone since."""
+def load(table: Path) -> Clips:
+    """Reads what `save` wrote. Raises `Misuse`, also where a clip has gone since."""
     try:
-        recordings = from_table(path)
-    except CorpusError as error:
+        recordings = from_table(table)
+        notes = json.loads(table.with_suffix(".json").read_text("utf-8"))
+        skipped = [Skipped(Path(path), reason) for path, reason in notes["skipped"]]
+        warnings = [str(warning) for warning in notes["warnings"]]
+    except (CorpusError, OSError, ValueError, TypeError, KeyError) as error:
         raise Misuse(
-            f"{path.parent} holds no training to resume; start one without --resume."
+            f"{table.parent} holds no training to resume; start one without --resume."
         ) from error
     if gone := [recording for recording in recordings if not recording.path.is_file()]:
         raise Misuse(
             f"{len(gone)} clips of the training have gone, such as {gone[0].path.name}; put them "
             "back, or start a new training."
         )
-    return Clips(recordings)
+    # Who reads a table puts its name before those of its speakers.
+    named = [
+        replace(each, speaker=each.speaker.removeprefix(f"{table.stem}/")) for each in recordings
+    ]
+    return Clips(named, skipped, warnings)
 
 
 def _read(data: str, downloads: Path) -> list[Recording]:
