@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench import gateway, musicgen, overhead, product, sharing, soak, songs
+from bench import gateway, musicgen, overhead, product, sharing, soak, songs, wav2vec2
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
@@ -18,6 +18,7 @@ if __name__ == "__main__":
         "soak",
         "songs",
         "musicgen",
+        "wav2vec2",
     ]
     if "product" in parts:
         product.main()
@@ -35,3 +36,5 @@ if __name__ == "__main__":
         songs.main()
     if "musicgen" in parts:
         musicgen.main()
+    if "wav2vec2" in parts:
+        wav2vec2.main()

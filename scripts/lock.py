@@ -30,6 +30,9 @@ BESIDE = dict.fromkeys(("melody", "musicgen"), ("tinysoundfont==0.3.7", "pyaudio
 #: The extra of melody's other image, and what is installed over it without dependencies.
 MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/melody/audiocraft.txt")
 
+#: The extra of emotion's other image.
+EMOTION_TORCH = Path("services/emotion/torch.lock")
+
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
     """Resolves into `target`, keeping what it already pins unless `--upgrade` was given."""
@@ -83,6 +86,7 @@ def main() -> None:
             text = "\n".join(packages)
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
     lock_extra("musicgen", MUSICGEN)
+    lock_extra("emotion-torch", EMOTION_TORCH)
     compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
 
 
