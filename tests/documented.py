@@ -6,11 +6,12 @@ from typing import Any
 
 import yaml
 
-MODELS_PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def documented_models() -> dict[str, dict[str, Any]]:
-    """The model descriptions in docs/models.md, by name."""
-    blocks = re.findall(r"```yaml\n(.*?)```", MODELS_PAGE.read_text("utf-8"), re.DOTALL)
+    """The model descriptions in docs/, by name."""
+    pages = (page.read_text("utf-8") for page in sorted(DOCS.glob("*.md")))
+    blocks = [block for page in pages for block in re.findall(r"```yaml\n(.*?)```", page, re.S)]
     parsed = map(yaml.safe_load, blocks)
     return {described["name"]: described for described in parsed if "capability" in described}
