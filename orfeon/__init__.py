@@ -23,9 +23,8 @@ if TYPE_CHECKING:
         ServiceUnavailableError,
     )
     from orfeon.jobs import Artifact, Job, JobError, SongFacts, SongWish, WrittenSection
+    from orfeon.live import AsyncLive, Live
     from orfeon.types import (
-        Classification,
-        LabelScore,
         Lyrics,
         LyricsLine,
         LyricsSection,
@@ -38,6 +37,25 @@ if TYPE_CHECKING:
         QueueEntry,
         Voice,
     )
+    from orfeon.voices import (
+        Classification,
+        ClassifyWish,
+        Diarization,
+        DiarizeWish,
+        EmotionHeard,
+        KeywordMatch,
+        KeywordWish,
+        LabelScore,
+        SessionCreated,
+        SessionFinished,
+        SpeakerResult,
+        SpeechStarted,
+        SpeechStopped,
+        TimelineSegment,
+        TimeSpan,
+        Turn,
+        VoiceEmbedding,
+    )
 
 __version__ = "0.1.0"
 
@@ -46,15 +64,23 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Artifact",
+    "AsyncLive",
     "AsyncOrfeon",
     "AuthenticationError",
     "BadRequestError",
     "Classification",
+    "ClassifyWish",
     "ContentTooLargeError",
+    "Diarization",
+    "DiarizeWish",
+    "EmotionHeard",
     "InternalServerError",
     "Job",
     "JobError",
+    "KeywordMatch",
+    "KeywordWish",
     "LabelScore",
+    "Live",
     "Lyrics",
     "LyricsLine",
     "LyricsSection",
@@ -71,9 +97,18 @@ __all__ = [
     "QueueEntry",
     "RateLimitError",
     "ServiceUnavailableError",
+    "SessionCreated",
+    "SessionFinished",
     "SongFacts",
     "SongWish",
+    "SpeakerResult",
+    "SpeechStarted",
+    "SpeechStopped",
+    "TimeSpan",
+    "TimelineSegment",
+    "Turn",
     "Voice",
+    "VoiceEmbedding",
     "WrittenSection",
     "__version__",
 ]
@@ -83,9 +118,16 @@ _HOMES = {
     "orfeon.jobs": {
         "Artifact", "Job", "JobError", "SongFacts", "SongWish", "WrittenSection",
     },
+    "orfeon.live": {"AsyncLive", "Live"},
     "orfeon.types": {
-        "Classification", "LabelScore", "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
+        "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
         "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry", "Voice",
+    },
+    "orfeon.voices": {
+        "Classification", "ClassifyWish", "Diarization", "DiarizeWish", "EmotionHeard",
+        "KeywordMatch", "KeywordWish", "LabelScore", "SessionCreated", "SessionFinished",
+        "SpeakerResult", "SpeechStarted", "SpeechStopped", "TimeSpan", "TimelineSegment", "Turn",
+        "VoiceEmbedding",
     },
 }  # fmt: skip
 

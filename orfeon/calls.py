@@ -8,7 +8,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
@@ -61,24 +61,24 @@ class Call(Generic[T]):
     path: str
     read: Callable[[httpx.Response], T]
     json: Mapping[str, Any] | None = None
-    form: Mapping[str, str] = field(default_factory=dict)
-    upload: Upload | None = None
+    form: Mapping[str, str | list[str]] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def request(self, client: httpx.Client | httpx.AsyncClient) -> Iterator[httpx.Request]:
-        """The request, with its file open as long as the block lasts."""
-        if self.upload is None:
+        """The request, with its files open as long as the block lasts."""
+        if not self.uploads:
             yield client.build_request(
                 self.method, self.path, json=self.json, headers=dict(self.headers)
             )
             return
-        with self.upload.opened() as opened:
+        with ExitStack() as files:
             yield client.build_request(
                 self.method,
                 self.path,
                 data=dict(self.form),
-                files={self.upload.field: opened},
+                files=[(one.field, files.enter_context(one.opened())) for one in self.uploads],
                 headers=dict(self.headers),
             )
 
@@ -97,17 +97,6 @@ def fields(**values: object) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def classify(file: File, model: str | None, priority: int | None) -> Call[types.Classification]:
-    """The emotion in a recording."""
-    return Call(
-        "POST",
-        "audio/classifications",
-        lambda response: types.classification(response.json()),
-        form=fields(model=model, priority=priority),
-        upload=Upload(file),
-    )
-
-
 def lyrics(wish: types.LyricsWish) -> Call[types.Lyrics]:
     """The lyrics of a song."""
     return Call("POST", "lyrics", lambda response: types.lyrics(response.json()), json=wish)
@@ -121,7 +110,7 @@ def melody(wish: types.MelodyWish, tune: File | None) -> Call[types.Melody]:
 
     if tune is None:
         return Call("POST", "melodies", read, json=wish)
-    return Call("POST", "melodies", read, form=melody_form(wish), upload=Upload(tune))
+    return Call("POST", "melodies", read, form=melody_form(wish), uploads=(Upload(tune),))
 
 
 def melody_form(wish: Mapping[str, Any]) -> dict[str, str]:
@@ -227,7 +216,7 @@ def delay_before_retry(
     call: Call[Any], outcome: httpx.Response | httpx.TransportError, attempt: int
 ) -> float | None:
     """Seconds to wait before trying again; None if it is no use. `attempt` counts from 0."""
-    if call.upload is not None and not call.upload.rewindable():
+    if not all(one.rewindable() for one in call.uploads):
         return None
     # Spread, so that many clients that were refused together do not come back together.
     own = min(_FIRST_DELAY * 2.0**attempt, 8.0) * random.uniform(0.75, 1.0)

@@ -1,16 +1,19 @@
 """The client: `Orfeon`, and `AsyncOrfeon` with the same methods to await."""
 
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Self, Unpack
 
 import httpx
 
-from orfeon import calls
+from orfeon import calls, voicecalls
 from orfeon.calls import File
+from orfeon.events import events, events_async, read
+from orfeon.live import AsyncLive, Live, listening, listening_async
 from orfeon.resources import AsyncJobs, AsyncSongs, Jobs, Songs
 from orfeon.transport import AsyncTransport, Transport
 from orfeon.types import (
-    Classification,
     Lyrics,
     LyricsWish,
     Melody,
@@ -19,6 +22,17 @@ from orfeon.types import (
     Model,
     QueueEntry,
     Voice,
+)
+from orfeon.voices import (
+    Classification,
+    ClassifyWish,
+    Diarization,
+    DiarizeWish,
+    KeywordMatch,
+    KeywordWish,
+    TimelineSegment,
+    VoiceEmbedding,
+    timeline_event,
 )
 
 
@@ -48,15 +62,69 @@ class Orfeon:
         self.songs = Songs(self._transport)
         self.jobs = Jobs(self._transport)
 
-    def classify(
-        self, file: File, model: str | None = None, priority: int | None = None
-    ) -> Classification:
-        """The emotion in a voice: every label with its score, best first.
+    def classify(self, file: File, **wish: Unpack[ClassifyWish]) -> Classification:
+        """The emotion in a voice: every label with its score, best first; none where nobody speaks.
 
-        `file` is a path, the bytes of a file, or an open binary file; any format that ffmpeg
-        reads. Raises `OSError` if it cannot be read.
+        See `ClassifyWish` for what can be asked for. `file` is a path, the bytes of a file, or an
+        open binary file; any format that ffmpeg reads. Raises `OSError` if it cannot be read.
         """
-        return self._transport.send(calls.classify(file, model, priority))
+        return self._transport.send(voicecalls.classify(file, wish))
+
+    def classify_all(
+        self, files: Sequence[File], **wish: Unpack[ClassifyWish]
+    ) -> list[Classification]:
+        """The same of up to 32 recordings, in their order, in one request."""
+        return self._transport.send(voicecalls.classify_all(files, wish))
+
+    def timeline(
+        self, file: File, **wish: Unpack[ClassifyWish]
+    ) -> Iterator[TimelineSegment | Classification]:
+        """How a recording goes, as soon as it is known: stretches, and the whole at the end."""
+        with self._transport.stream(voicecalls.timeline(file, wish)) as response:
+            for event in events(response):
+                yield read(timeline_event, event)
+
+    def listen(
+        self,
+        *,
+        model: str | None = None,
+        sample_rate: int = 16_000,
+        channels: int = 1,
+        priority: int | None = None,
+    ) -> AbstractContextManager[Live]:
+        """Opens a live stream: samples are sent, and what the voice tells is heard meanwhile."""
+        return listening(
+            self._transport.client,
+            model=model,
+            sample_rate=sample_rate,
+            channels=channels,
+            priority=priority,
+        )
+
+    def diarize(
+        self,
+        file: File,
+        known: Mapping[str, File] | None = None,
+        **wish: Unpack[DiarizeWish],
+    ) -> Diarization:
+        """Who speaks when. Speakers are A, B and so on; who is `known` is called by name.
+
+        `known` has a recording of 2 to 30 seconds by each name.
+        """
+        return self._transport.send(voicecalls.diarize(file, known or {}, wish))
+
+    def embed_voice(
+        self, file: File, model: str | None = None, priority: int | None = None
+    ) -> VoiceEmbedding:
+        """The vector of a voice: recordings of one speaker lie close together."""
+        wish = {"model": model, "priority": priority}
+        return self._transport.send(voicecalls.embed(file, wish))
+
+    def find_keywords(
+        self, file: File, keywords: Sequence[str], **wish: Unpack[KeywordWish]
+    ) -> list[KeywordMatch]:
+        """Where words and phrases, any at all, are said in a recording."""
+        return self._transport.send(voicecalls.find_keywords(file, keywords, wish))
 
     def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """The lyrics of a song: see `LyricsWish` for what can be asked for."""
@@ -135,11 +203,62 @@ class AsyncOrfeon:
         self.songs = AsyncSongs(self._transport)
         self.jobs = AsyncJobs(self._transport)
 
-    async def classify(
-        self, file: File, model: str | None = None, priority: int | None = None
-    ) -> Classification:
+    async def classify(self, file: File, **wish: Unpack[ClassifyWish]) -> Classification:
         """See `Orfeon.classify`."""
-        return await self._transport.send(calls.classify(file, model, priority))
+        return await self._transport.send(voicecalls.classify(file, wish))
+
+    async def classify_all(
+        self, files: Sequence[File], **wish: Unpack[ClassifyWish]
+    ) -> list[Classification]:
+        """See `Orfeon.classify_all`."""
+        return await self._transport.send(voicecalls.classify_all(files, wish))
+
+    async def timeline(
+        self, file: File, **wish: Unpack[ClassifyWish]
+    ) -> AsyncIterator[TimelineSegment | Classification]:
+        """See `Orfeon.timeline`."""
+        async with self._transport.stream(voicecalls.timeline(file, wish)) as response:
+            async for event in events_async(response):
+                yield read(timeline_event, event)
+
+    def listen(
+        self,
+        *,
+        model: str | None = None,
+        sample_rate: int = 16_000,
+        channels: int = 1,
+        priority: int | None = None,
+    ) -> AbstractAsyncContextManager[AsyncLive]:
+        """See `Orfeon.listen`."""
+        return listening_async(
+            self._transport.client,
+            model=model,
+            sample_rate=sample_rate,
+            channels=channels,
+            priority=priority,
+        )
+
+    async def diarize(
+        self,
+        file: File,
+        known: Mapping[str, File] | None = None,
+        **wish: Unpack[DiarizeWish],
+    ) -> Diarization:
+        """See `Orfeon.diarize`."""
+        return await self._transport.send(voicecalls.diarize(file, known or {}, wish))
+
+    async def embed_voice(
+        self, file: File, model: str | None = None, priority: int | None = None
+    ) -> VoiceEmbedding:
+        """See `Orfeon.embed_voice`."""
+        wish = {"model": model, "priority": priority}
+        return await self._transport.send(voicecalls.embed(file, wish))
+
+    async def find_keywords(
+        self, file: File, keywords: Sequence[str], **wish: Unpack[KeywordWish]
+    ) -> list[KeywordMatch]:
+        """See `Orfeon.find_keywords`."""
+        return await self._transport.send(voicecalls.find_keywords(file, keywords, wish))
 
     async def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """See `Orfeon.write_lyrics`."""

@@ -17,6 +17,7 @@ The names are those of OpenAI's client where it has them.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -116,6 +117,31 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
     503: ServiceUnavailableError,
 }
+
+
+#: The status that a kind of error has on HTTP, for where there is none.
+_STATUSES = {
+    "invalid_request_error": 400,
+    "rate_limit_error": 429,
+    "overloaded_error": 429,
+    "service_unavailable_error": 503,
+    "model_loading": 503,
+    "timeout_error": 504,
+}
+
+
+def error_of_event(body: Mapping[str, Any], retry_after: float | None) -> APIStatusError:
+    """The error that an event of a live stream stands for."""
+    kind = str(body.get("type"))
+    status = _STATUSES.get(kind, 500)
+    return _BY_STATUS.get(status, InternalServerError)(
+        str(body.get("message")),
+        status=status,
+        type=kind,
+        code=body.get("code"),
+        param=body.get("param"),
+        retry_after=retry_after,
+    )
 
 
 def error_of(response: httpx.Response, retry_after: float | None = None) -> APIStatusError:

@@ -1,12 +1,14 @@
 """Answers that come as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import httpx
 
 from orfeon.errors import OrfeonError
+
+T = TypeVar("T")
 
 _DONE = "[DONE]"
 
@@ -31,6 +33,14 @@ async def events_async(response: httpx.Response) -> AsyncIterator[dict[str, Any]
         if data:
             yield _event(data)
     raise _broken_off()
+
+
+def read(reader: Callable[[Mapping[str, Any]], T], event: Mapping[str, Any]) -> T:
+    """What an event says. Raises `OrfeonError` for one that the reader does not know."""
+    try:
+        return reader(event)
+    except (KeyError, TypeError, ValueError) as error:
+        raise unknown() from error
 
 
 def unknown() -> OrfeonError:

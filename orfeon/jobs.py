@@ -137,7 +137,9 @@ def create(wish: SongWish, voice: File | None, idempotency_key: str | None) -> C
     form = {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in wish.items()
     }
-    return Call("POST", "songs", _job, form=form, upload=Upload(voice, "voice"), headers=headers)
+    return Call(
+        "POST", "songs", _job, form=form, uploads=(Upload(voice, "voice"),), headers=headers
+    )
 
 
 def again(job: str, step: str, seed: int | None, idempotency_key: str | None) -> Call[Job]:

@@ -10,7 +10,7 @@ from typing import Unpack
 from orfeon import jobs
 from orfeon.calls import File
 from orfeon.errors import APIConnectionError, OrfeonError
-from orfeon.events import events, events_async, unknown
+from orfeon.events import events, events_async, read
 from orfeon.jobs import Job, SongWish, job_of
 from orfeon.transport import AsyncTransport, Transport
 
@@ -76,7 +76,7 @@ class Jobs:
                 with self._transport.stream(jobs.watch(job)) as response:
                     for event in events(response):
                         failures = 0
-                        if (state := _read(event)) != seen:
+                        if (state := read(job_of, event)) != seen:
                             seen = state
                             yield state
             except APIConnectionError:
@@ -148,7 +148,7 @@ class AsyncJobs:
                 async with self._transport.stream(jobs.watch(job)) as response:
                     async for event in events_async(response):
                         failures = 0
-                        if (state := _read(event)) != seen:
+                        if (state := read(job_of, event)) != seen:
                             seen = state
                             yield state
             except APIConnectionError:
@@ -164,13 +164,6 @@ class AsyncJobs:
     async def read(self, job: str, artifact: str) -> bytes:
         """See `Jobs.read`."""
         return await self._transport.send(jobs.artifact(job, artifact))
-
-
-def _read(event: dict[str, object]) -> Job:
-    try:
-        return job_of(event)
-    except (KeyError, TypeError) as error:
-        raise unknown() from error
 
 
 def _last(states: "list[Job]") -> Job:

@@ -7,31 +7,6 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 
-@dataclass(frozen=True, slots=True)
-class LabelScore:
-    """One label and its probability, 0 to 1."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """What was heard in a recording.
-
-    `labels` holds every label, best first; the scores sum to 1. `duration` is in seconds.
-    """
-
-    model: str
-    duration: float
-    labels: tuple[LabelScore, ...]
-
-    @property
-    def best(self) -> LabelScore:
-        """The most likely label."""
-        return self.labels[0]
-
-
 class LyricsWish(TypedDict, total=False):
     """A song to write. What is left out is the genre's choice, or nobody's.
 
@@ -168,7 +143,9 @@ class Model:
     `state` is unloaded, waiting (for memory), loading, loaded, unloading, failed or unknown, and
     `progress` 0 to 1 while it is loading. In memory it takes `resident_bytes` on `device`, with
     `gpu_layers` of its layers on a GPU (-1 is all), and `in_use` requests are working with it. A
-    profile shares the weights of its `base`, and is in memory as that one.
+    profile shares the weights of its `base`, and is in memory as that one. A classifier says what
+    it `classifies` by its `labels`. `commercial_use` is None where nobody has said whether licences
+    allow it, and `provenance` what it was made of.
     Times are in Unix seconds: at `expires_at` it leaves memory if nobody asks for it before.
     """
 
@@ -194,6 +171,9 @@ class Model:
     expires_at: int | None = None
     pinned: bool = False
     base: str | None = None
+    classifies: str | None = None
+    commercial_use: bool | None = None
+    provenance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +194,6 @@ class QueueEntry:
     position: int
     estimated_wait: float | None
     key_id: str | None = None
-
-
-def classification(body: Mapping[str, Any]) -> Classification:
-    """Reads the answer of `/v1/audio/classifications`."""
-    labels = (LabelScore(str(row["label"]), float(row["score"])) for row in body["labels"])
-    return Classification(str(body["model"]), float(body["duration"]), tuple(labels))
 
 
 def lyrics(body: Mapping[str, Any]) -> Lyrics:
@@ -312,4 +286,7 @@ def model(row: Mapping[str, Any]) -> Model:
         expires_at=does.get("expires_at"),
         pinned=does.get("pinned", False),
         base=does.get("base"),
+        classifies=does.get("classifies"),
+        commercial_use=does.get("commercial_use"),
+        provenance=does.get("provenance", ""),
     )

@@ -6,8 +6,9 @@ import typer
 
 from orfeon import __version__
 from orfeon.cli import evaluate, jobs, keys, models, train
-from orfeon.cli.audio import classify, speak, transcribe
+from orfeon.cli.audio import speak, transcribe
 from orfeon.cli.chat import chat
+from orfeon.cli.listen import listen
 from orfeon.cli.lyrics import lyrics
 from orfeon.cli.melody import melody
 from orfeon.cli.output import one_sentence
@@ -15,6 +16,7 @@ from orfeon.cli.ps import ps
 from orfeon.cli.queue import queue
 from orfeon.cli.serve import serve
 from orfeon.cli.song import song
+from orfeon.cli.voices import classify, diarize, keywords
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Orfeón: voice and music AI on your own machines.",
 )
-for command in (serve, chat, lyrics, melody, song, transcribe, speak, classify, ps, queue):
+for command in (
+    serve, chat, lyrics, melody, song, transcribe, speak, classify, listen, diarize, keywords, ps,
+    queue,
+):  # fmt: skip
     app.command()(one_sentence(command))
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")

@@ -1,33 +1,25 @@
-"""`orfeon transcribe`, `speak` and `classify`: sound to words, words to sound, sound to mood."""
+"""`orfeon transcribe` and `speak`: sound to words, words to sound."""
 
-import json
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orfeon import calls
 from orfeon.calls import Call, Upload, fields
 from orfeon.cli.options import (
     DEFAULT_HOME,
     ApiKey,
-    AsJson,
     BaseUrl,
     Home,
     ModelName,
     Priority,
     connected,
 )
-from orfeon.cli.output import complain, printable, sentence_of, write
+from orfeon.cli.output import write
 from orfeon.cli.writing import written
-from orfeon.errors import OrfeonError
 from orfeon.fault import Fault
-from orfeon.types import Classification
-
-_BAR = 30
 
 
 class TextFormat(StrEnum):
@@ -78,7 +70,7 @@ def transcribe(
             model=model,
             priority=priority,
         ),
-        upload=Upload(file),
+        uploads=(Upload(file),),
     )
     with connected(home, base_url, api_key) as gateway:
         text = gateway.send(call)
@@ -118,41 +110,3 @@ def speak(
         for piece in response.iter_bytes():
             file.write(piece)
             file.flush()
-
-
-def classify(
-    files: Annotated[list[Path], typer.Argument(help="Recordings.")],
-    model: ModelName = None,
-    priority: Priority = None,
-    home: Home = DEFAULT_HOME,
-    base_url: BaseUrl = None,
-    api_key: ApiKey = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell the emotion in a voice. With --json, one object a line."""
-    failed = False
-    with connected(home, base_url, api_key) as gateway:
-        for file in files:
-            try:
-                found = gateway.send(calls.classify(file, model, priority))
-            except (OrfeonError, OSError) as error:
-                failed = True
-                named = isinstance(error, OSError) or len(files) == 1
-                complain(sentence_of(error) if named else f"{file}: {sentence_of(error)}")
-                continue
-            if as_json:
-                typer.echo(json.dumps({"file": str(file)} | asdict(found)))
-            else:
-                write(chart(str(file), found))
-    if failed:
-        raise typer.Exit(1)
-
-
-def chart(title: str, found: Classification) -> str:
-    """The scores as bars, best first."""
-    width = max(len(row.label) for row in found.labels)
-    bars = (
-        f"  {row.label:<{width}} {'█' * round(row.score * _BAR):<{_BAR}} {row.score:6.1%}"
-        for row in found.labels
-    )
-    return printable("\n".join([f"{title} ({found.duration:.1f} s, {found.model})", *bars])) + "\n"

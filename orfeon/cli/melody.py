@@ -99,8 +99,8 @@ def melody(
 def _call(wish: dict[str, Any], follow: File | None) -> Call[None]:
     if follow is None:
         return Call("POST", "melodies", lambda response: None, json=wish)
-    form, upload = melody_form(wish), Upload(follow)
-    return Call("POST", "melodies", lambda response: None, form=form, upload=upload)
+    form, uploads = melody_form(wish), (Upload(follow),)
+    return Call("POST", "melodies", lambda response: None, form=form, uploads=uploads)
 
 
 def show(response: httpx.Response, file: BinaryIO) -> int:

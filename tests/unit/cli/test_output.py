@@ -10,10 +10,8 @@ from typer.testing import CliRunner
 
 import orfeon
 from orfeon.cli.app import app
-from orfeon.cli.audio import chart
 from orfeon.cli.chat import deltas
 from orfeon.cli.output import one_sentence, printable, size
-from orfeon.types import Classification, LabelScore
 
 
 def answer(*lines: str) -> httpx.Response:
@@ -30,16 +28,6 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 )
 def test_sizes_are_for_people(count: int, text: str) -> None:
     assert size(count) == text
-
-
-def test_the_chart_shows_every_label_best_first() -> None:
-    found = Classification("m", 2.0, (LabelScore("happy", 0.9), LabelScore("sad", 0.1)))
-
-    assert chart("a.wav", found).splitlines() == [
-        "a.wav (2.0 s, m)",
-        f"  happy {'█' * 27:<30}  90.0%",
-        f"  sad   {'█' * 3:<30}  10.0%",
-    ]
 
 
 def test_the_pieces_of_a_stream_are_found_between_pings_and_usage() -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import orfeon
-from orfeon import calls
+from orfeon import calls, voicecalls
 from orfeon.transport import AsyncTransport, Transport
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -70,7 +70,7 @@ def test_bytes_and_open_files_are_recordings_too(file: calls.File) -> None:
         assert b"RIFFdata" in request.read()
         return httpx.Response(200, json=CLASSIFICATION)
 
-    assert client(handler).classify(file).best.label == "happy"
+    assert client(handler).classify(file).label == "happy"
 
 
 MELODY = {"x-melody-seed": "7", "x-melody-duration": "30.5", "x-melody-key": "A minor"}
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_be_rewound_is_sent_once() -> None:
     transport, waits = waiting(lambda request: refusal(503))
 
     with pytest.raises(orfeon.ServiceUnavailableError):
-        transport.send(calls.classify(io.BytesIO(b"x"), None, None))
+        transport.send(voicecalls.classify(io.BytesIO(b"x"), {}))
     assert waits == []
 
 
@@ -286,7 +286,7 @@ def test_a_path_is_read_again_for_each_attempt(tmp_path: Path) -> None:
         return refusal(503) if len(bodies) < 2 else httpx.Response(200, json=CLASSIFICATION)
 
     transport, _ = waiting(handler)
-    transport.send(calls.classify(tmp_path / "a.wav", None, None))
+    transport.send(voicecalls.classify(tmp_path / "a.wav", {}))
     assert [b"sound" in body for body in bodies] == [True, True]
 
 
@@ -344,7 +344,7 @@ async def test_the_async_client_does_the_same(tmp_path: Path) -> None:
 
     transport = httpx.MockTransport(handler)
     async with orfeon.AsyncOrfeon("http://gateway.test", "key", transport=transport) as gateway:
-        assert (await gateway.classify(tmp_path / "voice.wav")).best.label == "happy"
+        assert (await gateway.classify(tmp_path / "voice.wav")).label == "happy"
         assert await gateway.voices() == []
         with pytest.raises(orfeon.AuthenticationError):
             await gateway.models()

@@ -10,7 +10,14 @@ def test_all_holds_exactly_the_public_names() -> None:
     for name in orfeon.__all__:
         assert getattr(orfeon, name) is not None
 
-    classes = (orfeon.Orfeon, orfeon.OrfeonError, orfeon.Voice, orfeon.Job)
+    classes = (
+        orfeon.Orfeon,
+        orfeon.OrfeonError,
+        orfeon.Voice,
+        orfeon.Job,
+        orfeon.Turn,
+        orfeon.Live,
+    )
     homes = [cls.__module__ for cls in classes]
     public = {
         name
