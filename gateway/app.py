@@ -22,6 +22,9 @@ from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
 from gateway.routes.completions import completions_router
 from gateway.routes.embeddings import embeddings_router
+from gateway.routes.files import FILES, files_router
+from gateway.routes.fine_tuning import fine_tuning_router
+from gateway.routes.fine_tuning_progress import fine_tuning_progress_router
 from gateway.routes.following import following_router
 from gateway.routes.health import health_router
 from gateway.routes.jobs import jobs_router
@@ -37,6 +40,7 @@ from gateway.routes.transcription import transcription_router
 from gateway.routes.voices import voices_router
 from gateway.settings import GatewaySettings
 from gateway.songcalls import SongCalls
+from gateway.trainingcalls import TrainingCalls
 from gateway.transcribing import SpeechCalls
 from gateway.upstreams import Upstreams
 from orfeon import __version__
@@ -83,6 +87,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
     songs = SongCalls(upstreams, retries)
+    trainings = TrainingCalls(upstreams, retries)
     speech = SpeechCalls(upstreams, retries)
     emotions = EmotionCalls(upstreams, retries)
     app = FastAPI(
@@ -99,7 +104,10 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     openapi.install(app)
     # The last one added is the outermost.
     app.add_middleware(
-        Bounded, json_bytes=settings.max_json_bytes, upload_bytes=settings.max_upload_bytes
+        Bounded,
+        json_bytes=settings.max_json_bytes,
+        upload_bytes=settings.max_upload_bytes,
+        upload_bytes_of={FILES: settings.max_file_bytes},
     )
     app.add_middleware(Lingering)
     if settings.cors_origins:
@@ -127,6 +135,9 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         voices_router(gatekeeper, speech, emotions),
         songs_router(gatekeeper, songs),
         jobs_router(gatekeeper, songs),
+        files_router(gatekeeper, trainings),
+        fine_tuning_router(gatekeeper, trainings),
+        fine_tuning_progress_router(gatekeeper, trainings),
         models_router(gatekeeper, catalog),
         residency_router(gatekeeper, upstreams, retries, catalog),
         queue_router(gatekeeper, upstreams),

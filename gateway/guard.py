@@ -13,15 +13,21 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.memory import FIELD_BYTES, read_form
 from services.runtime.errors import UnsupportedMediaType
 
-Body = Literal["none", "json", "form", "json or form"]
+Body = Literal["none", "json", "form", "json or form", "streamed form"]
 
 JSON, FORM = "application/json", "multipart/form-data"
 _MEDIA_TYPES: dict[Body, tuple[str, ...]] = {
     "json": (JSON,),
     "form": (FORM,),
     "json or form": (JSON, FORM),
+    "streamed form": (FORM,),
 }
-_NAMES: dict[Body, str] = {"json": "JSON", "form": "a form", "json or form": "JSON or a form"}
+_NAMES: dict[Body, str] = {
+    "json": "JSON",
+    "form": "a form",
+    "json or form": "JSON or a form",
+    "streamed form": "a form",
+}
 
 #: Most fields of a form.
 _MAX_FIELDS = 64
@@ -32,7 +38,7 @@ class Guard:
     """What a family of routes asks of a request: a key with this scope, a body of this kind.
 
     `scope` is None where any key will do. A form may have so many `files`, and fields of so many
-    bytes.
+    bytes; a streamed one is left for the route to read.
     """
 
     gatekeeper: Gatekeeper
@@ -75,7 +81,7 @@ class Guard:
             )
         if media_type == JSON:
             await request.body()
-        else:
+        elif self.body != "streamed form":
             await read_form(
                 request,
                 self.gatekeeper.uploads,

@@ -73,7 +73,7 @@ async def read_form(
     if known:
         memory.hold(exchange, int(declared))
     try:
-        async with aclosing(_pieces(request)) as pieces:
+        async with aclosing(pieces_of(request)) as pieces:
             parser = _InMemory(
                 request.headers,
                 pieces if known else _held(pieces, memory, exchange),
@@ -94,7 +94,8 @@ async def _held(
         yield piece
 
 
-async def _pieces(request: Request) -> AsyncGenerator[bytes, None]:
+async def pieces_of(request: Request) -> AsyncGenerator[bytes, None]:
+    """A body as it comes. Raises `InvalidRequest` where nothing comes for a minute."""
     async with aclosing(request.stream()) as stream:
         while True:
             try:

@@ -5,6 +5,7 @@ Plain ASGI: a stream passes through untouched.
 
 import logging
 import re
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,10 +98,14 @@ class Bounded:
     It also answers what no route could: an exception that is nobody's.
     """
 
-    def __init__(self, app: ASGIApp, json_bytes: int, upload_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, json_bytes: int, upload_bytes: int, upload_bytes_of: Mapping[str, int]
+    ) -> None:
         self._app = app
         self._json_bytes = json_bytes
         self._upload_bytes = upload_bytes
+        # Of paths that have a limit of their own.
+        self._upload_bytes_of = upload_bytes_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -110,8 +115,7 @@ class Bounded:
             return
         started = False
         headers = Headers(scope=scope)
-        upload = headers.get("content-type", "").lower().startswith("multipart/")
-        limit = self._upload_bytes if upload else self._json_bytes
+        limit = self._limit(scope["path"], headers)
         seen = 0
 
         async def bounded_receive() -> Message:
@@ -139,6 +143,11 @@ class Bounded:
             error = error_behind(failure)
             exchange_of(scope).error = error.code or error.type
             await response_of(error)(scope, receive, send)
+
+    def _limit(self, path: str, headers: Headers) -> int:
+        if headers.get("content-type", "").lower().startswith("multipart/"):
+            return self._upload_bytes_of.get(path, self._upload_bytes)
+        return self._json_bytes
 
 
 def _too_large(limit: int) -> ContentTooLarge:

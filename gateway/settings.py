@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song"]
+Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song", "training"]
 
 
 class GatewaySettings(BaseSettings):
@@ -48,6 +48,8 @@ class GatewaySettings(BaseSettings):
     """Largest body, except of an upload: a picture of 6 MB has room in it. Services take 16 MiB."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * 2**20
     """Largest body of an upload, all its parts together."""
+    max_file_bytes: Annotated[int, Field(ge=1)] = 512 * 2**20
+    """Largest body of an upload to /v1/files, which is not held in memory."""
     upload_memory_bytes: Annotated[int, Field(ge=1)] = 256 * 2**20
     """Memory for the uploads of all requests at once, none of which is written to a disk. What
     comes while it is full is refused with 429 before it is read; one upload alone has room."""

@@ -1,13 +1,13 @@
 """Calls of the song service, made again where it dies before it has answered."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeVar
 
+from gateway.calls import Calls
 from gateway.retry import Retries
 from gateway.uploads import Recording
 from gateway.upstreams import Upstreams
 from orfeon.api.song.v1 import song_pb2
-from services.runtime.connection import answer, answers
 from services.runtime.context import RequestContext
 
 T = TypeVar("T")
@@ -18,13 +18,13 @@ class SongCalls:
 
     def __init__(self, upstreams: Upstreams, retries: Retries) -> None:
         self._upstreams = upstreams
-        self._retries = retries
+        self._calls = Calls("song", retries)
 
     async def create(
         self, config: song_pb2.SongConfig, voice: Recording | None, context: RequestContext
     ) -> song_pb2.Job:
         """Takes a song on. The config must name the request, lest it be made twice."""
-        created: song_pb2.CreateSongResponse = await self._ask(
+        created: song_pb2.CreateSongResponse = await self._calls.ask(
             context, lambda **call: self._upstreams.song.CreateSong(_parts(config, voice), **call)
         )
         return created.job
@@ -33,7 +33,7 @@ class SongCalls:
         self, asked: song_pb2.RepeatSongRequest, context: RequestContext
     ) -> song_pb2.Job:
         """Makes a step again. The request must be named too."""
-        repeated: song_pb2.RepeatSongResponse = await self._ask(
+        repeated: song_pb2.RepeatSongResponse = await self._calls.ask(
             context, lambda **call: self._upstreams.song.RepeatSong(asked, **call)
         )
         return repeated.job
@@ -41,7 +41,7 @@ class SongCalls:
     async def get(self, job: str, context: RequestContext) -> song_pb2.Job:
         """A job."""
         asked = song_pb2.GetJobRequest(job_id=job)
-        found: song_pb2.GetJobResponse = await self._ask(
+        found: song_pb2.GetJobResponse = await self._calls.ask(
             context, lambda **call: self._upstreams.song.GetJob(asked, **call)
         )
         return found.job
@@ -51,7 +51,7 @@ class SongCalls:
     ) -> song_pb2.ListJobsResponse:
         """Jobs of a key, the newest first."""
         asked = song_pb2.ListJobsRequest(limit=limit, after=after)
-        page: song_pb2.ListJobsResponse = await self._ask(
+        page: song_pb2.ListJobsResponse = await self._calls.ask(
             context, lambda **call: self._upstreams.song.ListJobs(asked, **call)
         )
         return page
@@ -59,7 +59,7 @@ class SongCalls:
     async def cancel(self, job: str, context: RequestContext) -> song_pb2.Job:
         """Cancels a job; returns when nothing works on it."""
         asked = song_pb2.CancelJobRequest(job_id=job)
-        cancelled: song_pb2.CancelJobResponse = await self._ask(
+        cancelled: song_pb2.CancelJobResponse = await self._calls.ask(
             context, lambda **call: self._upstreams.song.CancelJob(asked, **call)
         )
         return cancelled.job
@@ -69,30 +69,18 @@ class SongCalls:
     ) -> AsyncGenerator[song_pb2.WatchJobResponse, None]:
         """A job at each change, until it has ended or the service dies."""
         asked = song_pb2.WatchJobRequest(job_id=job)
-        return self._follow(context, lambda **call: self._upstreams.song.WatchJob(asked, **call))
+        return self._calls.follow(
+            context, lambda **call: self._upstreams.song.WatchJob(asked, **call)
+        )
 
     def read(
         self, job: str, name: str, context: RequestContext
     ) -> AsyncGenerator[song_pb2.ReadArtifactResponse, None]:
         """An artifact, what is said of it first."""
         asked = song_pb2.ReadArtifactRequest(job_id=job, name=name)
-        return self._follow(
+        return self._calls.follow(
             context, lambda **call: self._upstreams.song.ReadArtifact(asked, **call)
         )
-
-    async def _ask(self, context: RequestContext, begin: Callable[..., Any]) -> Any:
-        async def ask() -> Any:
-            return await answer(begin(metadata=context.metadata(), timeout=context.timeout()))
-
-        return await self._retries.whole("song", context, ask)
-
-    def _follow(
-        self, context: RequestContext, begin: Callable[..., Any]
-    ) -> AsyncGenerator[Any, None]:
-        def follow() -> AsyncGenerator[Any, None]:
-            return answers(begin(metadata=context.metadata(), timeout=context.timeout()))
-
-        return self._retries.pieces("song", context, follow)
 
 
 async def _parts(

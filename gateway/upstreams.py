@@ -16,6 +16,7 @@ from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.song.v1 import song_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2_grpc
+from orfeon.api.training.v1 import training_pb2_grpc
 from services.runtime.connection import Connection, answer
 from services.runtime.errors import NotFound
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from orfeon.api.queue.v1.queue_pb2_grpc import QueueServiceAsyncStub
     from orfeon.api.song.v1.song_pb2_grpc import SongServiceAsyncStub
     from orfeon.api.speech.v1.speech_pb2_grpc import SpeechServiceAsyncStub
+    from orfeon.api.training.v1.training_pb2_grpc import TrainingServiceAsyncStub
 
 #: Seconds that a question about a service itself may take.
 QUICK = 1.0
@@ -83,6 +85,11 @@ class Upstreams:
     def song(self) -> "SongServiceAsyncStub":
         """The song service."""
         return song_pb2_grpc.SongServiceStub(self._channel("song"))
+
+    @property
+    def training(self) -> "TrainingServiceAsyncStub":
+        """The training service."""
+        return training_pb2_grpc.TrainingServiceStub(self._channel("training"))
 
     def manager(self, capability: str) -> "ModelServiceAsyncStub":
         """What loads and unloads the models of one service."""

@@ -18,6 +18,7 @@ from services.runtime.context import RequestContext
 from services.training.__main__ import runner_of
 from services.training.server import TrainingServer
 from services.training.settings import TrainingSettings
+from tests.fakes.gateway import eventually
 from tests.fakes.songs import wav
 
 TRAINER = Path(__file__).with_name("trainer.py")
@@ -33,7 +34,8 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            # The same each time, whatever time it is.
+            archive.writestr(zipfile.ZipInfo(name), data)
     return buffer.getvalue()
 
 
@@ -120,9 +122,19 @@ class Caller:
     async def until(self, job: str, *states: int, seconds: float = 30) -> training_pb2.Job:
         """Waits for a job to be in one of these states."""
         async with asyncio.timeout(seconds):
-            while (found := await self.job(job)).status not in states:
+            while True:
+                found = await self.job(job)
+                if found.status in states:
+                    return found
                 await asyncio.sleep(0.02)
-            return found
+
+    async def told(self, job: str, message: str) -> None:
+        """Waits until something has happened in a job."""
+
+        async def happened() -> bool:
+            return message in await self.messages(job)
+
+        await eventually(happened)
 
     async def messages(self, job: str) -> list[str]:
         """What happened in a job, the oldest first."""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 import tarfile
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from services.runtime.errors import (
     OrfeonError,
     Overloaded,
 )
+from tests.fakes.gateway import eventually
 from tests.fakes.trainings import (
     CANCELLED,
     ENDED,
@@ -50,6 +52,10 @@ def trainers() -> list[psutil.Process]:
         for child in psutil.Process().children(recursive=True)
         if child.status() != psutil.STATUS_ZOMBIE and "trainer.py" in " ".join(child.cmdline())
     ]
+
+
+async def there_are_trainers() -> bool:
+    return bool(trainers())
 
 
 async def test_a_job_from_its_file_to_its_model(stage: Stage, tmp_path: Path) -> None:
@@ -139,9 +145,11 @@ async def test_an_upload_that_is_broken_off_leaves_nothing(stage: Stage) -> None
     folder = stage.settings.folder / "files"
     assert len(list(folder.iterdir())) == 1
     call.cancel()
-    async with asyncio.timeout(5):
-        while list(folder.iterdir()):
-            await asyncio.sleep(0.02)
+
+    async def is_empty() -> bool:
+        return not list(folder.iterdir())
+
+    await eventually(is_empty)
     assert len((await stage.caller.ListFiles()).files) == 0
 
 
@@ -184,8 +192,7 @@ async def test_whoever_cancels_waits_until_nothing_works_on_the_job(tmp_path: Pa
     async with staged(tmp_path, "hang") as stage:
         job = await stage.caller.create()
         await stage.caller.until(job.id, RUNNING)
-        while not trainers():
-            await asyncio.sleep(0.02)
+        await eventually(there_are_trainers)
         cancelled = (await stage.caller.CancelJob(job_id=job.id)).job
         assert cancelled.status == CANCELLED
         assert not trainers()
@@ -200,8 +207,7 @@ async def test_a_trainer_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     async with staged(tmp_path, "deaf,hang", grace_seconds=0.3) as stage:
         job = await stage.caller.create()
         await stage.caller.until(job.id, RUNNING)
-        while "2 labels; 4 steps, from 0." not in await stage.caller.messages(job.id):
-            await asyncio.sleep(0.02)
+        await stage.caller.told(job.id, "2 labels; 4 steps, from 0.")
         await stage.caller.CancelJob(job_id=job.id)
         assert not trainers()
 
@@ -217,8 +223,7 @@ async def test_what_has_ended_cannot_be_cancelled_paused_or_resumed(stage: Stage
 async def test_a_job_is_paused_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     async with staged(tmp_path, "steps=12,pause=0.1") as stage:
         job = await stage.caller.create()
-        while "Step 3." not in await stage.caller.messages(job.id):
-            await asyncio.sleep(0.02)
+        await stage.caller.told(job.id, "Step 3.")
         paused = (await stage.caller.PauseJob(job_id=job.id)).job
         assert paused.status == PAUSED
         assert not trainers()
@@ -243,8 +248,7 @@ async def test_one_job_at_a_time_and_the_most_urgent_first(tmp_path: Path) -> No
 async def test_a_restart_goes_on_where_the_job_was(tmp_path: Path) -> None:
     async with staged(tmp_path, "steps=12,pause=0.1") as stage:
         running, waiting = await stage.caller.create(), await stage.caller.create()
-        while "Step 3." not in await stage.caller.messages(running.id):
-            await asyncio.sleep(0.02)
+        await stage.caller.told(running.id, "Step 3.")
         await stage.restart()
         for job in (running, waiting):
             assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED
@@ -303,7 +307,7 @@ async def test_a_training_file_that_will_not_do_fails_the_job(
         failed = await stage.caller.until(job.id, *ENDED)
         assert failed.status == FAILED
         assert (failed.error.code, failed.error.param) == ("invalid_training_file", "training_file")
-        assert __import__("re").search(sentence, failed.error.message)
+        assert re.search(sentence, failed.error.message)
         assert (await stage.caller.messages(job.id))[-1] == failed.error.message
 
 
@@ -340,8 +344,7 @@ async def test_a_trainer_that_hangs_is_stopped(tmp_path: Path) -> None:
 async def test_a_trainer_that_somebody_interrupts_is_begun_again(tmp_path: Path) -> None:
     async with staged(tmp_path, "steps=6,pause=0.2") as stage:
         job = await stage.caller.create()
-        while "Step 2." not in await stage.caller.messages(job.id):
-            await asyncio.sleep(0.02)
+        await stage.caller.told(job.id, "Step 2.")
         for process in trainers():
             os.kill(process.pid, signal.SIGTERM)
         assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED
@@ -432,8 +435,7 @@ async def test_a_table_and_a_validation_file(tmp_path: Path) -> None:
             training_file=training.id, validation_file=held_out.id, classifier={"drop": ["fear"]}
         )
         await stage.caller.until(job.id, RUNNING)
-        while not trainers():
-            await asyncio.sleep(0.02)
+        await eventually(there_are_trainers)
         command = trainers()[0].cmdline()
         assert "--drop=fear" in command
         assert "--method=head" in command
