@@ -23,6 +23,7 @@ CONTAINERS = {
     "emotion": Path("services/emotion"),
     "melody": Path("services/melody"),
     "song": Path("services/song"),
+    "training": Path("services/training"),
 }
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
 #: plays sound, which nobody needs to compute it, and comes as source alone.

@@ -1,7 +1,7 @@
 """What is known of files and jobs, in SQLite: it outlives this process.
 
-One process at a time has it open. There is no write-ahead log, which volumes of a network cannot
-hold.
+One process has it open, and no other can: two would work on the same jobs. There is no write-ahead
+log, which volumes of a network cannot hold.
 """
 
 import contextlib
@@ -83,9 +83,10 @@ class Store:
         try:
             self._database = sqlite3.connect(path, timeout=5, check_same_thread=False)
             self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("PRAGMA secure_delete = ON")
-            self._database.executescript(_SCHEMA)
+            self._database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except sqlite3.Error as error:
             raise DatabaseUnusable(
                 f"The database of trainings {path} cannot be used: {error}"

@@ -11,6 +11,7 @@ import yaml
 
 from services.chat.settings import ChatSettings
 from services.speech.settings import SpeechSettings
+from services.training.settings import TrainingSettings
 from tests.contract.chart import (
     CAPABILITIES,
     CHART,
@@ -200,7 +201,8 @@ def test_loading_may_take_as_long_as_the_values_say() -> None:
 def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_none() -> None:
     values = values_of("triton")
     monitors, services = of_kind(values, "ServiceMonitor"), of_kind(values, "Service")
-    assert set(monitors) == set(services) == {"gateway", "triton", *CAPABILITIES}
+    on = {*CAPABILITIES} - {"training"}
+    assert set(monitors) == set(services) == {"gateway", "triton", *on}
     for name, monitor in monitors.items():
         (endpoint,) = monitor["spec"]["endpoints"]
         assert endpoint["port"] in {port["name"] for port in services[name]["spec"]["ports"]}
@@ -209,6 +211,28 @@ def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_no
     (route,) = of_kind(values, "IngressRoute")["gateway"]["spec"]["routes"]
     assert "metrics" not in route["match"]
     assert "PathPrefix(`/`)" not in route["match"]
+
+
+def test_jobs_and_models_of_trainings_are_where_they_are_looked_for() -> None:
+    deployments = of_kind(values_of("training"), "Deployment")
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for name in ("training", "emotion")
+        for volume in pod(deployments[name])["volumes"]
+        if volume["name"] == "home"
+    ]
+    told = environment(deployments["training"])
+    assert claims == [told["ORFEON_TRAINING_KUBERNETES__CLAIM"]] * 2
+    # Two pods must not hold its database at once.
+    assert deployments["training"]["spec"]["strategy"] == {"type": "Recreate"}
+    names = {name: value for name, value in told.items() if name.startswith("ORFEON_")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        settings = TrainingSettings()
+    assert settings.runner == "kubernetes"
+    assert settings.kubernetes.node_selector == {"nvidia.com/gpu.present": "true"}
+    assert settings.bases == {"wav2vec2-base": "facebook/wav2vec2-base"}
 
 
 def test_a_gpu_is_asked_for_tolerated_and_selected() -> None:

@@ -10,6 +10,7 @@ from services.arbiter.server import SERVICE
 from services.arbiter.settings import ArbiterSettings
 from services.runtime.endpoint import LIVENESS
 from tests.contract.chart import (
+    ALL_ON,
     CAPABILITIES,
     NAMESPACE,
     Object,
@@ -30,7 +31,7 @@ def test_there_is_none_unless_asked_for() -> None:
     assert of_kind({}, "DaemonSet") == {}
     assert "arbiter" not in of_kind({}, "Service")
     for name in CAPABILITIES:
-        assert "ORFEON_ARBITER" not in environment(of_kind({}, "Deployment")[name])
+        assert "ORFEON_ARBITER" not in environment(of_kind(ALL_ON, "Deployment")[name])
 
 
 def test_pods_with_a_gpu_reach_the_arbiter_of_their_own_node_and_others_none() -> None:

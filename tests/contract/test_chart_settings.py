@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 from services.runtime.endpoint import LIVENESS
 from services.runtime.settings import ServiceSettings
 from tests.contract.chart import (
+    ALL_ON,
     CAPABILITIES,
     CHART,
     EVERY_FLAVOUR,
@@ -25,7 +26,7 @@ def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
     for name in CAPABILITIES:
         module = importlib.import_module(f"orfeon.api.{name}.v1.{name}_pb2")
         (service,) = (each.full_name for each in module.DESCRIPTOR.services_by_name.values())
-        probed = container(of_kind({}, "Deployment")[name])
+        probed = container(of_kind(ALL_ON, "Deployment")[name])
         assert probed["startupProbe"]["grpc"] == {"port": 50051, "service": service}
         assert probed["readinessProbe"]["grpc"] == {"port": 50051, "service": service}
         assert probed["livenessProbe"]["grpc"] == {"port": 50051, "service": LIVENESS}
@@ -34,7 +35,7 @@ def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
 def test_each_folder_of_a_capability_is_in_the_chart() -> None:
     folders = {path.parent.name for path in ROOT.glob("services/*/engine.py")}
     assert folders <= set(CAPABILITIES)
-    assert set(of_kind({}, "Deployment")) == {"gateway", *CAPABILITIES}
+    assert set(of_kind(ALL_ON, "Deployment")) == {"gateway", *CAPABILITIES}
 
 
 def _settings(module: str, base: type[BaseSettings]) -> type[BaseSettings]:
@@ -81,14 +82,14 @@ def test_each_variable_of_the_gateway_is_one_of_its_settings(flavour: str) -> No
 
 
 def test_the_gateway_finds_each_capability_at_its_service() -> None:
-    services = of_kind({}, "Service")
-    gateway = environment(of_kind({}, "Deployment")["gateway"])
+    services = of_kind(ALL_ON, "Service")
+    gateway = environment(of_kind(ALL_ON, "Deployment")["gateway"])
     for name in CAPABILITIES:
         service = services[name]
         (port,) = (p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
         domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
         assert gateway[f"ORFEON_GATEWAY_UPSTREAMS__{name.upper()}"] == f"dns:///{domain}:{port}"
-        capability = environment(of_kind({}, "Deployment")[name])
+        capability = environment(of_kind(ALL_ON, "Deployment")[name])
         assert capability[f"ORFEON_{name.upper()}_ADDRESS"].endswith(f":{port}")
 
 
@@ -104,7 +105,7 @@ def test_a_capability_finds_those_it_calls_that_are_on() -> None:
 
 
 def test_the_gateway_serves_on_while_a_capability_is_down() -> None:
-    probes = container(of_kind({}, "Deployment")["gateway"])
+    probes = container(of_kind(ALL_ON, "Deployment")["gateway"])
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert probes[name]["httpGet"]["path"] == "/healthz"
 
