@@ -33,7 +33,7 @@ from services.runtime.errors import InvalidRequest
 
 _EXAMPLE: Classification = {
     "object": "audio.classification",
-    "model": "emotion-whisper-base",
+    "model": "emotion-whisper-tiny",
     "duration": 6.2,
     "label": "happy",
     "confidence": 0.91,

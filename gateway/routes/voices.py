@@ -46,7 +46,7 @@ from services.runtime.errors import InvalidRequest
 
 _DIARIZATION: Diarization = {
     "task": "diarize",
-    "model": "speaker-mel",
+    "model": "speaker-ge2e",
     "duration": 12.3,
     "num_speakers": 1,
     "segments": [{"id": 0, "speaker": "A", "label": "A", "start": 0.5, "end": 2.4}],
@@ -73,7 +73,7 @@ _EMBEDDED: VoiceEmbeddingList = {
             "speech_duration": 2.6,
         }
     ],
-    "model": "speaker-mel",
+    "model": "speaker-ge2e",
     "usage": {"prompt_tokens": 0, "total_tokens": 0},
 }
 _SPOTTED: KeywordMatches = {

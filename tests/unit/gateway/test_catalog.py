@@ -109,3 +109,20 @@ async def test_a_model_is_found_by_id_before_alias() -> None:
     assert (await catalog.find("a-alias-alias"))["id"] == "a-alias"
     with pytest.raises(ModelNotFound):
         await catalog.find("b")
+
+
+def test_a_classifier_shows_its_labels_and_what_it_was_made_of() -> None:
+    classifier = models_pb2.Model(
+        id="m",
+        labels=["happy", "sad"],
+        classifies="emotion",
+        licence="CC-BY-NC-SA-4.0",
+        commercial_use=False,
+        provenance="Acted speech.",
+    )
+    told = public(classifier)["capabilities"]
+    assert (told["labels"], told["classifies"]) == (["happy", "sad"], "emotion")
+    assert (told["licence"], told["commercial_use"]) == ("CC-BY-NC-SA-4.0", False)
+    assert told["provenance"] == "Acted speech."
+    unsaid = public(models_pb2.Model(id="m"))["capabilities"]
+    assert (unsaid["classifies"], unsaid["commercial_use"]) == (None, None)
