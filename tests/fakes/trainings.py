@@ -4,7 +4,7 @@ import asyncio
 import io
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from orfeon.api.training.v1 import training_pb2, training_pb2_grpc
 from services.runtime.connection import answer, answers
 from services.runtime.context import RequestContext
 from services.training.__main__ import runner_of
+from services.training.runner import Runner
 from services.training.server import TrainingServer
 from services.training.settings import TrainingSettings
 from tests.fakes.gateway import eventually
@@ -149,6 +150,7 @@ class Stage:
     settings: TrainingSettings
     caller: Caller
     server: TrainingServer
+    runner: Callable[[TrainingSettings], Runner]
 
     def other(self, key: str) -> Caller:
         """Somebody else."""
@@ -158,18 +160,23 @@ class Stage:
         """Stops the service, and starts another where it was."""
         await self.server.stop()
         self.settings = self.settings.model_copy(update=settings)
-        self.server = TrainingServer(self.settings, runner_of(self.settings))
+        self.server = TrainingServer(self.settings, self.runner(self.settings))
         await self.server.start()
 
 
 @asynccontextmanager
-async def staged(home: Path, way: str = "steps=4", **more: Any) -> AsyncIterator[Stage]:
+async def staged(
+    home: Path,
+    way: str = "steps=4",
+    runner: Callable[[TrainingSettings], Runner] = runner_of,
+    **more: Any,
+) -> AsyncIterator[Stage]:
     """A service whose trainer behaves in some way."""
     settings = settings_for(home, way, **more)
-    server = TrainingServer(settings, runner_of(settings))
+    server = TrainingServer(settings, runner(settings))
     await server.start()
     async with grpc.aio.insecure_channel(settings.address) as channel:
-        stage = Stage(settings, Caller(channel), server)
+        stage = Stage(settings, Caller(channel), server, runner)
         try:
             yield stage
         finally:
