@@ -1,17 +1,20 @@
 """Starts the emotion container: `python -m services.emotion`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import grpc
 
 from orfeon.api.emotion.v1 import emotion_pb2, emotion_pb2_grpc
+from services.emotion.diarization import AudioModel, SpeakerModel
 from services.emotion.engine import EmotionModel
 from services.emotion.fake_engine import FakeEmotionEngine
-from services.emotion.servicer import EmotionServicer
+from services.emotion.servicer import Ears, EmotionServicer
 from services.emotion.settings import EmotionSettings
+from services.emotion.voice_activity import LoudnessEar
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
-from services.runtime.upload import Uploads
 
 
 def whisper_head(settings: EmotionSettings) -> Engine[EmotionModel]:
@@ -28,29 +31,51 @@ def wav2vec2(settings: EmotionSettings) -> Engine[EmotionModel]:
     return Wav2Vec2Engine(device=settings.device, threads=settings.threads_per_slot)
 
 
-def triton(settings: EmotionSettings) -> Engine[EmotionModel]:
-    """The engine that has a Triton server compute."""
+def speaker(settings: EmotionSettings) -> Engine[SpeakerModel]:
+    """The engine for speaker encoders."""
+    from services.emotion.speaker_engine import SpeakerEngine
+
+    return SpeakerEngine(threads=settings.threads_per_slot)
+
+
+#: Engines of models that are computed here wherever the others are.
+SMALL: dict[str, Callable[[EmotionSettings], Engine[AudioModel]]] = {"speaker": speaker}
+
+
+def triton(settings: EmotionSettings) -> Engine[AudioModel]:
+    """The engine that has a Triton server compute what that server has."""
     from services.emotion.triton_engine import TritonEngine
 
-    return TritonEngine(settings.triton_url, timeout=settings.triton_timeout)
+    here = {name: partial(factory, settings) for name, factory in SMALL.items()}
+    return TritonEngine(settings.triton_url, timeout=settings.triton_timeout, here=here)
+
+
+def ears(settings: EmotionSettings) -> Ears:
+    """How to listen for speech: by Silero's network; in a container without weights by loudness."""
+    if settings.engine == "fake":
+        return lambda _manifest: LoudnessEar()
+    from services.emotion.silero_engine import Silero
+
+    silero = Silero()
+    return lambda manifest: silero.ear() if manifest.options.get("speech", True) else LoudnessEar()
 
 
 def register(
-    server: grpc.aio.Server, host: ModelHost[EmotionModel], settings: EmotionSettings
+    server: grpc.aio.Server, host: ModelHost[AudioModel], settings: EmotionSettings
 ) -> None:
     """Adds the servicer."""
-    uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
-    servicer = EmotionServicer(host, uploads=uploads, max_seconds=settings.max_audio_seconds)
+    servicer = EmotionServicer(host, ears(settings), settings)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(servicer, server)
 
 
-EMOTION: Capability[EmotionModel, EmotionSettings] = Capability(
+EMOTION: Capability[AudioModel, EmotionSettings] = Capability(
     name="emotion",
     service=emotion_pb2.DESCRIPTOR.services_by_name["EmotionService"].full_name,
     models=Path(__file__).parent / "models",
     engines={
         "whisper-head": whisper_head,
         "wav2vec2": wav2vec2,
+        **SMALL,
         "triton": triton,
         "fake": lambda _settings: FakeEmotionEngine(),
     },

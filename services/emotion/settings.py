@@ -16,6 +16,16 @@ class EmotionSettings(AudioSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_EMOTION_", frozen=True, extra="ignore")
 
+    max_audio_seconds: Annotated[float, Field(gt=0)] = 3 * 3600
+    """Longest recording accepted, checked while decoding. However long, memory stays the same."""
+    max_streams: Annotated[int, Field(ge=1)] = 32
+    """Live streams followed at once; one more is refused with 429."""
+    stall_seconds: Annotated[float, Field(gt=0)] = 60
+    """Seconds after which a live stream is ended in which nothing comes."""
+    fallback_slots: Annotated[int, Field(ge=1)] = 1
+    """Requests that fallback models work on at once, beside the slots."""
+    max_fallbacks: Annotated[int, Field(ge=1)] = 16
+    """Requests that may be with fallback models at once, waiting ones too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder may run; auto takes a GPU where CTranslate2 finds one."""
     triton_url: str = "localhost:8001"

@@ -1,6 +1,7 @@
 """The same models, computed by a Triton server that mounts `triton-repo/`."""
 
 import queue
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-from services.emotion.engine import Clip, EmotionModel, LabelScore
+from services.emotion.diarization import AudioModel
+from services.emotion.engine import Clip, LabelScore
 from services.runtime.errors import (
     BY_REASON,
     Cancelled,
@@ -19,6 +21,7 @@ from services.runtime.errors import (
     Overloaded,
     ServiceUnavailable,
 )
+from services.runtime.host import Engine
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
@@ -28,22 +31,31 @@ _ASK = 0.05
 
 
 class TritonEngine:
-    """Has the server at `url` load models. `timeout` bounds, in seconds, loading and answering."""
+    """Has the server at `url` load models. `timeout` bounds, in seconds, loading and answering.
+
+    Models that name no `options.triton_model` are loaded here, by their own engine among `here`.
+    """
 
     #: None of our devices: the server has its own.
     kinds: frozenset[str] = frozenset()
 
-    def __init__(self, url: str, *, timeout: float) -> None:
+    def __init__(
+        self, url: str, *, timeout: float, here: Mapping[str, Callable[[], Engine[AudioModel]]]
+    ) -> None:
         self._url = url
         self._timeout = timeout
+        self._here = here
 
-    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> EmotionModel:
+    def load(self, manifest: Manifest, folder: Path, placement: Placement) -> AudioModel:
         """Loads the model there, by the name in `options.triton_model`; the rest is not used.
 
         Raises `ServiceUnavailable`.
         """
+        name = manifest.options.get("triton_model")
+        if name is None:
+            return self._here[manifest.engine]().load(manifest, folder, placement)
         client = InferenceServerClient(self._url)
-        model = TritonModel(client, str(manifest.options["triton_model"]), self._timeout)
+        model = TritonModel(client, str(name), self._timeout)
         try:
             model.load()
         except BaseException:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
@@ -62,7 +62,7 @@ def blocks(
     rate: int,
     limits: AudioLimits,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Samples]:
+) -> Generator[Samples]:
     """Decodes the first audio stream of a seekable file, about a second at a time.
 
     Yields mono float32 samples at `rate` Hz, shape `(samples,)`, full scale at 1, channels

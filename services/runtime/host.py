@@ -66,6 +66,14 @@ class Leased(Generic[M]):
         self.turn.cost = cost
 
 
+@dataclass(frozen=True, slots=True)
+class Beside(Generic[M]):
+    """A model to work with beside the queue, without a turn."""
+
+    manifest: Manifest
+    model: M
+
+
 class ModelHost(Generic[M]):
     """The models of one container, behind one queue."""
 
@@ -78,6 +86,7 @@ class ModelHost(Generic[M]):
         metrics: ServiceMetrics,
     ) -> None:
         self.registry = registry
+        self.metrics = metrics
         self._engines = engines
         self._only_engine = settings.engine
         self._patience = settings.max_wait_normal
@@ -149,6 +158,24 @@ class ModelHost(Generic[M]):
                     },
                 )
 
+    @asynccontextmanager
+    async def beside(
+        self, context: RequestContext, name: str, *, task: str
+    ) -> AsyncIterator[Beside[M]]:
+        """The model `name` without a turn, for as long as the block lasts.
+
+        For small models that answer in the stead of one that has no time: they must not wait in the
+        queue that is full. Whoever calls bounds how many work at once. Raises `ModelNotFound`,
+        `OutOfMemory`, `ModelLoadFailed`.
+        """
+        manifest = self.ready(name, task)
+        weights = self.registry.weights(manifest).name
+        await self._meet(self.registry.get(weights))
+        now = time.monotonic()
+        urgency = Urgency(context.priority, now, now + self._patience)
+        async with self._residency.lease(weights, urgency) as model:
+            yield Beside(manifest, model)
+
     def ready(self, name: str, task: str) -> Manifest:
         """The manifest of the model that a lease would give; takes no turn.
 
@@ -198,10 +225,12 @@ class ModelHost(Generic[M]):
     async def preload(self) -> None:
         """Loads every default model that there is free memory for; the rest come when asked for.
 
-        Raises what the first failing load raised.
+        What a default model names as `fallback` in its options comes too, and stays. Raises what
+        the first failing load raised.
         """
         weights = map(self.registry.weights, self.registry.defaults())
         defaults = list(dict.fromkeys(manifest.name for manifest in weights))
+        defaults += self._stand_ins(defaults)
         self._loading_defaults = set(defaults)
         for name in defaults:
             await self._meet(self.registry.get(name))
@@ -246,6 +275,20 @@ class ModelHost(Generic[M]):
             with contextlib.suppress(Exception):
                 await worker.apart(lambda: self._engines[name])
                 self._met.add(name)
+
+    def _stand_ins(self, names: list[str]) -> list[str]:
+        """What stands in for some models. It is pinned: to be loaded first would take too long."""
+        found = []
+        for name in names:
+            fallback = self.registry.get(name).options.get("fallback")
+            if fallback is None:
+                continue
+            try:
+                found.append(self.registry.weights(self.registry.get(fallback)).name)
+            except ModelNotFound:
+                log.warning("no such fallback", extra={"model": name, "fallback": fallback})
+        self._residency.pinned.update(found)
+        return [name for name in found if name not in names]
 
     def _called(self, name: str) -> str:
         """The name of a model that was named by hand, perhaps by an alias."""

@@ -119,6 +119,12 @@ class ServiceMetrics:
             (*per_model, "reason"),
             registry=self.registry,
         )
+        self._fallbacks = Counter(
+            "orfeon_fallbacks_total",
+            "Answers by a faster model than the one asked for: asked, deadline or queue.",
+            (*per_model, "instead_of", "reason"),
+            registry=self.registry,
+        )
         self._resident = Gauge(
             "orfeon_model_resident_bytes",
             "Memory a loaded model takes.",
@@ -131,6 +137,10 @@ class ServiceMetrics:
             per_model,
             registry=self.registry,
         )
+
+    def stood_in(self, model: str, asked: str, why: str) -> None:
+        """A faster model answered in the stead of the one asked for."""
+        self._fallbacks.labels(self._capability, model, asked, why).inc()
 
     def passed(self, ticket: Ticket, outcome: Outcome) -> None:
         """A ticket did not wait."""

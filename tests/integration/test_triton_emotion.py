@@ -139,7 +139,7 @@ def test_a_model_unloaded_by_another_is_loaded_again(both: Both) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(both: Both) -> None:
     with pytest.raises(ServiceUnavailable):
-        TritonEngine("127.0.0.1:1", timeout=1).load(
+        TritonEngine("127.0.0.1:1", timeout=1, here={}).load(
             both.manifest, EMOTION.models, on_cpu(both.manifest)
         )
 
