@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench import gateway, musicgen, overhead, product, sharing, soak, songs, wav2vec2
+from bench import emotion, gateway, musicgen, overhead, product, sharing, soak, songs, wav2vec2
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
@@ -15,6 +15,7 @@ if __name__ == "__main__":
         "language",
         "sharing",
         "overhead",
+        "emotion",
         "soak",
         "songs",
         "musicgen",
@@ -30,6 +31,8 @@ if __name__ == "__main__":
         sharing.main()
     if "overhead" in parts:
         overhead.main()
+    if "emotion" in parts:
+        emotion.main()
     if "soak" in parts:
         soak.main()
     if "songs" in parts:
