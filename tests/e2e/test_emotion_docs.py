@@ -38,7 +38,7 @@ def calls() -> list[str]:
         call.strip()
         for block in blocks("console")
         for call in re.split(r"\n\n", block)
-        if call.startswith("curl")
+        if "curl " in call
     ]
 
 
@@ -57,7 +57,7 @@ def folder(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("call", calls())
 def test_the_curl_examples_answer_as_they_say(product: Product, folder: Path, call: str) -> None:
     script = call.replace("localhost:8000", product.url).replace(
-        "curl ", "curl -sS --fail-with-body ", 1
+        "curl ", "curl -sS --fail-with-body "
     )
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
