@@ -72,6 +72,7 @@ def config_of(body: FineTuningRequest, idempotency_key: str) -> training_pb2.Job
                 merge=chosen.merge,
                 split=chosen.split or "",
                 augment=chosen.augment,
+                speech=chosen.speech,
             )
         )
     return config
@@ -144,6 +145,7 @@ def _classifier(chosen: training_pb2.ClassifierOptions) -> JobClassifier:
         "merge": dict(chosen.merge),
         "split": split,
         "augment": chosen.augment if chosen.HasField("augment") else None,
+        "speech": chosen.speech if chosen.HasField("speech") else None,
     }
 
 

@@ -54,6 +54,7 @@ EXAMPLE: FineTuningJob = {
         "merge": {},
         "split": None,
         "augment": None,
+        "speech": None,
     },
 }
 

@@ -61,6 +61,10 @@ class Classifier(JsonRequest):
     augment: Annotated[
         bool | None, Field(description="Whether examples are degraded as they are learnt.")
     ] = None
+    speech: Annotated[
+        bool | None,
+        Field(description="Whether people speak in them; left out, as `classifies` says."),
+    ] = None
 
 
 Metadata = Annotated[
@@ -146,6 +150,7 @@ class JobClassifier(TypedDict):
     merge: dict[str, str]
     split: Literal["speaker", "random"] | None
     augment: bool | None
+    speech: bool | None
 
 
 class FineTuningJob(TypedDict):

@@ -20,7 +20,7 @@ def runner_of(settings: TrainingSettings) -> Runner:
         os.environ,
         threads=settings.threads,
         grace=settings.grace_seconds,
-        needed=() if settings.trainer else PACKAGES,
+        needed={} if settings.trainer else PACKAGES,
     )
 
 

@@ -74,7 +74,7 @@ class Jobs:
                     param="idempotency_key",
                 )
             return True
-        self._bases.get(order.model, order.classifier.method)
+        base = self._bases.get(order.model, order.classifier.method)
         for field, file in zip(("training_file", "validation_file"), order.files, strict=False):
             self._check_file(field, file, owner)
         if len(set(order.files)) < len(order.files):
@@ -82,7 +82,7 @@ class Jobs:
                 "validation_file must be another file than training_file.",
                 param="validation_file",
             )
-        self._runner.check()
+        self._runner.check(base.method)
         waiting = self._records.waiting()
         if waiting >= self._settings.max_queued:
             raise Overloaded(f"{waiting} jobs wait already; try again later.", retry_after=60.0)

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from services.runtime.errors import InvalidRequest
 from services.training.manifest import CONTAINER, job_manifest
+from services.training.order import Method
 from services.training.runner import INTERRUPTED, Progress, Run, RunnerUnavailable
 from services.training.settings import KubernetesSettings
 
@@ -48,7 +49,7 @@ class KubernetesRunner:
         self._jobs: Any = client.BatchV1Api(api)
         self._pods: Any = client.CoreV1Api(api)
 
-    def check(self) -> None:
+    def check(self, method: Method) -> None:
         """The image has what is needed."""
 
     async def start(self, run: Run) -> None:

@@ -90,6 +90,7 @@ def _classifier(options: training_pb2.ClassifierOptions) -> Classifier:
         drop=tuple(options.drop),
         merge=merge,
         augment=options.augment if options.HasField("augment") else None,
+        speech=options.speech if options.HasField("speech") else None,
     )
 
 
@@ -177,6 +178,7 @@ def _config(order: Order) -> training_pb2.JobConfig:
             merge=chosen.merge,
             split=chosen.split,
             augment=chosen.augment,
+            speech=chosen.speech,
         ),
         metadata=order.metadata or {},
         has_metadata=order.metadata is not None,

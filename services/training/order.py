@@ -21,6 +21,7 @@ class Classifier:
     merge: Mapping[str, str] = field(default_factory=dict)
     split: Split = ""
     augment: bool | None = None
+    speech: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

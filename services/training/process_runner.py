@@ -8,10 +8,12 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import services
 from services.runtime import leash
 from services.runtime.errors import InvalidRequest
+from services.training.order import Method
 from services.training.runner import INTERRUPTED, Progress, Run
 
 #: Least urgent of all: what is asked for now goes before what takes hours.
@@ -29,7 +31,7 @@ class ProcessRunner:
     """Runs trainings on this machine, in process groups of their own, niced.
 
     They end with this process, even where it is killed: whoever starts next goes on from their
-    checkpoints. `needed` are the packages without which the trainer cannot run.
+    checkpoints. `needed` are the packages without which the trainer cannot run, by method.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class ProcessRunner:
         *,
         threads: int,
         grace: float,
-        needed: Sequence[str] = (),
+        needed: Mapping[Method, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self._environment = {name: environment[name] for name in _KEPT if name in environment}
         self._environment["PYTHONUNBUFFERED"] = "1"
@@ -51,9 +53,10 @@ class ProcessRunner:
         self._needed = needed
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
-    def check(self) -> None:
+    def check(self, method: Method) -> None:
         """Raises `InvalidRequest` where the trainer's packages are not installed."""
-        missing = [name for name in self._needed if importlib.util.find_spec(name) is None]
+        needed = self._needed.get(method, ())
+        missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
             raise InvalidRequest(
                 f"This installation cannot train: it lacks {', '.join(missing)}. Whoever runs it "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.runtime.errors import ServiceUnavailable
+from services.training.order import Method
 
 #: The exit status of a trainer that was told to stop, and has left a checkpoint.
 INTERRUPTED = 130
@@ -39,8 +40,8 @@ class Progress:
 class Runner(Protocol):
     """Runs trainings. Methods raise `RunnerUnavailable`."""
 
-    def check(self) -> None:
-        """Raises `InvalidRequest` where nothing can be trained, with what to do about it."""
+    def check(self, method: Method) -> None:
+        """Raises `InvalidRequest` where nothing can be trained so, with what to do about it."""
 
     async def start(self, run: Run) -> None:
         """Begins a run; one that goes on already is left alone."""

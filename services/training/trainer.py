@@ -10,12 +10,15 @@ from typing import Any
 
 from services.training.bases import Base
 from services.training.folder import JobFolder
-from services.training.order import Order
+from services.training.order import Method, Order
 from services.training.records import Failure, Note
 
 #: The trainer of classifiers; what it needs beyond what this service does.
 PROGRAM = (sys.executable, "-P", "-m", "services.emotion.training")
-PACKAGES = ("accelerate", "matplotlib", "sklearn", "tensorboardX", "torch", "transformers")
+PACKAGES: Mapping[Method, Sequence[str]] = {
+    "full": ("accelerate", "matplotlib", "sklearn", "tensorboardX", "torch", "transformers"),
+    "head": ("matplotlib", "scipy", "sklearn", "threadpoolctl"),
+}
 #: A training that was begun goes on, whoever starts it again: this service, or Kubernetes.
 _RESUMING = 'if [ -f "$0" ]; then exec "$@" --resume; else exec "$@"; fi'
 #: Of its profile, which a multiplier is for.
@@ -57,8 +60,9 @@ def command(
         "--split": chosen.split,
     }
     listed = [f"{name}={value}" for name, value in options.items() if value not in (None, "")]
-    if chosen.augment is not None:
-        listed.append("--augment" if chosen.augment else "--no-augment")
+    for name, chosen_so in (("augment", chosen.augment), ("speech", chosen.speech)):
+        if chosen_so is not None:
+            listed.append(f"--{name}" if chosen_so else f"--no-{name}")
     return ["/bin/sh", "-c", _RESUMING, str(folder.begun), *program, *listed]
 
 

@@ -393,7 +393,7 @@ async def test_a_result_file_is_no_training_file(stage: Stage) -> None:
 async def test_without_the_trainers_packages_jobs_are_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.training.__main__.PACKAGES", ("torch_of_nobody",))
+    monkeypatch.setattr("services.training.__main__.PACKAGES", {"head": ("torch_of_nobody",)})
     async with staged(tmp_path, trainer=[]) as stage:
         with pytest.raises(InvalidRequest, match=r"lacks torch_of_nobody.*orfeon\[train\]"):
             await stage.caller.create()

@@ -436,6 +436,7 @@ class ClassifierOptions(google.protobuf.message.Message):
     MERGE_FIELD_NUMBER: builtins.int
     SPLIT_FIELD_NUMBER: builtins.int
     AUGMENT_FIELD_NUMBER: builtins.int
+    SPEECH_FIELD_NUMBER: builtins.int
     method: builtins.str
     """`full` trains all weights, `head` what stands on a frozen encoder; empty is the base's choice."""
     classifies: builtins.str
@@ -445,6 +446,10 @@ class ClassifierOptions(google.protobuf.message.Message):
     augment: builtins.bool
     """Whether examples are degraded as they are learnt: noise, echoes and the like. Unset: the base's
     choice.
+    """
+    speech: builtins.bool
+    """Whether the examples are of people who speak: where nobody does, such a model tells nothing.
+    Unset, it is as `classifies` says.
     """
     @property
     def labels(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
@@ -468,10 +473,14 @@ class ClassifierOptions(google.protobuf.message.Message):
         merge: collections.abc.Mapping[builtins.str, builtins.str] | None = ...,
         split: builtins.str = ...,
         augment: builtins.bool | None = ...,
+        speech: builtins.bool | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_augment", b"_augment", "augment", b"augment"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_augment", b"_augment", "augment", b"augment", "classifies", b"classifies", "drop", b"drop", "labels", b"labels", "merge", b"merge", "method", b"method", "split", b"split"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_augment", b"_augment", "_speech", b"_speech", "augment", b"augment", "speech", b"speech"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_augment", b"_augment", "_speech", b"_speech", "augment", b"augment", "classifies", b"classifies", "drop", b"drop", "labels", b"labels", "merge", b"merge", "method", b"method", "speech", b"speech", "split", b"split"]) -> None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_augment", b"_augment"]) -> typing.Literal["augment"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_speech", b"_speech"]) -> typing.Literal["speech"] | None: ...
 
 Global___ClassifierOptions: typing_extensions.TypeAlias = ClassifierOptions
 
