@@ -62,10 +62,14 @@ class Product:
 
     def service(self, name: str) -> psutil.Process:
         """The process of `python -m services.<name>`."""
+        return self.part(f"services.{name}")
+
+    def part(self, module: str) -> psutil.Process:
+        """The process of `python -m <module>`."""
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            if f"services.{name}" in child.cmdline():
+            if module in child.cmdline():
                 return child
-        raise LookupError(name)
+        raise LookupError(module)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Waits until every service is ready."""

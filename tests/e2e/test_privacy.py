@@ -1,11 +1,16 @@
 """What people say and write stays between them and the model."""
 
+import os
+import threading
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openai
 import pytest
 
 from tests.e2e.conftest import Product
+from tests.recordings import wav
 
 MODEL = "smollm2-135m-instruct"
 WORDS = ("marmalade", "telescope")
@@ -67,3 +72,45 @@ def assert_unheard(product: Product, words: tuple[str, ...]) -> None:
         said = log.read_text("utf-8", "replace").lower()
         assert said
         assert not any(word in said for word in words), log.name
+
+
+def test_no_recording_is_written_to_a_disk(product: Product) -> None:
+    """Looks at what the processes have open while 20 MB of noise are sent, and worked on."""
+    noise = np.random.default_rng(0).integers(-3000, 3000, 10_000_000, np.int16)
+    body = wav((noise / 32767).astype(np.float32)[:, None])
+    watched = [product.part("gateway"), product.service("emotion")]
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for process in watched:
+                seen.update(written(process.pid))
+            over.wait(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with product.http() as http:
+            form = {"files": {"file": ("noise.wav", body)}, "data": {"timeline": "true"}}
+            answer = http.post("/v1/audio/classifications", **form)  # type: ignore[arg-type]
+            assert answer.status_code == 200
+            assert answer.json()["duration"] == 625
+    finally:
+        over.set()
+        watcher.join()
+    assert not {name for name in seen if not name.startswith(str(product.home))}
+
+
+def written(pid: int) -> set[str]:
+    """The files on a disk that a process has open to write to."""
+    found = set()
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            name = os.readlink(f"/proc/{pid}/fd/{number}")
+            flags = Path(f"/proc/{pid}/fdinfo/{number}").read_text().split("flags:")[1].split()[0]
+        except FileNotFoundError:
+            continue
+        if name.startswith("/") and int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+            found.add(name)
+    return {name for name in found if not name.startswith(("/dev/", "/memfd:"))}
