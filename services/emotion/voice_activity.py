@@ -48,6 +48,8 @@ class LoudnessEar:
     def feed(self, samples: Samples) -> Scores:
         """See `Ear`."""
         ready, self._rest = framed(self._rest, samples, FRAME)
+        if ready.size == 0:
+            return np.zeros(0, np.float32)
         level = np.sqrt(np.mean(np.square(ready.reshape(-1, FRAME), dtype=np.float64), axis=1))
         sounds = np.concatenate([self._before, level >= SILENCE])
         self._before = sounds[-self._before.size :]

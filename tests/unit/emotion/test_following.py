@@ -1,0 +1,42 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.emotion.following import Streams, check_size, patiently
+from services.runtime.errors import InvalidRequest, Overloaded
+
+
+async def test_parts_come_through_until_they_end() -> None:
+    async def parts() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+
+    assert [part async for part in patiently(parts(), 10)] == [1, 2]
+
+
+async def test_a_stream_that_stalls_is_ended_with_a_sentence() -> None:
+    async def parts() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.Event().wait()
+
+    coming = patiently(parts(), 0.01)
+    assert await anext(coming) == 1
+    with pytest.raises(InvalidRequest, match=r"0\.01 s"):
+        await anext(coming)
+
+
+async def test_there_are_so_many_streams_at_once() -> None:
+    streams = Streams(1)
+    async with streams.place():
+        with pytest.raises(Overloaded):
+            async with streams.place():
+                pass
+    async with streams.place():
+        pass
+
+
+def test_a_message_holds_half_a_minute_at_most() -> None:
+    check_size(bytes(2 * 2 * 8_000 * 30), 8_000, 2)
+    with pytest.raises(InvalidRequest):
+        check_size(bytes(2 * 2 * 8_000 * 31), 8_000, 2)
