@@ -6,10 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy as np
@@ -23,15 +21,15 @@ from orfeon.api.emotion.v1 import emotion_pb2 as pb
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
-from services.emotion.training.__main__ import main
 from services.runtime.registry import Registry
 from tests.fakes.container import running
+from tests.integration.training import Training, lines, train
 from tests.tiny_classifiers import KINDS, tiny_classifier
 from tests.tones import PITCHES, recorded_tones, tone, write_wav
 
 QUICK = (
-    "--classifies", "pitch", "--seconds", "0.5", "--batch", "4", "--accumulation", "1",
-    "--learning-rate", "0.003", "--freeze", "none", "--epochs", "4",
+    "--classifies", "pitch", "--no-speech", "--seconds", "0.5", "--batch", "4",
+    "--accumulation", "1", "--learning-rate", "0.003", "--freeze", "none", "--epochs", "4",
 )  # fmt: skip
 
 
@@ -62,47 +60,6 @@ def signals() -> Iterator[None]:
     assert [signal.getsignal(number) for number in numbers] == before
 
 
-def train(*arguments: str | Path) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    code = ended.value.code
-    return code if isinstance(code, int) else 1
-
-
-def lines(events: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in events.read_text("utf-8").splitlines()]
-
-
-class Training:
-    """A training in a process of its own, which tells how far it is."""
-
-    def __init__(self, events: Path, *arguments: str | Path) -> None:
-        self._events = events
-        self._told = len(lines(events)) if events.exists() else 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "services.emotion.training", *map(str, arguments),
-             "--events", str(events)],
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def reaches_a_checkpoint(self) -> None:
-        """Waits for it."""
-        deadline = time.monotonic() + 120
-        while not any(line["type"] == "checkpoint" for line in self._lines()):
-            assert self._process.poll() is None, self._process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def ended_by(self, number: signal.Signals) -> tuple[int, str]:
-        """Exit status, and what was said on stderr."""
-        self._process.send_signal(number)
-        _, said = self._process.communicate(timeout=60)
-        return self._process.returncode, said
-
-    def _lines(self) -> list[dict[str, Any]]:
-        return lines(self._events)[self._told :] if self._events.exists() else []
-
-
 def test_a_training_that_was_stopped_and_killed_ends_as_if_nothing_had_been(
     tones: Path, base: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -112,7 +69,7 @@ def test_a_training_that_was_stopped_and_killed_ends_as_if_nothing_had_been(
     events = tmp_path / "events.jsonl"
 
     stopped = Training(events, *same, "--output", parted)
-    stopped.reaches_a_checkpoint()
+    stopped.tells("checkpoint")
     code, said = stopped.ended_by(signal.SIGTERM)
     assert (code, "Traceback" in said) == (130, False)
     assert "--resume goes on" in said
@@ -122,7 +79,7 @@ def test_a_training_that_was_stopped_and_killed_ends_as_if_nothing_had_been(
     assert list(home.rglob("parted/model.yaml")) == []
 
     killed = Training(events, "--resume", "--output", parted)
-    killed.reaches_a_checkpoint()
+    killed.tells("checkpoint")
     assert killed.ended_by(signal.SIGKILL)[0] == -signal.SIGKILL
     assert not parted.exists()
     # Whoever is killed while it writes leaves half a checkpoint.
@@ -228,6 +185,8 @@ def refused(capsys: pytest.CaptureFixture[str], home: Path, *arguments: str | Pa
         (["--data", ""], "Name with --data"),
         (["--output", "/tmp/no good name"], "becomes the model's"),
         (["--resume"], "holds no training to resume"),
+        (["--events", "/no/such/folder/events.jsonl"], "there is no folder /no/such/folder"),
+        (["--method", "head", "--base", "nobody"], "nobody is none: there are emotion-whisper"),
     ],
 )
 def test_what_cannot_be_trained_is_told_so_in_a_sentence_and_leaves_no_trace(

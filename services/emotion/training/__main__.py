@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,10 @@ from services.emotion.training.rights import Terms
 from services.runtime.registry import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NEEDED = ("accelerate", "matplotlib", "sklearn", "tensorboardX", "torch", "transformers")
+_NEEDED: dict[Method, tuple[str, ...]] = {
+    "full": ("accelerate", "matplotlib", "sklearn", "tensorboardX", "torch", "transformers"),
+    "head": ("matplotlib", "scipy", "sklearn", "threadpoolctl"),
+}
 
 
 def classifier(
@@ -36,6 +40,9 @@ def classifier(
     drop: Annotated[str, typer.Option(help="Labels whose clips are left out: calm,...")] = "",
     merge: Annotated[str, typer.Option(help="What labels are to be called: calm=neutral,...")] = "",
     classifies: Annotated[str | None, typer.Option(help="What the labels tell.")] = None,
+    speech: Annotated[
+        bool | None, typer.Option(help="Whether people speak in it: else any sound is told.")
+    ] = None,
     method: Annotated[
         Method, typer.Option(help="A whole network, or a small head on an encoder that stays.")
     ] = "full",
@@ -72,6 +79,9 @@ def classifier(
     noise: Annotated[
         str | None, typer.Option(help="Folder of recorded noise to augment with.")
     ] = None,
+    copies: Annotated[
+        int | None, typer.Option(help="Augmented copies of a clip, for a head.")
+    ] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps; 0 for every epoch.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     fp16: Annotated[bool | None, typer.Option(help="16 bits on a GPU.")] = None,
@@ -89,21 +99,26 @@ def classifier(
     ] = False,
 ) -> None:
     """Train a classifier of recordings; the output is a folder to serve it from."""
+    if events is not None and not events.absolute().parent.is_dir():
+        raise Misuse(f"--events: there is no folder {events.parent} to write {events.name} into.")
     told = Events(events)
     try:
         given = {
             "method": method, "data": data, "base": base or BASES[method],
-            "classifies": classifies, "labels": _words(labels), "drop": _words(drop),
-            "merge": _renamed(merge), "split": split, "held_out": held_out, "seconds": seconds,
+            "classifies": classifies, "speech": speech, "labels": _words(labels),
+            "drop": _words(drop), "merge": _renamed(merge), "split": split,
+            "held_out": held_out, "seconds": seconds,
             "learning_rate": learning_rate, "batch": batch, "accumulation": accumulation,
             "epochs": epochs, "warmup": warmup, "weight_decay": weight_decay, "metric": metric,
             "class_weights": class_weights, "freeze": freeze, "augment": augment, "noise": noise,
-            "checkpoint_every": checkpoint_every, "seed": seed, "fp16": fp16,
+            "copies": copies, "checkpoint_every": checkpoint_every, "seed": seed, "fp16": fp16,
         }  # fmt: skip
         said = Terms(licence, commercial_use) if licence or commercial_use is not None else None
         _started(given, output, work, said, told, resume=resume)
-    except TrainingError as error:
-        told.message(str(error), "error")
+    except (TrainingError, OSError) as error:
+        # On a full disk there is no telling either.
+        with suppress(OSError):
+            told.message(_sentence(error), "error")
         raise
     except Interrupted as stopped:
         text = f"Stopped after step {stopped.step}; --resume goes on."
@@ -138,7 +153,7 @@ def _started(
     else:
         recipe = _recipe(given)
     _check(folder, work, resume=resume)
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _NEEDED[recipe.method] if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(f"Training needs {', '.join(missing)}: pip install 'orfeon[train]'.")
     # Imported only now: they take seconds, and help and mistakes need none of them.
@@ -192,6 +207,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _sentence(error: TrainingError | OSError) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}."
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command and exits: 0, 1 for a failure, 2 for a misuse, 130 when interrupted."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -199,12 +221,9 @@ def main(arguments: list[str] | None = None) -> None:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(arguments, prog_name="orfeon train classifier")
-    except TrainingError as error:
-        typer.echo(f"orfeon: {error}", err=True)
+    except (TrainingError, OSError) as error:
+        typer.echo(f"orfeon: {_sentence(error)}", err=True)
         sys.exit(2 if isinstance(error, Misuse) else 1)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"orfeon: {where}{error.strerror or error}.")
     finally:
         signal.signal(signal.SIGTERM, before)
 

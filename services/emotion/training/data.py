@@ -68,24 +68,28 @@ def prepare(recipe: Recipe, downloads: Path, track: Track) -> Clips:
             f"{len(skipped)} of {len(found)} clips cannot be read, such as {skipped[0].path.name}: "
             f"{skipped[0].reason}"
         )
-    recordings, warnings = split(readable, recipe.split, recipe.held_out, recipe.seed)
+    recordings, warnings = split(
+        readable, recipe.split, recipe.held_out, recipe.seed, choosing=recipe.method == "full"
+    )
     return Clips(recordings, skipped, warnings)
 
 
 def save(clips: Clips, table: Path) -> None:
     """Writes the clips as a table such as `--data` reads, with paths that start at the root, and
-    beside it what was left out and warned of.
+    beside it what was left out and warned of. The table is there last, and whole.
     """
-    with table.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", "speaker", "split"])
-        for each in clips.recordings:
-            writer.writerow([each.path.absolute(), each.label, each.speaker, each.split])
     notes = {
         "skipped": [[str(each.path.absolute()), each.reason] for each in clips.skipped],
         "warnings": clips.warnings,
     }
     table.with_suffix(".json").write_text(json.dumps(notes, indent=2) + "\n", "utf-8")
+    part = table.with_suffix(".part")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "speaker", "split"])
+        for each in clips.recordings:
+            writer.writerow([each.path.absolute(), each.label, each.speaker, each.split])
+    part.replace(table)
 
 
 def load(table: Path) -> Clips:

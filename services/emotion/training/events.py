@@ -16,8 +16,9 @@ lines. A training that goes on with `--resume` appends to the same file.
     `message`
         Nothing more to it: `{}`.
     `metrics`
-        Numbers of a step: `step`, `total_steps` (updates of the weights, integers), `epoch` (a
-        fraction), and of these what is known: `train_loss`, `learning_rate`; at the end of an
+        Numbers of a step: `step`, `total_steps` (updates of a network's weights, or clips that
+        were listened to for a head; integers), and of these what is known: `epoch` (a fraction),
+        `train_loss`, `learning_rate`; at the end of an
         evaluation `valid_loss`, `accuracy`, `uar` (unweighted average recall) and `f1` (macro),
         of the clips held out to choose by.
     `checkpoint`

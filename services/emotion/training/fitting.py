@@ -76,7 +76,13 @@ def fit(
             callbacks=[watcher],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                "The memory of the GPU does not suffice. Take a smaller --batch, and as much more "
+                "--accumulation, or shorter --seconds."
+            ) from error
     if watcher.diverged:
         raise TrainingError(
             f"After step {trainer.state.global_step} the loss is no number any more. Choose a "

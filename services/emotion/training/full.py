@@ -8,20 +8,20 @@ import torch
 from rich.console import Console
 from transformers import set_seed
 
-from services.emotion.corpora import CorpusError
-from services.emotion.degradation import Augmentation, sounds
-from services.emotion.training.base import ENGINE, Base, extractor_of, network_of
+from services.emotion.training.augmenting import augmentation
+from services.emotion.training.base import ENGINE, find
 from services.emotion.training.data import Clips
-from services.emotion.training.errors import Misuse
 from services.emotion.training.events import Events
 from services.emotion.training.examples import Collator, Crops
 from services.emotion.training.fitting import class_weights, fit
+from services.emotion.training.network import extractor_of, network_of
 from services.emotion.training.output import manifest
 from services.emotion.training.recipe import Recipe
 from services.emotion.training.rights import Rights
 from services.emotion.training.splits import TRAIN, VALIDATION
 from services.emotion.wav2vec2_engine import Listener, Wav2Vec2Engine, quiet
 from services.runtime.manifest import Manifest
+from services.runtime.registry import Registry
 from services.runtime.training.history import History
 
 #: Bytes that torch takes beside the weights while it computes; an estimate, as good as one needs.
@@ -37,18 +37,19 @@ _SETTINGS = (
 class Full:
     """A network that learns the labels of `clips`. Raises `Misuse` for a base that is none."""
 
-    engine_name = ENGINE
+    #: It is fitted on the clips that the best checkpoint was chosen by.
+    temperature: float | None = None
 
-    def __init__(self, recipe: Recipe, base: Base, clips: Clips) -> None:
+    def __init__(self, recipe: Recipe, clips: Clips, registry: Registry) -> None:
         quiet()
         self._recipe = recipe
-        self._base = base
+        self.base = find(recipe.base, registry)
         self._clips = clips
-        self._augment = _augmentation(recipe)
-        self._extractor = extractor_of(base)
+        self._augment = augmentation(recipe)
+        self._extractor = extractor_of(self.base)
         # The new layers begin at random.
         set_seed(recipe.seed)
-        self._network = network_of(base, clips.labels, recipe.freeze)
+        self._network = network_of(self.base, clips.labels, recipe.freeze)
 
     def fit(self, work: Path, staging: Path, events: Events, console: Console) -> None:
         """Trains, and writes what the engine reads into `staging`; see `fitting.fit`."""
@@ -69,8 +70,7 @@ class Full:
         )
         self._network.save_pretrained(staging)
         self._extractor.save_pretrained(staging)
-        history = History.read(log)
-        self._history = history
+        self._history = History.read(log)
 
     def manifest(self, staging: Path, rights: Rights, temperature: float) -> Manifest:
         """What `model.yaml` is to say."""
@@ -90,6 +90,10 @@ class Full:
         """What serves it."""
         return Wav2Vec2Engine(device="auto", threads=torch.get_num_threads())
 
+    def tried(self, staging: Path) -> Path:
+        """Where the engine finds all files."""
+        return staging
+
     def draw(self, staging: Path) -> None:
         """How the training went, as a table and as a picture."""
         self._history.save(staging / "loss.csv")
@@ -98,19 +102,10 @@ class Full:
     @property
     def about(self) -> str:
         """A sentence for the model card."""
-        return f"Fine-tuned from {self._base.name} with transformers."
+        return f"Fine-tuned from {self.base.name} with transformers."
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the model card tells of the settings."""
         every = asdict(self._recipe)
         return {name.replace("_", " "): every[name] for name in _SETTINGS}
-
-
-def _augmentation(recipe: Recipe) -> Augmentation | None:
-    if not recipe.augment:
-        return None
-    try:
-        return Augmentation(sounds(Path(recipe.noise))) if recipe.noise else Augmentation()
-    except CorpusError as error:
-        raise Misuse(str(error)) from error

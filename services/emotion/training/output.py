@@ -66,7 +66,7 @@ def manifest(
             "labels": list(labels),
             "memory_bytes": memory_bytes,
             "files": {**files, **own},
-            "options": dict(options),
+            "options": dict(options) | ({} if recipe.of_speech else {"speech": False}),
         }
     )
 

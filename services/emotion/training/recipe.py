@@ -16,13 +16,17 @@ Freeze = Literal["none", "features", "encoder"]
 BASES: dict[Method, str] = {"full": "facebook/wav2vec2-base", "head": "whisper-tiny"}
 
 
+#: What is told of other sounds than speech.
+SOUNDS = frozenset({"sound", "music", "animal", "noise"})
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """The settings of one run.
 
     Those of `full` have the values of the thesis that this service descends from: crops of 2 s at
-    16 kHz, 3e-5, 32 x 4 clips a step, 10 epochs. To `head` only data, labels, splits, augmentation
-    and seed mean something.
+    16 kHz, 3e-5, 32 x 4 clips a step, 10 epochs. To `head` data, labels, splits, class weights,
+    augmentation, copies and seed alone mean something.
     """
 
     method: Method
@@ -30,6 +34,9 @@ class Recipe:
     """Folder, table, or data set of the hub."""
     base: str
     classifies: str = "emotion"
+    speech: bool | None = None
+    """Whether people speak in the recordings, so that where nobody does there is nothing to tell;
+    None says so of all but `SOUNDS`."""
     labels: tuple[str, ...] = ()
     """Those that the data must have, and no others; empty for what there is."""
     drop: tuple[str, ...] = ()
@@ -58,6 +65,8 @@ class Recipe:
     augment: bool = True
     noise: str = ""
     """A folder of recorded noise, one folder for each kind, to augment with; else it is white."""
+    copies: int = 2
+    """Augmented copies of each clip that a head learns from."""
     checkpoint_every: int = 0
     """Steps between two evaluations, each of which leaves a checkpoint; 0 for every epoch."""
     seed: int = 1
@@ -71,6 +80,11 @@ class Recipe:
         for name, kind in (("split", Split), ("metric", Metric), ("freeze", Freeze)):
             if getattr(self, name) not in get_args(kind):
                 raise Misuse(f"--{name} is one of {', '.join(get_args(kind))}.")
+
+    @property
+    def of_speech(self) -> bool:
+        """Whether the model is to listen for people."""
+        return self.classifies not in SOUNDS if self.speech is None else self.speech
 
     def save(self, path: Path) -> None:
         """Writes the recipe as JSON."""
@@ -101,5 +115,6 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "warmup": (0, 0.99, "a share from 0 to 0.99"),
     "weight_decay": (0, 1, "from 0 to 1"),
     "checkpoint_every": (0, 10**9, "0 (every epoch) or more steps"),
+    "copies": (0, 100, "from 0 to 100"),
     "seed": (0, 2**32 - 1, "from 0 to 4294967295"),
 }

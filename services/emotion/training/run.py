@@ -14,11 +14,10 @@ from services.emotion.evaluation.answers import Answers, asked
 from services.emotion.evaluation.calibration import best_temperature
 from services.emotion.evaluation.result import About, summed_up
 from services.emotion.evaluation.subject import Subject
-from services.emotion.training.base import Base, find
+from services.emotion.training.base import Base
 from services.emotion.training.card import Outcome, headline
 from services.emotion.training.data import Clips, load, prepare, save
 from services.emotion.training.events import Events
-from services.emotion.training.full import Full
 from services.emotion.training.output import describe, staged
 from services.emotion.training.recipe import Recipe
 from services.emotion.training.rights import Rights, Terms, rights_of
@@ -36,7 +35,13 @@ _NAMED = 20
 
 
 class Learner(Protocol):
-    """A way to train: what differs between the methods."""
+    """A way to train: what differs between the methods.
+
+    `temperature` is None where none was fitted in training.
+    """
+
+    base: Base
+    temperature: float | None
 
     @property
     def about(self) -> str:
@@ -54,6 +59,9 @@ class Learner(Protocol):
 
     def engine(self) -> Engine[EmotionModel]:
         """What serves it."""
+
+    def tried(self, staging: Path) -> Path:
+        """Where the engine finds all files, those too that are not of this model alone."""
 
     def draw(self, staging: Path) -> None:
         """Writes how the training went."""
@@ -78,8 +86,8 @@ def train(
     fresh = not work.exists()
     try:
         clips = _clips(recipe, work, console, resume=resume)
-        base = find(recipe.base, registry)
-        learner: Learner = Full(recipe, base, clips)
+        learner = _learner(recipe, clips, registry)
+        base = learner.base
         rights = rights_of(
             clips.recordings, base.name, Terms(base.licence, base.commercial_use), said
         )
@@ -93,8 +101,19 @@ def train(
     _tell(clips, events, console)
     with staged(folder) as staging:
         learner.fit(work, staging, events, console)
-        outcome = _judged(recipe, base, clips, rights, learner, staging, console)
+        outcome = _judged(recipe, clips, rights, learner, staging, console)
     events.result(folder, len(clips.part(TRAIN)), outcome.part, headline(outcome.result))
+
+
+def _learner(recipe: Recipe, clips: Clips, registry: Registry) -> Learner:
+    """Imported only now: torch takes seconds, and memory, and a head needs neither."""
+    if recipe.method == "head":
+        from services.emotion.training.head import OnEncoder
+
+        return OnEncoder(recipe, clips, registry)
+    from services.emotion.training.full import Full
+
+    return Full(recipe, clips, registry)
 
 
 def _clips(recipe: Recipe, work: Path, console: Console, *, resume: bool) -> Clips:
@@ -127,7 +146,6 @@ def _tell(clips: Clips, events: Events, console: Console) -> None:
 
 def _judged(
     recipe: Recipe,
-    base: Base,
     clips: Clips,
     rights: Rights,
     learner: Learner,
@@ -135,8 +153,11 @@ def _judged(
     console: Console,
 ) -> Outcome:
     """Tries the model as it will be served, and writes all that is said of it into `staging`."""
-    chosen_by = _answers(learner, learner.manifest(staging, rights, 1.0), staging, clips, console)
-    temperature = _temperature(chosen_by)
+    temperature = learner.temperature
+    if temperature is None:
+        plain = learner.manifest(staging, rights, 1.0)
+        chosen_by = _answers(learner, plain, staging, clips, console)
+        temperature = _temperature(chosen_by)
     described = learner.manifest(staging, rights, temperature)
     part = TEST if clips.part(TEST) else VALIDATION
     answers = _answers(learner, described, staging, clips, console, part)
@@ -145,8 +166,8 @@ def _judged(
     result = summed_up(about, subject, answers, recipe.seed)
     learner.draw(staging)
     outcome = Outcome(
-        staging.name, recipe, base.name, rights, clips, part, temperature, result, learner.about,
-        learner.settings, curve=(staging / "loss.png").exists(),
+        staging.name, recipe, learner.base.name, rights, clips, part, temperature, result,
+        learner.about, learner.settings, curve=(staging / "loss.png").exists(),
     )  # fmt: skip
     describe(staging, described, outcome)
     return outcome
@@ -169,7 +190,8 @@ def _answers(
 ) -> Answers:
     engine = learner.engine()
     device = f"{CUDA}:0" if CUDA in engine.kinds else CPU
-    model = engine.load(described, folder, Placement(((device, described.memory_bytes),)))
+    placement = Placement(((device, described.memory_bytes),))
+    model = engine.load(described, learner.tried(folder), placement)
     recordings = clips.part(part)
     skipped: list[Skipped] = []
     try:

@@ -19,32 +19,36 @@ FEWEST = 3
 
 
 def split(
-    recordings: Sequence[Recording], how: Split, held_out: float, seed: int
+    recordings: Sequence[Recording], how: Split, held_out: float, seed: int, *, choosing: bool
 ) -> tuple[list[Recording], list[str]]:
     """Every recording with the part that it belongs to in `split`, and what to warn of.
 
-    A split that the data brings wins; where that holds out nothing to choose by, a part of what is
-    trained on is taken for it. Otherwise nobody who speaks in one part speaks in another, unless
-    `how` is random or nobody knows who speaks. With two speakers nothing is left to test with.
-    Labels are spread over the parts as evenly as speakers allow. Raises `Misuse`.
+    With `choosing` there is a part to choose the best checkpoint by; without, it is trained on,
+    or where nothing else tests, tested with. A split that the data brings wins; where it holds out
+    too little, a part of what is trained on is taken. Otherwise nobody who speaks in one part
+    speaks in another, unless `how` is random or nobody knows who speaks. Labels are spread over the
+    parts as evenly as speakers allow. Raises `Misuse`.
     """
     check(recordings)
     warned: list[str] = []
     groups = _groups(recordings, how, warned)
+    needed = VALIDATION if choosing else TEST
     if any(recording.split for recording in recordings):
         parts = [recording.split or TRAIN for recording in recordings]
-        if VALIDATION not in parts:
+        if not choosing:
+            parts = _without_choosing(parts)
+        if needed not in parts:
             inside = [at for at, part in enumerate(parts) if part == TRAIN]
             own = [groups[at] for at in inside]
-            chosen = _folds([recordings[at] for at in inside], own, held_out, seed)[0]
-            for at in chosen:
-                parts[inside[at]] = VALIDATION
+            for at in _folds([recordings[at] for at in inside], own, held_out, seed)[0]:
+                parts[inside[at]] = needed
         _warn_of_shared_speakers(recordings, parts, warned)
     else:
         parts = [TRAIN] * len(recordings)
         # One fold at least is trained on: of two speakers there is but one to hold out.
         folds = _folds(recordings, groups, held_out, seed)[:-1]
-        for name, fold in zip((VALIDATION, TEST), folds, strict=False):
+        names = (VALIDATION, TEST) if choosing else (TEST,)
+        for name, fold in zip(names, folds, strict=False):
             for at in fold:
                 parts[at] = name
     done = [
@@ -116,6 +120,11 @@ def _folds(
     return [fold for fold in found if fold]
 
 
+def _without_choosing(parts: Sequence[str]) -> list[str]:
+    spare = TRAIN if TEST in parts else TEST
+    return [spare if part == VALIDATION else part for part in parts]
+
+
 def _warn_of_shared_speakers(
     recordings: Sequence[Recording], parts: Sequence[str], warned: list[str]
 ) -> None:
@@ -136,5 +145,5 @@ def _check_parts(recordings: Sequence[Recording]) -> None:
             f"No clip labelled '{missing[0]}' is left to train on: all are held out. Take another "
             "--seed, a smaller --held-out, or --split random."
         )
-    if not any(recording.split == VALIDATION for recording in recordings):
-        raise Misuse("No clip is left to choose the best checkpoint by; add more clips.")
+    if all(recording.split == TRAIN for recording in recordings):
+        raise Misuse("No clip is left to hold out; add more clips.")

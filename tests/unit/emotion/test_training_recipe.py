@@ -35,6 +35,23 @@ def test_a_recipe_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert Recipe.load(tmp_path / "recipe.json") == recipe
 
 
+@pytest.mark.parametrize(
+    ("classifies", "speech", "expected"),
+    [
+        ("emotion", None, True),
+        ("intent", None, True),
+        ("animal", None, False),
+        ("animal", True, True),
+        ("cough", False, False),
+    ],
+)
+def test_a_model_listens_for_people_unless_it_is_for_other_sounds(
+    classifies: str, speech: bool | None, expected: bool
+) -> None:
+    recipe = Recipe("full", "data", "base", classifies=classifies, speech=speech)
+    assert recipe.of_speech is expected
+
+
 @pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"method": "full"}', '{"labels": 1}'])
 def test_what_is_no_recipe_is_told_so(text: str | None, tmp_path: Path) -> None:
     if text is not None:

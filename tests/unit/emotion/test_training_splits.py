@@ -7,7 +7,9 @@ import pytest
 
 from services.emotion.corpora import Recording
 from services.emotion.training.errors import Misuse
-from services.emotion.training.splits import TEST, TRAIN, VALIDATION, check, split
+from services.emotion.training.recipe import Split
+from services.emotion.training.splits import TEST, TRAIN, VALIDATION, check
+from services.emotion.training.splits import split as split_for
 
 
 def recordings(
@@ -19,6 +21,13 @@ def recordings(
         for who in range(speakers)
         for at in range(each)
     ]
+
+
+def split(
+    clips: list[Recording], how: Split, held_out: float, seed: int
+) -> tuple[list[Recording], list[str]]:
+    """As for a network, whose best checkpoint is chosen."""
+    return split_for(clips, how, held_out, seed, choosing=True)
 
 
 def unnamed(clips: list[Recording]) -> list[Recording]:
@@ -133,3 +142,31 @@ def test_too_few_labels_or_clips_are_refused(labels: list[str], sentence: str) -
     clips = [Recording(Path(f"{at}.wav"), label, str(at)) for at, label in enumerate(labels)]
     with pytest.raises(Misuse, match=sentence):
         check(clips)
+
+
+def test_where_nothing_is_chosen_all_that_is_held_out_tests() -> None:
+    clips, warned = split_for(recordings(7), "speaker", 0.15, 1, choosing=False)
+    assert len(voices(clips, TEST)) == 1
+    assert len(voices(clips, TRAIN)) == 6
+    clips, warned = split_for(recordings(2), "speaker", 0.15, 1, choosing=False)
+    assert {clip.split for clip in clips} == {TRAIN, TEST}
+    assert warned == []
+
+
+@pytest.mark.parametrize(
+    ("given", "trained", "tested"),
+    [
+        ((TRAIN, VALIDATION, TEST), {"0", "1"}, {"2"}),
+        ((TRAIN, TRAIN, VALIDATION), {"0", "1"}, {"2"}),
+    ],
+)
+def test_where_nothing_is_chosen_a_part_to_choose_by_is_trained_on_or_tests(
+    given: tuple[str, ...], trained: set[str], tested: set[str]
+) -> None:
+    brought = [
+        Recording(clip.path, clip.label, clip.speaker, given[int(clip.speaker[-1])])
+        for clip in recordings(3)
+    ]
+    clips, _ = split_for(brought, "speaker", 0.15, 1, choosing=False)
+    assert voices(clips, TRAIN) == {f"corpus/{who}" for who in trained}
+    assert voices(clips, TEST) == {f"corpus/{who}" for who in tested}
