@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -104,13 +103,14 @@ def classifier(
     told = Events(events)
     try:
         given = {
-            "method": method, "data": data, "base": base or BASES[method],
+            "method": method, "data": data, "base": _anchored(base or BASES[method]),
             "classifies": classifies, "speech": speech, "labels": _words(labels),
             "drop": _words(drop), "merge": _renamed(merge), "split": split,
             "held_out": held_out, "seconds": seconds,
             "learning_rate": learning_rate, "batch": batch, "accumulation": accumulation,
             "epochs": epochs, "warmup": warmup, "weight_decay": weight_decay, "metric": metric,
-            "class_weights": class_weights, "freeze": freeze, "augment": augment, "noise": noise,
+            "class_weights": class_weights, "freeze": freeze, "augment": augment,
+            "noise": noise and _anchored(noise),
             "copies": copies, "checkpoint_every": checkpoint_every, "seed": seed, "fp16": fp16,
         }  # fmt: skip
         said = Terms(licence, commercial_use) if licence or commercial_use is not None else None
@@ -180,16 +180,19 @@ def _check(folder: Path, work: Path, *, resume: bool) -> None:
         )
     if folder.exists():
         raise Misuse(f"{folder} is there already; choose another --output, or remove it.")
-    if any((work / "checkpoints").glob("checkpoint-*")):
-        if not resume:
-            raise Misuse(f"{work} holds a training; --resume it, or choose another --work.")
-    elif not resume and (work / "recipe.json").exists():
-        shutil.rmtree(work)
+    if not resume and any(any((work / each).glob("*")) for each in ("checkpoints", "features")):
+        raise Misuse(f"{work} holds a training; --resume it, or choose another --work.")
 
 
 def _default_name(given: dict[str, Any]) -> str:
     base = Path(given["base"]).name
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{given['classifies'] or 'emotion'}-{base}")
+
+
+def _anchored(name: str) -> str:
+    """A folder from the root on, so that a training may be resumed from elsewhere."""
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.is_dir() else name
 
 
 def _words(text: str) -> tuple[str, ...]:
