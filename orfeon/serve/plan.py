@@ -15,6 +15,8 @@ _ROOT = Path(orfeon.__file__).parents[1]
 
 #: Services that call others, and which.
 _CALLS = {"song": ("emotion", "lyrics", "melody", "speech")}
+#: Services that compute nothing themselves, or next to nothing.
+_WAITING = {*_CALLS, "training"}
 
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
@@ -63,8 +65,7 @@ def children(
 
     `environment` is what all children are given besides.
     """
-    # Who calls others waits most of the time.
-    busy = sum(name not in _CALLS for name in choices.capabilities)
+    busy = sum(name not in _WAITING for name in choices.capabilities)
     threads = str(choices.threads or max(1, cores // max(1, busy)))
     addresses = {name: f"unix:{run / name}.sock" for name in choices.capabilities}
     shared = {

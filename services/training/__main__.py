@@ -18,7 +18,7 @@ def runner_of(settings: TrainingSettings) -> Runner:
         return KubernetesRunner(settings.kubernetes, settings.home, settings.grace_seconds)
     return ProcessRunner(
         os.environ,
-        threads=settings.threads,
+        threads=settings.trainer_threads,
         grace=settings.grace_seconds,
         needed={} if settings.trainer else PACKAGES,
     )

@@ -94,8 +94,8 @@ class TrainingSettings(BaseSettings):
     """
     slots: Annotated[int, Field(ge=1)] = 1
     """Models trained at once."""
-    threads: Annotated[int, Field(ge=0)] = 0
-    """Threads of one training on the CPU; 0 leaves it to the trainer."""
+    trainer_threads: Annotated[int, Field(ge=0)] = 0
+    """Threads of a child process that trains; 0 leaves it to the trainer. It is niced."""
     max_queued: Annotated[int, Field(ge=0)] = 1000
     """Jobs that may wait; one more is refused with 429."""
     max_file_bytes: Annotated[int, Field(gt=0)] = 512 * 2**20

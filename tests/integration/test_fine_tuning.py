@@ -50,7 +50,7 @@ async def installation(home: Path) -> AsyncIterator[str]:
     settings = settings_for(home).model_copy(update={"upstreams": upstreams})
     async with (
         serving(EMOTION, emotion, load=False),
-        trainings.staged(home, trainer=[], threads=1),
+        trainings.staged(home, trainer=[], trainer_threads=1),
         running(settings, None) as url,
     ):
         yield url

@@ -46,8 +46,8 @@ def test_the_song_service_is_told_where_those_are_that_it_calls() -> None:
 
 
 def test_the_cores_are_divided_and_threads_wait_as_those_of_the_services() -> None:
-    # Not among those who only call others.
-    made = environments(Choices(HOME, ("chat", "speech", "emotion", "song")))
+    # Not among those who only call others, or keep jobs.
+    made = environments(Choices(HOME, ("chat", "speech", "emotion", "song", "training")))
 
     for environment in made.values():
         assert PATIENT.items() <= environment.items()

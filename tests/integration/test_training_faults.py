@@ -1,0 +1,123 @@
+"""The training service as a process of its own: killed, started again, and never twice at once."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import grpc
+import psutil
+
+from tests.fakes.gateway import eventually
+from tests.fakes.trainings import ENDED, SUCCEEDED, TRAINER, Caller
+
+
+@contextmanager
+def service(home: Path, way: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A service whose trainer behaves in some way; it is killed after the block."""
+    told = {
+        "ORFEON_HOME": str(home),
+        "ORFEON_TRAINING_ADDRESS": f"unix:{home}/training.sock",
+        "ORFEON_TRAINING_TRAINER": json.dumps([sys.executable, str(TRAINER), way]),
+        "ORFEON_TRAINING_LOOK_SECONDS": "0.05",
+        "ORFEON_TRAINING_DRAIN_SECONDS": "0",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.training"], env=os.environ | told, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@asynccontextmanager
+async def caller(home: Path) -> AsyncIterator[Caller]:
+    async with grpc.aio.insecure_channel(f"unix:{home}/training.sock") as channel:
+        async with asyncio.timeout(30):
+            await channel.channel_ready()
+        yield Caller(channel)
+
+
+def trainers() -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+        except psutil.Error:
+            continue
+        if str(TRAINER) in command and "services.training" not in command:
+            found.append(process)
+    return found
+
+
+async def none_trains() -> bool:
+    return not trainers()
+
+
+async def test_jobs_survive_a_service_that_is_killed_and_its_trainer_does_not(
+    tmp_path: Path,
+) -> None:
+    way = "steps=15,pause=0.1"
+    with service(tmp_path, way) as first:
+        async with caller(tmp_path) as alice:
+            running, waiting = await alice.create(), await alice.create()
+            await alice.told(running.id, "Step 3.")
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        # Else two would train the same model.
+        await eventually(none_trains)
+    with service(tmp_path, way):
+        async with caller(tmp_path) as alice:
+            for job in (running, waiting):
+                assert (await alice.until(job.id, *ENDED)).status == SUCCEEDED
+                steps = [m for m in await alice.messages(job.id) if m.startswith("Step")]
+                assert sorted(set(steps), key=steps.index) == [f"Step {n}." for n in range(1, 16)]
+                # What was under way when it was killed may be told twice.
+                assert len(steps) <= 16
+
+
+async def test_a_service_that_is_told_to_stop_leaves_a_checkpoint(tmp_path: Path) -> None:
+    way = "steps=15,pause=0.1"
+    with service(tmp_path, way) as first:
+        async with caller(tmp_path) as alice:
+            job = await alice.create()
+            await alice.told(job.id, "Step 3.")
+        first.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(first.wait, 20) == 0
+        assert not trainers()
+    with service(tmp_path, way):
+        async with caller(tmp_path) as alice:
+            assert (await alice.until(job.id, *ENDED)).status == SUCCEEDED
+            messages = await alice.messages(job.id)
+            assert [m for m in messages if m.startswith("Step")] == [
+                f"Step {number}." for number in range(1, 16)
+            ]
+            assert "Stopped." in messages
+
+
+async def test_a_second_service_in_the_same_home_says_why_it_does_not_start(
+    tmp_path: Path,
+) -> None:
+    with service(tmp_path, "steps=1"):
+        async with caller(tmp_path):
+            with service(tmp_path, "steps=1") as second:
+                _, said = await asyncio.to_thread(second.communicate, None, 30)
+    assert second.returncode == 1
+    assert b"training.db cannot be used: database is locked" in said
+    assert b"Traceback" not in said
+
+
+async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
+    with service(tmp_path, "steps=1"):
+        async with caller(tmp_path) as alice:
+            job = await alice.create()
+            await alice.until(job.id, *ENDED)
+    for path in (tmp_path / "training").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
