@@ -3,9 +3,13 @@
 import asyncio
 import json
 import socket
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from gateway.errors import envelope
 from services.runtime.context import REQUEST_ID_KEY, new_request_id
@@ -14,16 +18,6 @@ from services.runtime.errors import InvalidRequest
 #: Seconds that a client may take nothing of an answer that waits for it. Then it is gone, and so is
 #: its request: who stops reading would keep the place of somebody who reads.
 STALLED = 60.0
-
-#: How uvicorn serves WebSockets: a message is some seconds of samples at most, and who answers no
-#: ping has left. Samples hardly get smaller by compression.
-SOCKETS: dict[str, Any] = {
-    "ws": "websockets-sansio",
-    "ws_max_size": 1 << 20,
-    "ws_ping_interval": 20.0,
-    "ws_ping_timeout": 20.0,
-    "ws_per_message_deflate": False,
-}
 
 
 class EnvelopeProtocol(HttpToolsProtocol):
@@ -65,13 +59,50 @@ class EnvelopeProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answers a request that no application can be asked about."""
-        body = json.dumps(envelope(InvalidRequest(msg))).encode()
-        head = (
-            "HTTP/1.1 400 Bad Request\r\n"
-            "content-type: application/json\r\n"
-            f"content-length: {len(body)}\r\n"
-            f"{REQUEST_ID_KEY}: {new_request_id()}\r\n"
-            "connection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        self.transport.write(_refusal(msg))
         self.transport.close()
+
+
+class EnvelopeSockets(WebSocketsSansIOProtocol):
+    """uvicorn's WebSockets; handshakes that are none are refused in OpenAI's manner."""
+
+    def handle_connect(self, event: Request) -> None:
+        """A client asks for a socket."""
+        # On a protocol of its own: to accept changes the one that does.
+        answer = ServerProtocol().accept(event)
+        if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            super().handle_connect(event)
+            return
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        self.transport.write(_refusal(bytes(answer.body).decode().strip()))
+        self.transport.close()
+
+    async def send(self, message: Any) -> None:
+        """Sends what the application says."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            # To refuse is an answer too, which uvicorn would otherwise miss, and log that.
+            self.handshake_complete = True
+
+
+def _refusal(sentence: str) -> bytes:
+    body = json.dumps(envelope(InvalidRequest(sentence))).encode()
+    head = (
+        "HTTP/1.1 400 Bad Request\r\n"
+        "content-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n"
+        f"{REQUEST_ID_KEY}: {new_request_id()}\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+#: How uvicorn serves WebSockets: a message is some seconds of samples at most, and who answers no
+#: ping has left. Samples hardly get smaller by compression.
+SOCKETS: dict[str, Any] = {
+    "ws": EnvelopeSockets,
+    "ws_max_size": 1 << 20,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,
+}

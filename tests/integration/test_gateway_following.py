@@ -60,6 +60,10 @@ async def refused(stage: Stage, query: str = "", **options: Any) -> tuple[int, d
     return response.status_code, body["error"]
 
 
+def port_of(stage: Stage) -> int:
+    return int(stage.url.rpartition(":")[2])
+
+
 async def test_a_stream_is_told_what_is_heard_as_it_is_heard(stage: Stage) -> None:
     query = "?model=mine&sample_rate=8000&channels=2&priority=0"
     async with opened(stage, query) as stream:
@@ -150,6 +154,56 @@ async def test_there_are_no_other_streams(stage: Stage) -> None:
     assert json.loads(caught.value.response.body or b"")["error"]["code"] == "not_found"
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        f"GET {PATH} HTTP/1.1",
+        f"POST {PATH} HTTP/1.1\r\ncontent-length: 0\r\nsec-websocket-version: 13\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"GET {PATH} HTTP/1.1\r\nsec-websocket-version: 8\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ],
+)
+async def test_a_handshake_that_is_none_is_refused_in_the_envelope(
+    stage: Stage, request_line: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(stage))
+    head = f"{request_line}\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    writer.write(head.encode())
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nx-request-id: " in answer
+    assert set(json.loads(answer.partition(b"\r\n\r\n")[2])) == {"error"}
+
+
+async def test_a_refusal_is_nothing_to_log_as_a_fault(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await refused(stage, additional_headers={}))[0] == 401
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (b"\xff" * 100, 1002),  # No frame at all.
+        (b"\x81\x82\0\0\0\0\xff\xfe", 1007),  # A text that is no UTF-8.
+        (b"\x82\x05hello", 1002),  # A frame of a client's has a mask.
+    ],
+)
+async def test_garbage_in_the_socket_ends_the_stream_alone(
+    stage: Stage, frames: bytes, code: int
+) -> None:
+    async with opened(stage) as stream:
+        await told(stream)
+        stream.transport.write(frames)
+        assert (await ending(stream))[1] == code
+    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    async with opened(stage) as stream:
+        assert (await told(stream))["type"] == "session.created"
+
+
 async def test_a_rate_holds_for_streams_too(stage: Stage) -> None:
     _, secret = stage.keys.create("slow", requests_per_minute=1)
     headers = {"authorization": f"Bearer {secret}"}
@@ -225,7 +279,7 @@ async def test_a_stream_that_stalls_is_ended(tmp_path: Path) -> None:
 
 async def test_a_client_that_does_not_read_is_let_go(tmp_path: Path) -> None:
     async with staged(tmp_path, stream_idle_seconds=1) as stage:
-        plug = socket.create_connection(("127.0.0.1", int(stage.url.rpartition(":")[2])))
+        plug = socket.create_connection(("127.0.0.1", port_of(stage)))
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         plug.setblocking(False)
         async with opened(stage, sock=plug, max_queue=1) as stream:
