@@ -121,6 +121,10 @@ def _from_table(text: str, root: PurePosixPath, names: set[PurePosixPath]) -> It
         found = 0
         for row in reader:
             path, *rest = ((row.get(name) or "").strip() for name in COLUMNS)
+            if not path or not rest[0]:
+                raise ArchiveError(
+                    f"The table's line {reader.line_num} lacks a path or a label; write both."
+                )
             place = PurePosixPath(path)
             if place.is_absolute() or ".." in place.parts or "\\" in path or "\0" in path:
                 raise ArchiveError(

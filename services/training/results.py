@@ -24,7 +24,7 @@ def result_files(files: Files, job: Job, model: Path) -> tuple[str, ...]:
     try:
         data = (model / _FIGURES).read_bytes()
         figures = json.loads(data) if len(data) <= _MAX_BYTES else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return ()
     if figures is None:
         return ()

@@ -129,7 +129,7 @@ def _event(line: bytes) -> Mapping[str, Any] | None:
         return None
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("message"), str) else None
 
