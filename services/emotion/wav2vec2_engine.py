@@ -3,6 +3,7 @@
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,20 +47,23 @@ class Wav2Vec2Engine:
 
         Of `options`, `window_seconds` is what the model hears at once, `temperature` what its
         logits are divided by, and `labels` renames the checkpoint's. Raises `ValueError` for labels
-        that are not those of `model.yaml`, `ModelLoadFailed` for a checkpoint that cannot be read.
+        that are not those of `model.yaml` and for options out of range, `ModelLoadFailed` for a
+        checkpoint that cannot be read.
         """
         network, extractor = _read(manifest.name, folder)
         labels = _labels(manifest, network.config.id2label)
+        listener = Listener(extractor)
+        window = _option(manifest, "window_seconds", WINDOW_SECONDS, least=SHORTEST_SECONDS)
         network.to(
             device=torch.device(placement.kind, placement.index),
             dtype=torch.float16 if placement.kind == CUDA else torch.float32,
         ).eval()
         model = Wav2Vec2Model(
             network,
-            Listener(extractor),
+            listener,
             labels,
-            window_seconds=float(manifest.options.get("window_seconds", WINDOW_SECONDS)),
-            temperature=float(manifest.options.get("temperature", 1.0)),
+            window_seconds=min(window, listener.longest),
+            temperature=_option(manifest, "temperature", 1.0, least=0.01),
         )
         model.try_out(manifest.name)
         return model
@@ -76,6 +80,8 @@ class Listener:
         self.masks = bool(getattr(extractor, "return_attention_mask", False)) and not fixed
         """Whether the network tells padding from sound. One that does not, such as wav2vec2-base,
         hears zeros where another has nothing, so what it reads together is best equally long."""
+        self.longest = float(extractor.chunk_length) if fixed else math.inf
+        """Seconds that it can read; of more it would hear the beginning alone."""
 
     def __call__(self, windows: Sequence[Samples]) -> dict[str, torch.Tensor]:
         """Windows side by side, filled up to the longest, with a mask where the network has one."""
@@ -227,6 +233,13 @@ def _read(name: str, folder: Path) -> tuple[Any, Any]:
     if extractor.sampling_rate != SAMPLE_RATE:
         raise ValueError(f"{name}: hears {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
     return network, extractor
+
+
+def _option(manifest: Manifest, name: str, default: float, *, least: float) -> float:
+    value = manifest.options.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+        raise ValueError(f"{manifest.name}: options.{name} must be a number from {least:g} on")
+    return float(value)
 
 
 def _labels(manifest: Manifest, of_checkpoint: dict[int, str]) -> list[str]:

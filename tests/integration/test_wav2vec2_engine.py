@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from services.runtime.errors import Cancelled, ModelLoadFailed
 from services.runtime.worker import Cancellation
 from tests.placed import on_cpu
 from tests.tiny_classifiers import KINDS, LABELS, manifest_of, tiny_classifier
+from tests.tones import tone
 
 
-def loaded(folder: Path, names: tuple[str, ...] = LABELS, **options: object) -> Wav2Vec2Model:
+def loaded(folder: Path, names: tuple[str, ...] = LABELS, **options: Any) -> Wav2Vec2Model:
     manifest = manifest_of(folder, names, options)
     return Wav2Vec2Engine(device="cpu", threads=1).load(manifest, folder, on_cpu(manifest))
 
@@ -85,6 +87,24 @@ def test_windows_are_equally_long_and_reach_both_ends() -> None:
     assert [window.size for window in windows] == [32_000] * 3
     assert (windows[0][0], windows[-1][-1]) == (0, 70_000)
     assert cut(samples[:10], 32_000)[0].size == SAMPLE_RATE // 2
+
+
+def test_whisper_hears_all_of_a_clip_longer_than_its_window(tmp_path: Path) -> None:
+    # Its encoder reads two seconds, whatever the options say.
+    model = loaded(tiny_classifier(tmp_path, "whisper"), window_seconds=8.0)
+    first, second = noise(2 * SAMPLE_RATE), tone(300, 2.0, 1)
+    beginning = model.logits(first, Cancellation())
+    whole = model.logits(np.concatenate([first, second]), Cancellation())
+    assert beginning is not None
+    assert whole is not None
+    assert whole.tolist() != pytest.approx(beginning.tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("value", [0, -1, "two", None, True, float("nan")])
+@pytest.mark.parametrize("name", ["window_seconds", "temperature"])
+def test_an_option_out_of_range_is_refused(name: str, value: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"options.{name} must be a number"):
+        loaded(tiny_classifier(tmp_path), LABELS, **{name: value})
 
 
 def test_silence_says_nothing(tmp_path: Path) -> None:
