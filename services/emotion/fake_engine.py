@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.emotion.diarization import AudioModel
-from services.emotion.engine import Clip, LabelScore, Samples, ranked
+from services.emotion.engine import SAMPLE_RATE, Clip, LabelScore, Samples, ranked
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, Placement
 from services.runtime.worker import Cancellation
@@ -43,14 +43,15 @@ class FakeEmotionModel:
 
 
 class FakeSpeakerModel:
-    """Tells voices apart by their pitch: in which of 16 bands of 50 Hz the samples change sign."""
+    """Tells voices apart by their pitch, in 16 bands of 50 Hz: how often samples change sign."""
 
     def embed(self, windows: Sequence[Samples], cancelled: Cancellation) -> NDArray[np.float32]:
         """See `SpeakerModel`."""
         vectors = np.zeros((len(windows), 16), np.float32)
         for vector, window in zip(vectors, windows, strict=True):
-            crossings = np.count_nonzero(np.diff(np.signbit(window)))
-            vector[min(15, int(crossings / max(1, window.size) * 16_000 / 2 / 50))] = 1
+            apart = np.diff(np.flatnonzero(np.diff(np.signbit(window))))
+            hertz = SAMPLE_RATE / 2 / float(np.median(apart)) if apart.size else 0.0
+            vector[min(15, int(hertz / 50))] = 1
         return vectors
 
     def close(self) -> None:

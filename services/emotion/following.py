@@ -1,6 +1,7 @@
 """Live streams: samples in, what is heard out, while it is heard."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -160,6 +161,14 @@ async def patiently(parts: AsyncIterator[T], seconds: float) -> AsyncIterator[T]
         if part is None:
             return
         yield part
+
+
+async def read_off(parts: AsyncIterator[T], seconds: float = 1.0) -> None:
+    """Reads what is still on its way, and keeps none of it: see `Uploads.received`."""
+    with contextlib.suppress(TimeoutError, InvalidRequest):
+        async with asyncio.timeout(seconds):
+            async for _ in parts:
+                pass
 
 
 #: Longest message of a live stream: what it holds is listened to before more is read.

@@ -1,6 +1,6 @@
 """The emotion contract: messages of the protocol <-> values of the container."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from io import BytesIO
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from services.emotion import following, messages
 from services.emotion.classification import SPEAKER_TASK, Classification, Embedding
 from services.emotion.diarization import AudioModel, Voices
 from services.emotion.engine import SAMPLE_RATE
-from services.emotion.following import Follower, Streams, patiently
+from services.emotion.following import Follower, Streams, patiently, read_off
 from services.emotion.hearing import Floats, Hearing, SpanTeller, Teller, WholeTeller
 from services.emotion.listening import LIVE, Listener
 from services.emotion.settings import EmotionSettings
@@ -23,7 +23,7 @@ from services.emotion.voice_activity import Ear
 from services.runtime import worker
 from services.runtime.audio import AudioLimits, Pcm, seconds_of
 from services.runtime.context import RequestContext, context_of
-from services.runtime.errors import InvalidAudio, InvalidRequest
+from services.runtime.errors import InvalidAudio, InvalidRequest, OrfeonError
 from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
 from services.runtime.upload import Uploads, audio_of
@@ -87,6 +87,17 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
         """Listens until the client has sent everything."""
         call = context_of(context)
         parts = patiently(aiter(request_iterator), self._stall)
+        try:
+            async with aclosing(self._follow(parts, call)) as events:
+                async for event in events:
+                    yield event
+        except OrfeonError:
+            await read_off(parts)
+            raise
+
+    async def _follow(
+        self, parts: AsyncIterator[pb.FollowRequest], call: RequestContext
+    ) -> AsyncGenerator[pb.FollowResponse]:
         first = await anext(parts, None)
         if first is None or first.WhichOneof("part") != "config":
             raise InvalidRequest("The first message of the stream must hold `config`.")
@@ -104,11 +115,10 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
                     yield messages.event(event)
             async for event in follower.finish():
                 yield messages.event(event)
-        yield pb.FollowResponse(
-            finished=pb.FollowFinished(
-                duration_seconds=listener.seconds, speech_seconds=listener.speech_seconds
-            )
+        finished = pb.FollowFinished(
+            duration_seconds=listener.seconds, speech_seconds=listener.speech_seconds
         )
+        yield pb.FollowResponse(finished=finished)
 
     async def Embed(
         self,

@@ -3,6 +3,7 @@
 An `Ear` scores frames; a `Gate` makes stretches of speech of the scores.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,7 +98,7 @@ class Gate:
     PAD = 3
 
     def __init__(self) -> None:
-        self._last = np.zeros(self.WINDOW, np.float32)
+        self._last = deque([0.0] * self.WINDOW, self.WINDOW)
         self._at = 0
         self._began: int | None = None
         self._ended = 0
@@ -121,11 +122,11 @@ class Gate:
 
     def feed(self, score: float) -> Began | Ended | None:
         """Takes in the next frame."""
-        self._last[self._at % self.WINDOW] = score
+        self._last.append(score)
         self._at += 1
         if score >= self.ACTIVE:
             self._active = self._at
-        mean = float(self._last.mean())
+        mean = sum(self._last) / self.WINDOW
         if self._began is None:
             return self._begin() if mean >= self.OPEN else None
         self._low = self._low + 1 if mean < self.CLOSE else 0
@@ -140,9 +141,8 @@ class Gate:
         return Ended(self._ended * FRAME_SECONDS)
 
     def _begin(self) -> Began:
-        first = self._at - self.WINDOW
-        scores = np.roll(self._last, -(self._at % self.WINDOW))
-        first += int(np.argmax(scores >= self.ACTIVE))
+        active = (at for at, score in enumerate(self._last) if score >= self.ACTIVE)
+        first = self._at - self.WINDOW + next(active)
         self._began = max(self._ended, first - self.PAD, 0)
         self._low = 0
         return Began(self._began * FRAME_SECONDS)
