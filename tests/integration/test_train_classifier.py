@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from orfeon.api.emotion.v1 import emotion_pb2 as pb
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from services.emotion.__main__ import EMOTION
+from services.emotion.evaluation.__main__ import main as evaluate
 from services.emotion.settings import EmotionSettings
 from services.runtime.registry import Registry
 from tests.fakes.container import running
@@ -131,6 +132,15 @@ async def test_what_was_trained_is_served_and_right(
         "mood-confusion-one-vs-rest.png",
     }  # fmt: skip
     assert list((home / "training" / "mood" / "logs").iterdir())
+    # And evaluated like any other.
+    output = tmp_path / "evaluation"
+    arguments = ["--data", str(tones), "--model", "mood", "--clips", "0", "--output", str(output)]
+    with pytest.raises(SystemExit) as ended:
+        evaluate(arguments)
+    assert not ended.value.code
+    [result] = json.loads((output / "metrics.json").read_text())["results"]
+    assert result["figures"]["clips"] == 40
+    assert result["figures"]["accuracy"] > 0.8
 
 
 async def asked(channel: grpc.aio.Channel, clip: bytes, model: str) -> pb.ClassifyResponse:
