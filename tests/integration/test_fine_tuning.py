@@ -5,6 +5,8 @@ asked for what it has learnt.
 import asyncio
 import io
 import json
+import re
+import sys
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -123,22 +125,26 @@ async def test_a_network_is_fine_tuned_watched_and_asked(home: Path) -> None:
         assert right >= 2
 
 
-async def test_a_head_is_trained_on_the_embedded_encoder(home: Path) -> None:
-    examples = archive(recorded_tones(home / "tones", clips=24))
-    async with (
-        installation(home) as url,
-        AsyncOpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client,
-    ):
-        file = await client.files.create(file=("tones.zip", examples), purpose="fine-tune")
-        job = await client.fine_tuning.jobs.create(
-            model="whisper-tiny",
-            training_file=file.id,
-            extra_body={"classifier": {"classifies": "pitch", "speech": False, "augment": False}},
+async def test_the_example_of_the_documentation_trains_a_head(home: Path) -> None:
+    """On the embedded encoder, as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "fine-tuning.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (home / "voices.zip").write_bytes(archive(recorded_tones(home / "tones", clips=24)))
+    async with installation(home) as url:
+        code = example.replace("http://localhost:8000", url)
+        # A class for which nobody has to speak.
+        code = code.replace('"classifies": "mood"', '"classifies": "sound"')
+        done = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, cwd=home, stdout=asyncio.subprocess.PIPE
         )
-        done = await ended(client, job.id)
-        assert done.status == "succeeded", done.error
-        models = {model.id for model in (await client.models.list()).data}
-        assert done.fine_tuned_model in models
+        printed, _ = await asyncio.wait_for(done.communicate(), 400)
+        *events, last = printed.decode().splitlines()
+        assert re.fullmatch(r"succeeded ft-whisper-tiny-call-centre-[0-9a-f]{8} None", last), (
+            printed
+        )
+        assert any("recordings. The job waits" in event for event in events)
+        async with AsyncOpenAI(base_url=f"{url}/v1", api_key="x") as client:
+            assert last.split()[1] in {model.id for model in (await client.models.list()).data}
 
 
 async def test_data_that_does_not_do_fails_with_the_trainers_sentence(home: Path) -> None:
