@@ -31,6 +31,13 @@ def wav2vec2(settings: EmotionSettings) -> Engine[EmotionModel]:
     return Wav2Vec2Engine(device=settings.device, threads=settings.threads_per_slot)
 
 
+def mel_head(_settings: EmotionSettings) -> Engine[EmotionModel]:
+    """The engine for heads without an encoder."""
+    from services.emotion.mel_head_engine import MelHeadEngine
+
+    return MelHeadEngine()
+
+
 def speaker(settings: EmotionSettings) -> Engine[SpeakerModel]:
     """The engine for speaker encoders."""
     from services.emotion.speaker_engine import SpeakerEngine
@@ -38,8 +45,18 @@ def speaker(settings: EmotionSettings) -> Engine[SpeakerModel]:
     return SpeakerEngine(threads=settings.threads_per_slot)
 
 
+def mel_head(_settings: EmotionSettings) -> Engine[EmotionModel]:
+    """The engine for heads without an encoder."""
+    from services.emotion.mel_head_engine import MelHeadEngine
+
+    return MelHeadEngine()
+
+
 #: Engines of models that are computed here wherever the others are.
-SMALL: dict[str, Callable[[EmotionSettings], Engine[AudioModel]]] = {"speaker": speaker}
+SMALL: dict[str, Callable[[EmotionSettings], Engine[AudioModel]]] = {
+    "speaker": speaker,
+    "mel-head": mel_head,
+}
 
 
 def triton(settings: EmotionSettings) -> Engine[AudioModel]:

@@ -21,9 +21,11 @@ Samples = NDArray[np.float32]
 class Clip:
     """A recording to classify.
 
-    `samples` is mono at `SAMPLE_RATE`, shape `(samples,)`, full scale at 1. `priority` and
-    `timeout` (seconds, None for no limit) are for engines that queue on another machine. Raises
-    `InvalidAudio` for no samples.
+    `samples` is mono at `SAMPLE_RATE`, shape `(samples,)`, full scale at 1 and finite. Where the
+    service listens for speech first, a clip is a stretch of it, some seconds long at most; an
+    engine takes any length nevertheless, and any loudness. `priority` and `timeout` (seconds, None
+    for no limit) are for engines that queue on another machine. Raises `InvalidAudio` for no
+    samples.
     """
 
     samples: Samples

@@ -1,86 +1,111 @@
-"""Recordings as the vectors that a head learns from, computed once and kept."""
+"""Recordings as the vectors that a head learns from, computed once and kept.
 
-import hashlib
-from collections.abc import Callable, Iterable
+clips = listened(recordings, skipped)
+augment = Augmentation(sounds(noise))
+examples = extract(clips, encoder, augment=augment, copies=COPIES, seed=1)
+head = fit(examples, labels, reads=encoder.reads)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
-from services.emotion import features
-from services.emotion.corpus import Recording
-from services.emotion.engine import SAMPLE_RATE, Samples
-from services.emotion.features import windows
-from services.runtime.audio import AudioLimits, decode
-from services.runtime.manifest import Manifest
+from services.emotion.corpora import Recording
+from services.emotion.engine import Samples
+from services.emotion.features import Encoder, windows
 
-#: Goes through the recordings, showing how far it is.
-Track = Callable[[list[Recording]], Iterable[Recording]]
+#: Augmented copies of each clip that the shipped heads were trained on.
+COPIES = 2
 
-_LIMITS = AudioLimits(max_seconds=60.0)
-
-
-class Encoder(Protocol):
-    """What turns a window of speech into a vector."""
-
-    def features(self, window: Samples) -> NDArray[np.float32]:
-        """Shape `(features,)`."""
+#: What befalls a copy of a clip, drawn from the generator.
+Augment = Callable[[Samples, Generator], Samples]
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Vectors, shape `(examples, features)`; what each is and whose, both `(examples,)`.
+    """Vectors, shape `(examples, features)`, and of each, shape `(examples,)`, what it is.
 
-    Every window of a recording is an example; a short one has one.
+    `speakers` is empty where nobody knows who speaks. `clips` numbers the recordings, and `copies`
+    is 0 for a recording as it is and otherwise says which augmented copy of it was heard. Every
+    window of a recording is an example; a short one has one.
     """
 
     values: NDArray[np.float32]
     labels: NDArray[np.str_]
-    speakers: NDArray[np.int64]
+    speakers: NDArray[np.str_]
+    clips: NDArray[np.int64]
+    copies: NDArray[np.int64]
 
     def of(self, chosen: NDArray[np.bool_]) -> "Examples":
         """Those examples alone."""
-        return Examples(self.values[chosen], self.labels[chosen], self.speakers[chosen])
+        return Examples(
+            self.values[chosen],
+            self.labels[chosen],
+            self.speakers[chosen],
+            self.clips[chosen],
+            self.copies[chosen],
+        )
+
+    def labelled(self, labels: Sequence[str]) -> "Examples":
+        """Those of these labels alone."""
+        return self.of(np.isin(self.labels, list(labels)))
+
+    def save(self, path: Path) -> None:
+        """Writes an `.npz`, under another name until it is whole."""
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez(
+                file,
+                values=self.values,
+                labels=self.labels,
+                speakers=self.speakers,
+                clips=self.clips,
+                copies=self.copies,
+            )
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Examples":
+        """Reads what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            names = ("values", "labels", "speakers", "clips", "copies")
+            return cls(*(arrays[name] for name in names))
 
 
-def extract(recordings: list[Recording], encoder: Encoder, track: Track) -> Examples:
-    """Decodes and encodes every recording. Raises `InvalidAudio`."""
-    rows = [
-        (encoder.features(window.samples), recording)
-        for recording in track(recordings)
-        for window in windows(_samples(recording))
-    ]
+def extract(
+    clips: Iterable[tuple[Recording, Samples]],
+    encoder: Encoder,
+    *,
+    augment: Augment | None = None,
+    copies: int = 0,
+    seed: int = 0,
+) -> Examples:
+    """Encodes every clip, and `copies` augmented copies of each where there is an `augment`.
+
+    What befalls a copy is drawn by seed, clip and copy alone. Clips in which nothing sounds are
+    left out. Raises `ValueError` where no example is left.
+    """
+    values: list[NDArray[np.float32]] = []
+    rows: list[tuple[str, str, int, int]] = []
+    for number, (recording, samples) in enumerate(clips):
+        for copy in range(1 + copies if augment else 1):
+            heard = samples
+            if copy and augment:
+                heard = augment(samples, np.random.default_rng([seed, number, copy]))
+            for window in windows(heard):
+                values.append(encoder.features(window.samples))
+                rows.append((recording.label, recording.speaker, number, copy))
+    if not rows:
+        raise ValueError("nothing sounds in any of the clips")
+    labels, speakers, numbers, which = zip(*rows, strict=True)
     return Examples(
-        np.stack([vector for vector, _ in rows]),
-        np.array([recording.label for _, recording in rows]),
-        np.array([recording.speaker for _, recording in rows]),
+        np.stack(values),
+        np.array(labels),
+        np.array(speakers),
+        np.array(numbers, np.int64),
+        np.array(which, np.int64),
     )
-
-
-def _samples(recording: Recording) -> Samples:
-    with recording.path.open("rb") as file:
-        return decode(file, SAMPLE_RATE, _LIMITS)
-
-
-def kept(cache: Path, compute: Callable[[], Examples]) -> Examples:
-    """What `cache` holds, or else what `compute` gives, which is then written there."""
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as arrays:
-            return Examples(arrays["values"], arrays["labels"], arrays["speakers"])
-    examples = compute()
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    part = cache.with_suffix(".part.npz")
-    np.savez(part, values=examples.values, labels=examples.labels, speakers=examples.speakers)
-    part.replace(cache)
-    return examples
-
-
-def fingerprint(recordings: list[Recording], manifest: Manifest) -> str:
-    """Changes with everything that the vectors depend on: clips, encoder, and our own code."""
-    digest = hashlib.sha256(Path(features.__file__).read_bytes())
-    digest.update(str((manifest.options.get("compute_type"), manifest.files["model.bin"])).encode())
-    for recording in recordings:
-        digest.update(f"{recording.path.name} {recording.path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]

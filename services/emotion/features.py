@@ -1,6 +1,8 @@
 """From samples to the windows that are classified, and from frames to one vector a window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,10 @@ WINDOW_SECONDS = 8.0
 SHORTEST_SECONDS = 0.5
 #: Frames this far below the loudest one are not speech, dB.
 RANGE_DB = 35.0
+#: In noise the quietest frames hold nothing but noise, and what is less than this much louder is no
+#: speech either, dB; but nothing is taken for noise that is nearer to the loudest frame than the
+#: second of these.
+ABOVE_NOISE_DB, NOISE_RANGE_DB = 6.0, 12.0
 #: A clip whose loudest frame is weaker holds nothing, root mean square with full scale at 1.
 SILENCE = 1e-4
 #: What every window is brought to, root mean square: how near the microphone was tells nothing.
@@ -24,8 +30,19 @@ _FRAME = SAMPLE_RATE // 40
 #: Frames kept before the first and after the last loud one.
 _MARGIN = 4
 
-_ENCODER_QUANTILES = (0.1, 0.5, 0.9)
+#: Which of the frames, from the quietest, is as loud as the noise.
+_NOISE_QUANTILE = 0.1
 _SPECTRUM_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Encoder(Protocol):
+    """What turns a window of speech into the vector that a head reads."""
+
+    reads: str
+    """What the numbers of a vector are: a head fits the encoder that it was trained on."""
+
+    def features(self, window: Samples) -> NDArray[np.float32]:
+        """Shape `(features,)`. Windows are as `windows` makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +64,23 @@ def windows(samples: Samples) -> list[Window]:
     level = np.sqrt(np.einsum("ij,ij->i", framed, framed, dtype=np.float64) / _FRAME)
     if level.max() < SILENCE:
         return []
-    loud = level > level.max() * 10 ** (-RANGE_DB / 20)
+    loud = level > _threshold(level)
     count = -(-frames // int(WINDOW_SECONDS * SAMPLE_RATE / _FRAME))
     return [
         _window(framed[part], loud[part])
         for part in np.array_split(np.arange(frames), count)
         if loud[part].any()
     ]
+
+
+def _threshold(level: NDArray[np.float64]) -> float:
+    """How loud speech is at least, from the levels of all frames."""
+    noise = float(np.quantile(level, _NOISE_QUANTILE)) * 10 ** (ABOVE_NOISE_DB / 20)
+    peak = float(level.max())
+    return max(
+        peak * 10 ** (-RANGE_DB / 20),
+        min(noise, peak * 10 ** (-NOISE_RANGE_DB / 20)),
+    )
 
 
 def _window(framed: NDArray[np.float32], loud: NDArray[np.bool_]) -> Window:
@@ -67,26 +94,36 @@ def _window(framed: NDArray[np.float32], loud: NDArray[np.bool_]) -> Window:
     return Window(levelled, at.size * _FRAME / SAMPLE_RATE)
 
 
-def pooled(encoded: Frames, spectrum: Frames) -> NDArray[np.float32]:
-    """One vector for a window: how each encoder channel and each mel band is spread over time.
+def pooled(layers: Sequence[Frames], spectrum: Frames) -> NDArray[np.float32]:
+    """One vector for a window: how each channel of an encoder's layers is spread over time.
 
-    `encoded` has shape `(positions, channels)`, `spectrum` `(frames, bands)` in log energy; the
-    result `(8 * channels + 8 * bands,)`.
+    `layers` have shape `(positions, channels)`, `spectrum` `(frames, bands)` in log energy; the
+    result `(5 * channels * layers + 8 * bands,)`.
     """
+    parts = [statistic for layer in layers for statistic in _spread(layer)]
+    return np.concatenate([*parts, spectrum_spread(spectrum)]).astype(np.float32)
+
+
+def spectrum_spread(spectrum: Frames) -> NDArray[np.float32]:
+    """How each band of a spectrum, shape `(frames, bands)`, is spread over time: `(8 * bands,)`."""
     return np.concatenate(
         [
-            encoded.mean(axis=0),
-            encoded.std(axis=0),
-            encoded.max(axis=0),
-            encoded.min(axis=0),
-            np.quantile(encoded, _ENCODER_QUANTILES, axis=0).ravel(),
-            _change(encoded),
             spectrum.mean(axis=0),
             spectrum.std(axis=0),
             np.quantile(spectrum, _SPECTRUM_QUANTILES, axis=0).ravel(),
             _change(spectrum),
         ]
     ).astype(np.float32)
+
+
+def _spread(frames: Frames) -> list[Frames]:
+    return [
+        frames.mean(axis=0),
+        frames.std(axis=0),
+        frames.max(axis=0),
+        frames.min(axis=0),
+        _change(frames),
+    ]
 
 
 def _change(frames: Frames) -> Frames:

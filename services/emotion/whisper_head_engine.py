@@ -1,42 +1,53 @@
-"""A Whisper encoder through CTranslate2, and a head of our own on what it hears."""
+"""Inner layers of a Whisper encoder through ONNX Runtime, and a head of our own on what they hear.
 
+The last layers know what is said; how it is said is plainer in the ones before. `encoder.onnx`
+holds the graph alone, as `services.emotion.encoder_graph` writes it: the weights stay in the file
+that CTranslate2 reads, `model.bin`, and are found there by their place.
+"""
+
+import mmap
 from pathlib import Path
 
-import ctranslate2
 import numpy as np
+import onnxruntime
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 
-from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel, LabelScore, Samples, ranked
-from services.emotion.features import pooled, windows
+from services.emotion.engine import SAMPLE_RATE, EmotionModel, Samples
+from services.emotion.features import pooled
 from services.emotion.head import Head
-from services.runtime.errors import Cancelled
-from services.runtime.footprint import allowed, finds_library
+from services.emotion.head_model import HeadModel
+from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
-from services.runtime.residency.placement import Placement
-from services.runtime.worker import Cancellation
+from services.runtime.residency.placement import CPU, CUDA, Placement
 
-HEAD = "head.npz"
+GRAPH, WEIGHTS, HEAD = "encoder.onnx", "model.bin", "head.npz"
 
-#: What CTranslate2 computes with on a GPU.
-CUBLAS = "libcublas.so.12"
+_PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 
 
 class WhisperEncoder:
-    """Turns a window of speech into the vector that a head reads."""
+    """Turns a window of speech into the vector that a head reads.
 
-    def __init__(
-        self, folder: Path, *, placement: Placement, compute_type: str, threads: int
-    ) -> None:
-        self._whisper = ctranslate2.models.Whisper(
-            str(folder),
-            device=placement.kind,
-            device_index=placement.index,
-            compute_type=compute_type,
-            intra_threads=threads,
-        )
-        self._log_mel = FeatureExtractor(
-            feature_size=self._whisper.n_mels, sampling_rate=SAMPLE_RATE
+    Raises `ValueError` for a graph that is none, or that does not fit the weights.
+    """
+
+    def __init__(self, folder: Path, *, placement: Placement, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Spinning threads would take the cores from the other services of this machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # No two windows are as long, so that memory kept for the next one would only grow.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
+        where = {"device_id": str(placement.index)} if placement.kind == CUDA else {}
+        provider = (_PROVIDERS[placement.kind], where)
+        self._session = _session(folder, options, provider)
+        [mel] = self._session.get_inputs()
+        self._log_mel = FeatureExtractor(feature_size=mel.shape[1], sampling_rate=SAMPLE_RATE)
+        layers = self._session.get_outputs()
+        self.reads = " ".join(
+            [*(f"{each.name}:{each.shape[1]}" for each in layers), f"mel:{mel.shape[1]}"]
         )
 
     def features(self, window: Samples) -> NDArray[np.float32]:
@@ -46,60 +57,50 @@ class WhisperEncoder:
         times the work, and the features of the silence would drown those of the voice.
         """
         spectrum = np.ascontiguousarray(self._log_mel(window, padding=0), dtype=np.float32)
-        view = ctranslate2.StorageView.from_array(spectrum[np.newaxis])
-        encoded = np.asarray(self._whisper.encode(view, to_cpu=True))[0]
-        return pooled(encoded, spectrum.T)
+        layers = self._session.run(None, {"mel": spectrum[np.newaxis]})
+        return pooled(layers, spectrum.T)
 
-    def close(self) -> None:
-        """Gives the memory back."""
-        self._whisper.unload_model()
+
+def _session(
+    folder: Path, options: onnxruntime.SessionOptions, provider: tuple[str, dict[str, str]]
+) -> onnxruntime.InferenceSession:
+    # The weights are handed over, because the runtime follows no links out of the graph's folder.
+    with (
+        (folder / WEIGHTS).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as weights,
+    ):
+        options.add_external_initializers_from_files_in_memory(
+            [WEIGHTS], [weights], [weights.size()]
+        )
+        try:
+            return onnxruntime.InferenceSession(
+                (folder / GRAPH).read_bytes(), options, providers=[provider]
+            )
+        except Exception as error:
+            # The runtime's own errors share no class but this one.
+            raise ValueError(
+                f"{GRAPH} is no encoder that can be used with {WEIGHTS}: fetch both anew"
+            ) from error
 
 
 class WhisperHeadEngine:
     """Loads an encoder and its head. `device` is a setting; `threads` are for one clip."""
 
     def __init__(self, *, device: str, threads: int) -> None:
-        cuda = ctranslate2.get_cuda_device_count() > 0 and finds_library(CUBLAS)
+        cuda = _PROVIDERS[CUDA] in onnxruntime.get_available_providers()
         self.kinds = allowed(device, cuda=cuda)
         self._threads = threads
 
-    def encoder(self, manifest: Manifest, folder: Path, placement: Placement) -> WhisperEncoder:
+    def encoder(self, folder: Path, placement: Placement) -> WhisperEncoder:
         """The encoder alone: what training needs, before there is a head."""
-        return WhisperEncoder(
-            folder,
-            placement=placement,
-            compute_type=manifest.options.get("compute_type", "default"),
-            threads=self._threads,
-        )
+        return WhisperEncoder(folder, placement=placement, threads=self._threads)
 
     def load(self, manifest: Manifest, folder: Path, placement: Placement) -> EmotionModel:
-        """Reads both. Raises `ValueError` for a head that has other labels than `model.yaml`."""
+        """Reads both.
+
+        Raises `ValueError` for files that are broken, and for a head that has other labels than
+        `model.yaml`, or was trained on another encoder.
+        """
         head = Head.load(folder / HEAD)
-        if head.labels != manifest.labels:
-            raise ValueError(f"{manifest.name}: model.yaml and {HEAD} name different labels")
-        return WhisperHeadModel(self.encoder(manifest, folder, placement), head)
-
-
-class WhisperHeadModel:
-    """Encoder and head. A long clip is classified in windows, weighted by how much they sound."""
-
-    def __init__(self, encoder: WhisperEncoder, head: Head) -> None:
-        self._encoder = encoder
-        self._head = head
-
-    def classify(self, clip: Clip, cancelled: Cancellation) -> list[LabelScore]:
-        """See `EmotionModel`."""
-        count = len(self._head.labels)
-        total, weights = np.zeros(count, np.float32), 0.0
-        for window in windows(clip.samples):
-            if cancelled.is_set:
-                raise Cancelled("The request was cancelled.")
-            scores = self._head.probabilities(self._encoder.features(window.samples))
-            total += window.weight * scores
-            weights += window.weight
-        even = np.full(count, 1 / count, np.float32)
-        return ranked(self._head.labels, total / weights if weights else even)
-
-    def close(self) -> None:
-        """See `LoadedModel`."""
-        self._encoder.close()
+        encoder = self.encoder(folder, placement)
+        return HeadModel(encoder, head.fit_for(manifest.name, manifest.labels, encoder.reads))

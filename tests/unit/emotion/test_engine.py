@@ -30,12 +30,24 @@ def test_the_fake_answers_by_loudness(level: float, label: str) -> None:
     assert sum(each.score for each in scores) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("folder", list(EMOTION.models.iterdir()), ids=lambda path: path.name)
+HEADS = [path.parent for path in EMOTION.models.glob("*/head.npz")]
+
+
+@pytest.mark.parametrize("folder", HEADS, ids=lambda path: path.name)
 def test_the_shipped_heads_are_small_and_have_the_labels_of_their_manifests(folder: Path) -> None:
     manifest = read_manifest(folder / "model.yaml")
     head = Head.load(folder / "head.npz")
     assert head.labels == manifest.labels
     assert manifest.engine in EMOTION.engines
     assert (folder / "head.npz").stat().st_size < 2_000_000
-    assert np.isfinite(head.weight).all()
-    assert (head.scale > 0).all()
+    assert manifest.commercial_use is False
+    assert "RAVDESS" in manifest.provenance
+    assert (folder / "README.md").is_file()
+
+
+def test_what_answers_in_a_hurry_has_the_labels_of_the_model_that_it_stands_in_for() -> None:
+    manifests = {path.name: read_manifest(path / "model.yaml") for path in HEADS}
+    hurried = {name: each for name, each in manifests.items() if "fallback" in each.options}
+    assert hurried
+    for manifest in hurried.values():
+        assert manifests[manifest.options["fallback"]].labels == manifest.labels

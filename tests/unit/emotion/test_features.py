@@ -58,13 +58,27 @@ def test_a_long_clip_is_split_evenly_and_its_silent_parts_left_out() -> None:
     assert len(windows(np.concatenate([tone(2), silence(20), tone(2)]))) == 2
 
 
+def test_noise_before_and_after_speech_is_cut_off() -> None:
+    random = np.random.default_rng(0)
+    clip = np.concatenate([silence(1), tone(1), silence(2)])
+    [window] = windows(clip + random.normal(scale=0.01, size=clip.size).astype(np.float32))
+    assert window.samples.size == pytest.approx(1.2 * SAMPLE_RATE, rel=0.01)
+
+
+def test_speech_that_is_never_quiet_is_not_taken_for_noise() -> None:
+    random = np.random.default_rng(0)
+    [window] = windows(random.normal(scale=0.1, size=2 * SAMPLE_RATE).astype(np.float32))
+    assert window.samples.size == 2 * SAMPLE_RATE
+
+
 def test_pooling_is_finite_and_of_known_length_for_any_number_of_frames() -> None:
     random = np.random.default_rng(0)
     for positions in (2, 3, 50):
-        encoded = random.normal(size=(positions, 5)).astype(np.float32)
+        layers = random.normal(size=(2, positions, 5)).astype(np.float32)
         spectrum = random.normal(size=(2 * positions, 4)).astype(np.float32)
-        vector = pooled(encoded, spectrum)
-        assert vector.shape == (8 * 5 + 8 * 4,)
+        vector = pooled(list(layers), spectrum)
+        assert vector.shape == (2 * 5 * 5 + 8 * 4,)
         assert vector.dtype == np.float32
         assert np.isfinite(vector).all()
-    np.testing.assert_allclose(vector[:5], encoded.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(vector[:5], layers[0].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(vector[30:35], layers[1].std(axis=0), rtol=1e-5)
