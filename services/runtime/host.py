@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from services.runtime import worker
 from services.runtime.arbiter_client import ArbiterClient
 from services.runtime.context import NORMAL, RequestContext
-from services.runtime.errors import ModelLoading, ModelNotFound, OutOfMemory
+from services.runtime.errors import ModelLoading, ModelNotFound, OrfeonError, OutOfMemory
 from services.runtime.footprint import footprint_of
 from services.runtime.manifest import Manifest
 from services.runtime.reclaim import unload
@@ -226,18 +226,21 @@ class ModelHost(Generic[M]):
         """Loads every default model that there is free memory for; the rest come when asked for.
 
         What a default model names as `fallback` in its options comes too, and stays. Raises what
-        the first failing load raised.
+        the first failing load of a default raised.
         """
         weights = map(self.registry.weights, self.registry.defaults())
         defaults = list(dict.fromkeys(manifest.name for manifest in weights))
-        defaults += self._stand_ins(defaults)
-        self._loading_defaults = set(defaults)
-        for name in defaults:
+        stand_ins = self._stand_ins(defaults)
+        self._loading_defaults = {*defaults, *stand_ins}
+        for name in [*defaults, *stand_ins]:
             await self._meet(self.registry.get(name))
             try:
                 async with self._residency.lease(name, evict=False):
                     pass
-            except OutOfMemory as error:
+            except OrfeonError as error:
+                # Without what stands in for a model, that one answers all the same.
+                if name in defaults and not isinstance(error, OutOfMemory):
+                    raise
                 log.warning("model not preloaded", extra={"model": name, "why": error.message})
             self._loading_defaults.discard(name)
 
