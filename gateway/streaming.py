@@ -64,13 +64,12 @@ def event(data: Mapping[str, Any], name: str = "") -> bytes:
 async def kept_alive(
     pieces: AsyncGenerator[bytes, None], seconds: float = _QUIET
 ) -> AsyncGenerator[bytes, None]:
-    """The pieces; after the first, a comment wherever there is none for so many seconds."""
-    patience = None
+    """The pieces, and a comment wherever there is none for so many seconds."""
     async with aclosing(pieces):
         while True:
             coming = asyncio.ensure_future(anext(pieces))
             try:
-                while not (await asyncio.wait([coming], timeout=patience))[0]:
+                while not (await asyncio.wait([coming], timeout=seconds))[0]:
                     yield COMMENT
                 piece = coming.result()
             except StopAsyncIteration:
@@ -79,7 +78,6 @@ async def kept_alive(
                 coming.cancel()
                 await asyncio.wait([coming])
             yield piece
-            patience = seconds
 
 
 class _Stream(Response, ABC):

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from gateway.exchange import SCOPE_KEY, Exchange
-from gateway.streaming import ByteStream, EventStream, FileStream, event, while_connected
+from gateway.streaming import (
+    COMMENT,
+    ByteStream,
+    EventStream,
+    FileStream,
+    event,
+    kept_alive,
+    while_connected,
+)
 from services.runtime.errors import Cancelled, Internal
 
 Message = MutableMapping[str, Any]
@@ -177,3 +185,35 @@ async def test_a_file_that_ends_too_soon_is_broken_off() -> None:
     exchange = await play(FileStream(pieces(b"ab", Internal("Gone.")), "audio/mpeg", 3), client)
     assert not client.complete
     assert exchange.error == "internal_error"
+
+
+async def test_where_nothing_comes_a_comment_does() -> None:
+    coming = asyncio.Event()
+    closed = False
+
+    async def slow() -> AsyncGenerator[bytes, None]:
+        nonlocal closed
+        try:
+            await coming.wait()
+            yield b"one"
+            yield b"two"
+            await asyncio.Event().wait()
+        finally:
+            closed = True
+
+    alive = kept_alive(slow(), 0)
+    assert [await anext(alive), await anext(alive)] == [COMMENT, COMMENT]
+    coming.set()
+    told = [await anext(alive) for _ in range(10)]
+    assert [piece for piece in told if piece != COMMENT] == [b"one", b"two"]
+    assert told[-1] == COMMENT
+    await alive.aclose()
+    assert closed
+
+
+async def test_what_ends_or_breaks_does_so_alive() -> None:
+    assert [piece async for piece in kept_alive(pieces(b"a", b"b"))] == [b"a", b"b"]
+    alive = kept_alive(pieces(b"a", Internal("Gone.")))
+    assert await anext(alive) == b"a"
+    with pytest.raises(Internal):
+        await anext(alive)
