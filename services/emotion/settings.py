@@ -27,7 +27,7 @@ class EmotionSettings(AudioSettings):
     max_fallbacks: Annotated[int, Field(ge=1)] = 16
     """Requests that may be with fallback models at once, waiting ones too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the encoder may run; auto takes a GPU where CTranslate2 finds one."""
+    """Where the encoder may run; auto takes a GPU where ONNX Runtime or torch can use one."""
     triton_url: str = "localhost:8001"
     """gRPC address of the Triton server, `host:port`. For the engine `triton` only."""
     triton_timeout: Annotated[float, Field(gt=0)] = 30
