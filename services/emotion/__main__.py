@@ -45,13 +45,6 @@ def speaker(settings: EmotionSettings) -> Engine[SpeakerModel]:
     return SpeakerEngine(threads=settings.threads_per_slot)
 
 
-def mel_head(_settings: EmotionSettings) -> Engine[EmotionModel]:
-    """The engine for heads without an encoder."""
-    from services.emotion.mel_head_engine import MelHeadEngine
-
-    return MelHeadEngine()
-
-
 #: Engines of models that are computed here wherever the others are.
 SMALL: dict[str, Callable[[EmotionSettings], Engine[AudioModel]]] = {
     "speaker": speaker,
