@@ -42,8 +42,8 @@ bench: $(VENV)/.bench ## Measure against peers, ratios in one run
 simulate: $(VENV)/.dev ## Queueing by the real scheduler in virtual time (SCALE=0.1 for a short run)
 	$(BIN)/python -m bench.simulation --scale $(or $(SCALE),1)
 
-evaluate: $(VENV)/.dev ## Leave-speakers-out figures of the shipped emotion head (DATA=folder)
-	$(BIN)/python -m services.emotion.evaluate --data $(or $(DATA),../shared/data/emotion/ravdess)
+evaluate: $(VENV)/.dev ## How good the shipped emotion heads are, into docs/emotion (DATA=folder)
+	$(BIN)/orfeon eval classifier --shipped $(or $(DATA),../shared/data) --output docs/emotion
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

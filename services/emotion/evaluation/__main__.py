@@ -19,10 +19,20 @@ _NEEDED = ("matplotlib", "scipy", "sklearn")
 
 def classifier(
     data: Annotated[
-        list[Path],
-        typer.Option(help="Folder of clips, or CSV: path, label, speaker, split. Several if need."),
-    ],
+        list[Path] | None,
+        typer.Option(help="Folder of clips, or table (.csv): path, label, speaker, split."),
+    ] = None,
     model: Annotated[str, typer.Option(help="Which; default: the one that is served.")] = "",
+    folds: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Fit the model's head anew, so many times, without those who are asked."
+        ),
+    ] = 0,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="Fit the model's head anew on all of DATA, and ask it about this."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for report.md, plots and metrics.json.")
     ] = Path("evaluation"),
@@ -41,6 +51,10 @@ def classifier(
     cost: Annotated[bool, typer.Option(help="Measure time and memory.")] = True,
     fast: Annotated[bool, typer.Option("--fast", help="A few clips, to see that it runs.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    shipped: Annotated[
+        Path | None,
+        typer.Option(help="The report on what comes with Orfeón: a folder with all its data."),
+    ] = None,
 ) -> None:
     """Tell how good a classifier is, and how it bears noise, lines and rooms: one report."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
@@ -48,28 +62,54 @@ def classifier(
         raise EvaluationError(
             f"Evaluating needs {', '.join(missing)}: pip install 'orfeon[train]'."
         )
-    labelling = Labelling.parse(merge, drop, labels)
-    recordings = labelling([recording for path in data for recording in read(path)])
-    _check(recordings, output)
+    if output.exists() and not output.is_dir():
+        raise EvaluationError(f"{output} is a file; name a folder with --output.")
+    console = Console(stderr=True)
+    settings = EmotionSettings()
     # Imported only now: they take seconds, and help and mistakes need none of them.
-    from services.emotion.evaluation.plans import Sounding, Wish, as_served
+    if shipped is not None:
+        from services.emotion.evaluation.shipped import shipped as of_shipped
+
+        report = of_shipped(shipped, settings, console, fast=fast, seed=seed)
+    else:
+        from services.emotion.evaluation.plans import Sounding, Wish, evaluated
+
+        labelling = Labelling.parse(merge, drop, labels)
+        recordings, tested = _recordings(data or [], test or [], labelling)
+        sounding = Sounding(noise, voices, clips)
+        wish = Wish(model, recordings, tested, folds, sounding, cost, fast, seed)
+        report = evaluated(wish, settings, console)
     from services.emotion.evaluation.report import PAGE, write
 
-    console = Console(stderr=True)
-    wish = Wish(model, recordings, Sounding(noise, voices, clips), cost, fast, seed)
-    write(as_served(wish, EmotionSettings(), console), output)
+    write(report, output)
     typer.echo(output / PAGE)
 
 
-def _check(recordings: list[Recording], output: Path) -> None:
-    """What can be known before hours are spent. Raises `EvaluationError`."""
-    if len({recording.label for recording in recordings}) < 2:
+def _recordings(
+    data: list[Path], test: list[Path], labelling: Labelling
+) -> tuple[list[Recording], list[Recording]]:
+    """What `--data` and `--test` name, under their new labels."""
+    if not data:
+        raise EvaluationError("Name with --data a folder of clips, or a table of them.")
+    recordings = [recording for path in data for recording in read(path)]
+    tested = [recording for path in test for recording in read(path)]
+    if not tested:
+        return _several(labelling(recordings)), []
+    # Together: a label to merge or to drop may be one of either alone.
+    paths = {recording.path for recording in tested}
+    every = labelling([*recordings, *tested])
+    known = [recording for recording in every if recording.path not in paths]
+    return _several(known), _several([each for each in every if each.path in paths])
+
+
+def _several(recordings: list[Recording]) -> list[Recording]:
+    labels = {recording.label for recording in recordings}
+    if len(labels) < 2:
         raise EvaluationError(
-            f"All clips are labelled {recordings[0].label}. Add some of another label: with one "
+            f"All clips are labelled {', '.join(labels)}. Add some of another label: with one "
             "there is nothing to tell apart."
         )
-    if output.exists() and not output.is_dir():
-        raise EvaluationError(f"{output} is a file; name a folder with --output.")
+    return recordings
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,6 +1,7 @@
-"""From what somebody wishes to a report: a model as it is served, on a corpus."""
+"""From what somebody wishes to a report: of a model as it is served, or of its recipe."""
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -9,12 +10,17 @@ from services.emotion.corpora import CorpusError, Recording, Skipped, listened
 from services.emotion.corpora.recording import clips
 from services.emotion.degradation import sounds
 from services.emotion.degradation.sounds import EVALUATION_FOLDS
-from services.emotion.engine import Samples
+from services.emotion.engine import EmotionModel, Samples
 from services.emotion.evaluation.conditions import NOISE, Condition, conditions
+from services.emotion.evaluation.errors import EvaluationError
+from services.emotion.evaluation.held_out import Fit, leave_corpus_out, leave_speakers_out
+from services.emotion.evaluation.progress import Bars
+from services.emotion.evaluation.recipe import recipe_of
 from services.emotion.evaluation.result import About, Report
-from services.emotion.evaluation.run import Bars, Extent, evaluate, spread
+from services.emotion.evaluation.run import Extent, evaluate, spread
 from services.emotion.evaluation.subject import Subject, manifest_of, registry_of, served
 from services.emotion.settings import EmotionSettings
+from services.runtime.manifest import Manifest
 
 #: A fast run: clips in all, clips under each condition, and the one strength of noise.
 _FAST_CLIPS, _FAST_EACH, _FAST_SNR = 48, 8, 10.0
@@ -34,31 +40,74 @@ class Sounding:
 
 @dataclass(frozen=True)
 class Wish:
-    """A model by its name, empty for the default, and the recordings to ask it about."""
+    """A model by its name, empty for the default, and the recordings to ask it about.
+
+    With `folds`, its head is fitted anew without those who are asked; with `tested`, on
+    `recordings`, and asked about `tested`.
+    """
 
     model: str
     recordings: list[Recording]
+    tested: list[Recording]
+    folds: int
     sounding: Sounding
     cost: bool
     fast: bool
     seed: int
 
 
-def as_served(wish: Wish, settings: EmotionSettings, console: Console) -> Report:
-    """How good a model is as it stands. Raises `EvaluationError` and `CorpusError`."""
+def evaluated(wish: Wish, settings: EmotionSettings, console: Console) -> Report:
+    """What somebody wished for. Raises `EvaluationError` and `CorpusError`."""
+    if wish.folds and wish.tested:
+        raise EvaluationError("Give --folds or --test: either leaves out what is asked about.")
+    if wish.fast:
+        few = spread(wish.recordings, _FAST_CLIPS), spread(wish.tested, _FAST_CLIPS)
+        wish = replace(wish, recordings=few[0], tested=few[1])
     registry = registry_of(settings)
     manifest = manifest_of(wish.model, registry)
     extent = extent_of(wish.sounding, cost=wish.cost, fast=wish.fast, seed=wish.seed)
-    recordings = spread(wish.recordings, _FAST_CLIPS) if wish.fast else wish.recordings
+    with ExitStack() as stack:
+        bars = stack.enter_context(Bars(console))
+        if wish.folds or wish.tested:
+            every = [*wish.recordings, *wish.tested]
+            fit = stack.enter_context(
+                recipe_of(manifest, registry, settings, every, wish.sounding.noise, bars)
+            )
+            about, subject = _held_out(wish, manifest, fit)
+        else:
+            model = stack.enter_context(served(manifest, registry, settings))
+            about, subject = _as_served(manifest, model)
+        result = evaluate(about, subject, wish.tested or wish.recordings, extent, bars)
+    return Report(wish.fast, wish.seed, [result])
+
+
+def _as_served(manifest: Manifest, model: EmotionModel) -> tuple[About, Subject]:
     about = About(
         manifest.name.replace("/", "--"),
         "As served",
         manifest.name,
         "The model as it is served. Where it was trained on these voices, the figures flatter it.",
     )
-    with served(manifest, registry, settings) as model, Bars(console) as bars:
-        subject = Subject(manifest.labels, lambda _recording: model)
-        return Report(wish.fast, wish.seed, [evaluate(about, subject, recordings, extent, bars)])
+    return about, Subject(manifest.labels, lambda _recording: model)
+
+
+def _held_out(wish: Wish, manifest: Manifest, fit: Fit) -> tuple[About, Subject]:
+    name = manifest.name.replace("/", "--")
+    if wish.tested:
+        about = About(
+            f"{name}-corpus",
+            "leave-corpus-out",
+            manifest.name,
+            "The head was fitted anew on one part of the data and asked about the other.",
+        )
+        return about, leave_corpus_out(fit, wish.recordings, wish.tested)
+    about = About(
+        f"{name}-speakers",
+        "leave-speakers-out",
+        manifest.name,
+        "Whoever speaks, the head that answers was fitted on the other folds alone.",
+    )
+    return about, leave_speakers_out(fit, wish.recordings, wish.folds)
 
 
 def extent_of(sounding: Sounding, *, cost: bool, fast: bool, seed: int) -> Extent:

@@ -1,11 +1,9 @@
 """One evaluation: clips are heard clean, then as they suffer, and all is summed up."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.emotion.corpora import Recording, Skipped
 from services.emotion.evaluation.answers import Track, asked
@@ -65,35 +63,3 @@ def spread(recordings: Sequence[Recording], count: int) -> list[Recording]:
     if len(ordered) <= count:
         return ordered
     return [ordered[int(at)] for at in np.linspace(0, len(ordered) - 1, count)]
-
-
-class Bars:
-    """A bar for whatever is being gone through, on the screen while it is."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-
-    def __enter__(self) -> "Bars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def __call__(self, recordings: Sequence[Recording], what: str) -> Iterable[Recording]:
-        """Goes through them under this title."""
-        return self._through(recordings, what)
-
-    def _through(self, recordings: Sequence[Recording], what: str) -> Iterator[Recording]:
-        task = self._progress.add_task(what, total=len(recordings))
-        for recording in recordings:
-            yield recording
-            self._progress.advance(task)
-        self._progress.remove_task(task)

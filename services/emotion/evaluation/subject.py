@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from services.emotion.__main__ import EMOTION
 from services.emotion.engine import EmotionModel
@@ -52,7 +53,8 @@ def served(
     """The model as it is served, on the processor."""
     engine = EMOTION.engines[settings.engine or manifest.engine](settings)
     placement = Placement(((CPU, manifest.memory_bytes),))
-    model = engine.load(manifest, registry.folder(manifest), placement)
+    # What has the task of classifying does.
+    model = cast(EmotionModel, engine.load(manifest, registry.folder(manifest), placement))
     try:
         yield model
     finally:

@@ -1,0 +1,125 @@
+"""How the head of a model is fitted anew, by the recipe that made the one that it has."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from services.emotion import features
+from services.emotion.__main__ import EMOTION
+from services.emotion.corpora import Recording, Skipped, listened
+from services.emotion.corpora.labels import labels_of
+from services.emotion.corpora.recording import clips
+from services.emotion.degradation import Augmentation, sounds
+from services.emotion.degradation import augmentation as augmenting
+from services.emotion.engine import Samples
+from services.emotion.evaluation.errors import EvaluationError
+from services.emotion.evaluation.held_out import Fit, Fitted
+from services.emotion.evaluation.progress import Bars
+from services.emotion.examples import Examples, extract
+from services.emotion.features import Encoder
+from services.emotion.fitting import fit
+from services.emotion.head_model import HeadModel
+from services.emotion.settings import EmotionSettings
+from services.emotion.whisper_head_engine import HEAD
+from services.runtime.manifest import Manifest
+from services.runtime.registry import Registry
+from services.runtime.residency.placement import CPU, Placement
+
+#: Augmented copies of every clip that a head is fitted on.
+COPIES = 2
+_SEED = 1
+
+
+@runtime_checkable
+class _Heads(Protocol):
+    """An engine whose models are a head on an encoder."""
+
+    def encoder(self, folder: Path, placement: Placement) -> Encoder: ...
+
+
+@contextmanager
+def recipe_of(
+    manifest: Manifest,
+    registry: Registry,
+    settings: EmotionSettings,
+    every: Sequence[Recording],
+    noise: Path | None,
+    bars: Bars,
+) -> Iterator[Fit]:
+    """Fits heads on any of `every` recording, all of which are listened to once and before.
+
+    With `noise`, a folder of recordings by kind, they are augmented. Raises `EvaluationError` for a
+    model that has no head, and `CorpusError`.
+    """
+    engine = EMOTION.engines[settings.engine or manifest.engine](settings)
+    if not isinstance(engine, _Heads):
+        raise EvaluationError(
+            f"{manifest.name} is no head on an encoder, so nothing of it can be fitted anew here. "
+            "Leave --folds and --test away, or train it with orfeon train classifier."
+        )
+    # A head is what is to be fitted: it need not be there.
+    files = {name: file for name, file in manifest.files.items() if name != HEAD}
+    folder = registry.folder(manifest.model_copy(update={"files": files}))
+    encoder = engine.encoder(folder, Placement(((CPU, manifest.memory_bytes),)))
+    augment = Augmentation(sounds(noise)) if noise else None
+    key = _fingerprint(every, folder, list(files), noise)
+    cache = settings.home / "cache" / f"{manifest.engine}-{key}.npz"
+    heard, examples = _heard(every, encoder, augment, bars, cache)
+    place = {recording.path: at for at, recording in enumerate(heard)}
+
+    def fitted(recordings: Sequence[Recording], title: str) -> Fitted:
+        chosen = [place[each.path] for each in recordings if each.path in place]
+        rows = np.isin(examples.clips, chosen)
+        labels = labels_of(recordings)
+        try:
+            with bars.steps(title) as progress:
+                head = fit(examples.of(rows), labels, reads=encoder.reads, progress=progress)
+        except ValueError as error:
+            raise EvaluationError(f"No head can be fitted: {error}.") from error
+        return Fitted(HeadModel(encoder, head), head.temperature)
+
+    yield fitted
+
+
+def _heard(
+    recordings: Sequence[Recording],
+    encoder: Encoder,
+    augment: Augmentation | None,
+    bars: Bars,
+    cache: Path,
+) -> tuple[list[Recording], Examples]:
+    """What could be read, and its examples: from the cache where they are known."""
+    if cache.is_file():
+        return list(recordings), Examples.load(cache)
+    skipped: list[Skipped] = []
+    heard: list[Recording] = []
+
+    def sounding() -> Iterator[tuple[Recording, Samples]]:
+        for recording, samples in listened(bars(recordings, "Listening"), skipped):
+            heard.append(recording)
+            yield recording, samples
+
+    examples = extract(sounding(), encoder, augment=augment, copies=COPIES, seed=_SEED)
+    if not skipped:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        examples.save(cache)
+    return heard, examples
+
+
+def _fingerprint(
+    recordings: Sequence[Recording], folder: Path, files: Sequence[str], noise: Path | None
+) -> str:
+    """Changes with all that examples depend on: clips, encoder, augmentation and our own code."""
+    digest = hashlib.sha256()
+    for module in (features, augmenting):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    sizes = [(name, (folder / name).stat().st_size) for name in sorted(files)]
+    digest.update(repr((sizes, noise and sorted(each.name for each in clips(noise)))).encode())
+    for recording in recordings:
+        size = recording.path.stat().st_size if recording.path.exists() else 0
+        digest.update(f"{recording.path.name} {recording.label} {size}\n".encode())
+    return digest.hexdigest()[:16]
