@@ -19,7 +19,6 @@ from services.emotion.settings import EmotionSettings
 from services.emotion.training.errors import Interrupted, Misuse, TrainingError
 from services.emotion.training.events import Events
 from services.emotion.training.recipe import BASES, Freeze, Method, Metric, Recipe, Split
-from services.emotion.training.rights import Terms
 from services.runtime.registry import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -112,9 +111,9 @@ def classifier(
             "class_weights": class_weights, "freeze": freeze, "augment": augment,
             "noise": noise and _anchored(noise),
             "copies": copies, "checkpoint_every": checkpoint_every, "seed": seed, "fp16": fp16,
+            "licence": licence, "commercial_use": commercial_use,
         }  # fmt: skip
-        said = Terms(licence, commercial_use) if licence or commercial_use is not None else None
-        _started(given, output, work, said, told, resume=resume)
+        _started(given, output, work, told, resume=resume)
     except (TrainingError, OSError) as error:
         # On a full disk there is no telling either.
         with suppress(OSError):
@@ -138,7 +137,6 @@ def _started(
     given: dict[str, Any],
     output: Path | None,
     work: Path | None,
-    said: Terms | None,
     events: Events,
     *,
     resume: bool,
@@ -160,7 +158,7 @@ def _started(
     from services.emotion.training.run import train
 
     registry = Registry(home, [EMOTION.models], EMOTION.name)
-    train(recipe, folder, work, said, registry, events, Console(stderr=True), resume=resume)
+    train(recipe, folder, work, registry, events, Console(stderr=True), resume=resume)
     typer.echo(f"{folder.name} is in {folder}")
 
 

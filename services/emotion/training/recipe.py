@@ -72,6 +72,10 @@ class Recipe:
     seed: int = 1
     fp16: bool = True
     """Whether a GPU computes in 16 bits; a CPU never does."""
+    licence: str = ""
+    """What the maker says of what comes out; empty leaves it to data and base."""
+    commercial_use: bool | None = None
+    """Likewise."""
 
     def __post_init__(self) -> None:
         for name, (least, most, rule) in _RANGES.items():

@@ -34,39 +34,41 @@ class Rights:
     provenance: str
 
 
-def rights_of(
-    recordings: Sequence[Recording], base_name: str, base: Terms, said: Terms | None
-) -> Rights:
+def rights_of(recordings: Sequence[Recording], base_name: str, base: Terms, said: Terms) -> Rights:
     """The rights in a model, made of a base and of recordings.
 
     Commercial use is ruled out by any part of it that rules it out, and stays unknown where one
     part is unknown. `said` is what the maker says; it cannot allow what a known part forbids, which
     raises `Misuse`.
     """
-    known = {name: CORPUS_TERMS.get(name, _UNSTATED) for name in _corpora(recordings)}
-    data = list(known.values()) or [_UNSTATED]
+    corpora = _corpora(recordings)
+    known = {name: CORPUS_TERMS.get(name, _UNSTATED) for name in sorted(corpora - {""})}
+    data = [*known.values(), *([_UNSTATED] if "" in corpora else [])]
     parts = [base, *data]
     forbidden = next((name for name, terms in known.items() if terms.commercial_use is False), "")
     if base.commercial_use is False:
         forbidden = base_name
-    if said is not None and said.commercial_use and forbidden:
+    if said.commercial_use and forbidden:
         raise Misuse(
             f"{forbidden} is not for commercial use, and neither is what is trained on it: leave "
             "--commercial-use away, or train on other data."
         )
     allowed = _together(parts)
-    if said is not None and said.commercial_use is not None:
+    if said.commercial_use is not None:
         allowed = said.commercial_use
     return Rights(
-        said.licence if said is not None and said.licence else _strictest(parts),
+        said.licence or _strictest(parts),
         allowed,
-        _provenance(known, base_name, base),
+        _provenance(known, base_name, base, others="" in corpora),
     )
 
 
-def _corpora(recordings: Sequence[Recording]) -> list[str]:
-    """The known corpora among them, whose speakers are called after them."""
-    return sorted({each.speaker.partition("/")[0] for each in recordings} & CORPORA.keys())
+def _corpora(recordings: Sequence[Recording]) -> set[str]:
+    """The corpora that they are of, by the names of their files; "" for others."""
+    return {
+        next((name for name, corpus in CORPORA.items() if corpus.recording(each.path)), "")
+        for each in recordings
+    }
 
 
 def _together(parts: Sequence[Terms]) -> bool | None:
@@ -83,12 +85,13 @@ def _strictest(parts: Sequence[Terms]) -> str:
     return licences.pop() if len(licences) == 1 else "unknown"
 
 
-def _provenance(known: dict[str, Terms], base_name: str, base: Terms) -> str:
-    data = ", ".join(
+def _provenance(known: dict[str, Terms], base_name: str, base: Terms, *, others: bool) -> str:
+    data = [
         f"{CORPORA[name].title} ({'terms unstated' if terms is _UNSTATED else terms.licence})"
         for name, terms in known.items()
-    )
+    ]
+    own = ["recordings of the owner"] if others else []
     licence = base.licence if base.licence not in ("", "unknown") else "licence unknown"
-    text = f"Base: {base_name} ({licence}). Trained on {data or 'recordings of the owner'}."
-    bound = [terms.licence for terms in known.values() if terms.commercial_use is False]
+    text = f"Base: {base_name} ({licence}). Trained on {', '.join(data + own)}."
+    bound = any(terms.commercial_use is False for terms in known.values())
     return f"{text} That data makes it non-commercial." if bound else text

@@ -71,7 +71,6 @@ def train(
     recipe: Recipe,
     folder: Path,
     work: Path,
-    said: Terms | None,
     registry: Registry,
     events: Events,
     console: Console,
@@ -87,10 +86,9 @@ def train(
     try:
         clips = _clips(recipe, work, console, resume=resume)
         learner = _learner(recipe, clips, registry)
-        base = learner.base
-        rights = rights_of(
-            clips.recordings, base.name, Terms(base.licence, base.commercial_use), said
-        )
+        base, said = learner.base, Terms(recipe.licence, recipe.commercial_use)
+        terms = Terms(base.licence, base.commercial_use)
+        rights = rights_of(clips.recordings, base.name, terms, said)
     except BaseException:
         if fresh:
             shutil.rmtree(work, ignore_errors=True)

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from services.emotion.corpora import Recording
+from services.emotion.corpora import CORPORA, Recording
 from services.emotion.training.errors import Misuse
 from services.emotion.training.recipe import Recipe
 from services.emotion.training.rights import Rights, Terms, rights_of
 
 FREE, BOUND = Terms("Apache-2.0", True), Terms("CC-BY-NC-4.0", False)
-UNKNOWN = Terms("", None)
+UNKNOWN = NOTHING = Terms("", None)
 
 
 def clips(*corpora: str) -> list[Recording]:
-    return [Recording(Path("a.wav"), "sad", f"{name}/1" if name else "") for name in corpora]
+    """A clip of each, as it is called there; "" for one of somebody's own."""
+    names = [CORPORA[name].example if name else "joy/01.wav" for name in corpora]
+    return [Recording(Path("data") / name, "sad", "table/1") for name in names]
 
 
 def test_the_profile_is_that_of_the_thesis() -> None:
@@ -81,19 +83,21 @@ def test_a_setting_out_of_range_is_told_so(setting: str, value: float, sentence:
 @pytest.mark.parametrize(
     ("corpora", "base", "said", "licence", "commercial"),
     [
-        (("ravdess",), FREE, None, "CC-BY-NC-SA-4.0", False),
-        (("crema-d", "ravdess"), FREE, None, "CC-BY-NC-SA-4.0", False),
-        (("crema-d",), FREE, None, "unknown", True),
-        (("emodb",), FREE, None, "unknown", None),
-        (("",), UNKNOWN, None, "unknown", None),
-        (("",), BOUND, None, "CC-BY-NC-4.0", False),
+        (("ravdess",), FREE, NOTHING, "CC-BY-NC-SA-4.0", False),
+        (("crema-d", "ravdess"), FREE, NOTHING, "CC-BY-NC-SA-4.0", False),
+        (("crema-d",), FREE, NOTHING, "unknown", True),
+        (("emodb",), FREE, NOTHING, "unknown", None),
+        (("crema-d", ""), FREE, NOTHING, "unknown", None),
+        (("ravdess", ""), FREE, NOTHING, "CC-BY-NC-SA-4.0", False),
+        (("",), UNKNOWN, NOTHING, "unknown", None),
+        (("",), BOUND, NOTHING, "CC-BY-NC-4.0", False),
         (("",), UNKNOWN, Terms("MIT", True), "MIT", True),
         (("crema-d",), FREE, Terms("", False), "unknown", False),
         (("ravdess",), FREE, Terms("CC-BY-NC-SA-4.0", None), "CC-BY-NC-SA-4.0", False),
     ],
 )
 def test_the_strictest_part_decides_what_may_be_done_with_a_model(
-    corpora: tuple[str, ...], base: Terms, said: Terms | None, licence: str, commercial: bool | None
+    corpora: tuple[str, ...], base: Terms, said: Terms, licence: str, commercial: bool | None
 ) -> None:
     rights = rights_of(clips(*corpora), "some-base", base, said)
     assert (rights.licence, rights.commercial_use) == (licence, commercial)
@@ -107,10 +111,10 @@ def test_what_a_part_forbids_nobody_can_allow() -> None:
 
 
 def test_the_provenance_names_base_and_data() -> None:
-    assert rights_of(clips("ravdess", "emodb"), "some-base", FREE, None) == Rights(
+    assert rights_of(clips("ravdess", "emodb"), "some-base", FREE, NOTHING) == Rights(
         "CC-BY-NC-SA-4.0",
         False,
         "Base: some-base (Apache-2.0). Trained on EMO-DB (terms unstated), RAVDESS "
         "(CC-BY-NC-SA-4.0). That data makes it non-commercial.",
     )
-    assert "recordings of the owner" in rights_of(clips(""), "x", UNKNOWN, None).provenance
+    assert "recordings of the owner" in rights_of(clips(""), "x", UNKNOWN, NOTHING).provenance
