@@ -12,7 +12,7 @@ PITCHES = (60, 500)
 #: Frames whose autocorrelation peaks higher than this are voiced.
 VOICED = 0.45
 
-_SIZE, _HOP = 1024, SAMPLE_RATE // 100
+_SIZE, _HOP = 1024, SAMPLE_RATE // 50
 #: By how much a doubled period has to be the likelier: pitch is not to be heard an octave too low.
 _OCTAVE_COST = 0.05
 #: A change between two frames beyond this is a mistake of the tracker, semitones.
@@ -26,7 +26,7 @@ _OF_PITCH = 20
 
 
 def tracked(samples: Samples) -> tuple[Floats, Floats, Floats]:
-    """Pitch in Hz, strength of the voice 0 to 1, and log energy of frames 10 ms apart.
+    """Pitch in Hz, strength of the voice 0 to 1, and log energy of frames 20 ms apart.
 
     Each of shape `(frames,)`. By the peak of the autocorrelation, each lag of which is divided by
     that of the window: Boersma, "Accurate short-term analysis of the fundamental frequency", 1993.
