@@ -31,8 +31,9 @@ BESIDE = dict.fromkeys(("melody", "musicgen"), ("tinysoundfont==0.3.7", "pyaudio
 #: The extra of melody's other image, and what is installed over it without dependencies.
 MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/melody/audiocraft.txt")
 
-#: The extra of emotion's other image.
+#: The extras of emotion's other images.
 EMOTION_TORCH = Path("services/emotion/torch.lock")
+EMOTION_TRAIN = Path("services/emotion/train.lock")
 
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
@@ -88,6 +89,7 @@ def main() -> None:
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
     lock_extra("musicgen", MUSICGEN)
     lock_extra("emotion-torch", EMOTION_TORCH)
+    lock_extra("emotion-train", EMOTION_TRAIN)
     compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
 
 

@@ -96,7 +96,9 @@ def _pod(run: Run, settings: KubernetesSettings, home: Path, grace: int) -> dict
 
 def _container(run: Run, settings: KubernetesSettings, home: Path) -> dict[str, Any]:
     gpus = {settings.gpu_resource: str(settings.gpus)} if settings.gpus else {}
-    environment = {"ORFEON_HOME": str(home), "HOME": "/tmp", **settings.env}
+    # Bases that are fetched from a hub are there for the next training.
+    hub = str(home / "training" / "hub")
+    environment = {"ORFEON_HOME": str(home), "HOME": "/tmp", "HF_HOME": hub, **settings.env}
     volume = {"name": "home", "mountPath": str(home)}
     if settings.sub_path:
         volume["subPath"] = settings.sub_path

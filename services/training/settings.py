@@ -16,7 +16,7 @@ class KubernetesSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: str = ""
-    """Image of the trainer: the emotion service's, as it is built with torch."""
+    """Image of the trainer, as services/emotion/Dockerfile.train makes it."""
     claim: str = ""
     """Volume claim that holds `home`, which is mounted at the same path as here. It has to be one
     that pods of several nodes can write: ReadWriteMany."""

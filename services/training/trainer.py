@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ MISUSE = 2
 #: Of one event, and of all that are read at a time; what is longer is no event.
 _MAX_LINE, _MAX_READ = 64 * 1024, 2**20
 _MAX_MESSAGE = 2000
+#: What messages call options of ours by the names that they have on the command line.
+_OPTIONS = re.compile(r"--(classifies|method|labels|drop|merge|split|augment|speech)\b")
 _LEVELS = {"info": "info", "warn": "warn", "error": "error"}
 
 
@@ -151,6 +154,7 @@ def _note(event: Mapping[str, Any], hidden: Sequence[Path]) -> Note:
     message = event["message"]
     for path in hidden:
         message = message.replace(f"{path}/", "").replace(str(path), "the training file")
+    message = _OPTIONS.sub(r"classifier.\1", message)
     figures = _numbers(data) if kind == "metrics" else {}
     return Note(message[:_MAX_MESSAGE], level, "event", number, figures, when)
 

@@ -193,6 +193,9 @@ async def test_a_running_job_says_when_it_will_end(tmp_path: Path) -> None:
             return now.estimated_finish is not None
 
         await eventually(says)
+        async with front.http() as http:
+            (entry,) = (await http.get("/v1/queue")).json()["data"]
+        assert (entry["model"], entry["state"]) == ("whisper-tiny", "running")
         now = await client.fine_tuning.jobs.retrieve(job.id)
         assert now.estimated_finish is not None
         assert 0 < now.estimated_finish - time.time() < 60

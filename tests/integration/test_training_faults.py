@@ -1,20 +1,25 @@
 """The training service as a process of its own: killed, started again, and never twice at once."""
 
 import asyncio
+import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import grpc
 import psutil
+import pytest
 
+from services.runtime.errors import InsufficientStorage
 from tests.fakes.gateway import eventually
-from tests.fakes.trainings import ENDED, SUCCEEDED, TRAINER, Caller
+from tests.fakes.trainings import ENDED, FAILED, SUCCEEDED, TRAINER, Caller, staged
 
 
 @contextmanager
@@ -112,6 +117,36 @@ async def test_a_second_service_in_the_same_home_says_why_it_does_not_start(
     assert second.returncode == 1
     assert b"training.db cannot be used: database is locked" in said
     assert b"Traceback" not in said
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """As if the disk ended there, for every file of this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("happy/1.wav", b"\0" * 2_000_000)
+    async with staged(tmp_path) as stage:
+        with largest_file(1_000_000):
+            with pytest.raises(InsufficientStorage, match="disk"):
+                await stage.caller.upload(b"x" * 2_000_000)
+            assert list((tmp_path / "training" / "files").iterdir()) == []
+            file = await stage.caller.upload(packed.getvalue())
+            job = await stage.caller.create(training_file=file.id)
+            failed = await stage.caller.until(job.id, *ENDED)
+        assert (failed.status, failed.error.code) == (FAILED, "insufficient_storage")
+        assert list((tmp_path / "training" / "jobs" / job.id).rglob("*.wav")) == []
+        # There is room again.
+        job = await stage.caller.create()
+        assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED
 
 
 async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -100,6 +100,13 @@ def test_lines_that_are_no_events_harm_nobody(tmp_path: Path, bad: bytes) -> Non
     assert heard.notes[-1].message == "Good."
 
 
+def test_options_are_called_as_the_network_calls_them(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(line(type="message", message="--drop it, or accept --split random."))
+    (note,) = listen(path, 0, []).notes
+    assert note.message == "classifier.drop it, or accept classifier.split random."
+
+
 def test_a_line_without_end_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "events"
     path.write_bytes(b"x" * (3 * 2**20))
