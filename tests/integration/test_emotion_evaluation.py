@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.emotion.degradation import played
 from services.emotion.evaluation.__main__ import main
 from services.emotion.evaluation.report import page
 from services.emotion.evaluation.result import Report
@@ -185,4 +186,72 @@ def test_it_can_be_interrupted(home: Path, corpus: Path, tmp_path: Path) -> None
         _, told = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in told
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Path:
+    """Six voices, each of a pitch of its own, who say something high and something low."""
+    for at in range(6):
+        for label, speed in (("high", 1.5), ("low", 0.75)):
+            folder = tmp_path / "voices" / label / f"speaker{at}"
+            folder.mkdir(parents=True)
+            for take in range(3):
+                said = played(synthetic(2), speed + at / 50 + take / 200)
+                (folder / f"{take}.wav").write_bytes(wav(said))
+    return tmp_path / "voices"
+
+
+def test_a_head_is_fitted_anew_without_those_who_are_asked(
+    home: Path, voices: Path, tmp_path: Path
+) -> None:
+    arguments = ("--data", voices, "--model", "emotion-mel", "--no-cost", "--clips", 2, "--fast")
+    for name in ("first", "again"):
+        assert evaluated(*arguments, "--folds", 3, "--output", tmp_path / name) == 0
+    [result] = Report.load(tmp_path / "first" / "metrics.json").results
+    assert [len(fold.speakers) for fold in result.folds] == [2, 2, 2]
+    assert result.figures.accuracy > 0.9
+    assert result.calibration.before_is == "without temperature"
+    assert len(result.robustness) > 5
+    # What was listened to is known the second time, and the figures are the same.
+    assert len(list((home / "cache").glob("mel-head-*.npz"))) == 2
+    again = (tmp_path / "again" / "metrics.json").read_bytes()
+    assert again == (tmp_path / "first" / "metrics.json").read_bytes()
+
+
+def test_a_head_is_fitted_anew_on_one_corpus_and_asked_about_another(
+    home: Path, voices: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "others"
+    for path in voices.glob("*/speaker5/*.wav"):
+        moved = other / path.relative_to(voices)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(moved)
+    arguments = ("--data", voices, "--test", other, "--model", "emotion-mel", "--no-cost")
+    assert evaluated(*arguments, "--clips", 0, "--output", tmp_path / "out") == 0
+    [result] = Report.load(tmp_path / "out" / "metrics.json").results
+    assert result.speakers.keys() == {"others/speaker5"}
+    assert result.figures.accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--model", "by-loudness", "--folds", "2"), "by-loudness is no head on an encoder"),
+        (("--folds", "2", "--test", "{voices}"), "--folds or --test"),
+        (("--test", "{voices}"), "would be learnt from and tested with"),
+    ],
+)
+def test_what_cannot_be_fitted_anew_is_told(
+    home: Path,
+    voices: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    sentence: str,
+) -> None:
+    arguments = ("--data", voices, "--model", "emotion-mel", "--no-cost")
+    told = [option.format(voices=voices) for option in options]
+    assert evaluated(*arguments, "--output", tmp_path / "out", *told) == 2
+    assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

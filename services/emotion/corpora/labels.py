@@ -47,21 +47,31 @@ class Labelling:
         is left.
         """
         recordings = list(recordings)
-        have = {recording.label for recording in recordings}
-        self._check("renamed or left out", self.names, have)
-        named = [
-            replace(recording, label=self.names.get(recording.label, recording.label))
-            for recording in recordings
-        ]
-        self._check("kept", self.keep, {recording.label for recording in named})
-        kept = [
-            recording
-            for recording in named
-            if recording.label and (not self.keep or recording.label in self.keep)
-        ]
+        self._check("renamed or left out", self.names, {each.label for each in recordings})
+        named = self._renamed(recordings)
+        self._check("kept", self.keep, {each.label for each in named})
+        kept = self._kept(named)
         if not kept:
             raise CorpusError("No recording is left: every label is left out.")
         return kept
+
+    def each(self, *corpora: Sequence[Recording]) -> list[list[Recording]]:
+        """The same of several corpora, each of which may lack what another has."""
+        self([recording for recordings in corpora for recording in recordings])
+        return [self._kept(self._renamed(recordings)) for recordings in corpora]
+
+    def _renamed(self, recordings: Iterable[Recording]) -> list[Recording]:
+        return [
+            replace(recording, label=self.names.get(recording.label, recording.label))
+            for recording in recordings
+        ]
+
+    def _kept(self, recordings: Iterable[Recording]) -> list[Recording]:
+        return [
+            recording
+            for recording in recordings
+            if recording.label and (not self.keep or recording.label in self.keep)
+        ]
 
     @staticmethod
     def _check(what: str, wanted: Iterable[str], have: set[str]) -> None:

@@ -95,19 +95,16 @@ def _recordings(
     tested = [recording for path in test for recording in read(path)]
     if not tested:
         return _several(labelling(recordings)), []
-    # Together: a label to merge or to drop may be one of either alone.
-    paths = {recording.path for recording in tested}
-    every = labelling([*recordings, *tested])
-    known = [recording for recording in every if recording.path not in paths]
-    return _several(known), _several([each for each in every if each.path in paths])
+    known, asked = labelling.each(recordings, tested)
+    return _several(known), _several(asked)
 
 
 def _several(recordings: list[Recording]) -> list[Recording]:
     labels = {recording.label for recording in recordings}
     if len(labels) < 2:
         raise EvaluationError(
-            f"All clips are labelled {', '.join(labels)}. Add some of another label: with one "
-            "there is nothing to tell apart."
+            f"All clips are labelled {', '.join(labels) or 'otherwise'}. Add some of another "
+            "label: with one there is nothing to tell apart."
         )
     return recordings
 

@@ -1,14 +1,14 @@
 """How the head of a model is fitted anew, by the recipe that made the one that it has."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from services.emotion import features
+from services.emotion import features, prosody
 from services.emotion.__main__ import EMOTION
 from services.emotion.corpora import Recording, Skipped, listened
 from services.emotion.corpora.labels import labels_of
@@ -19,6 +19,7 @@ from services.emotion.engine import Samples
 from services.emotion.evaluation.errors import EvaluationError
 from services.emotion.evaluation.held_out import Fit, Fitted
 from services.emotion.evaluation.progress import Bars
+from services.emotion.evaluation.remembering import Remembering
 from services.emotion.examples import Examples, extract
 from services.emotion.features import Encoder
 from services.emotion.fitting import fit
@@ -66,9 +67,12 @@ def recipe_of(
     folder = registry.folder(manifest.model_copy(update={"files": files}))
     encoder = engine.encoder(folder, Placement(((CPU, manifest.memory_bytes),)))
     augment = Augmentation(sounds(noise)) if noise else None
-    key = _fingerprint(every, folder, list(files), noise)
-    cache = settings.home / "cache" / f"{manifest.engine}-{key}.npz"
-    heard, examples = _heard(every, encoder, augment, bars, cache)
+    cache = settings.home / "cache"
+    key = _fingerprint(encoder, every, folder, files, noise)
+    kept = cache / f"{manifest.engine}-examples-{key}.npz"
+    heard, examples = _heard(every, encoder, augment, bars, kept)
+    key = _fingerprint(encoder, [], folder, files)
+    remembering = Remembering(encoder, cache / f"{manifest.engine}-windows-{key}.npz")
     place = {recording.path: at for at, recording in enumerate(heard)}
 
     def fitted(recordings: Sequence[Recording], title: str) -> Fitted:
@@ -80,9 +84,12 @@ def recipe_of(
                 head = fit(examples.of(rows), labels, reads=encoder.reads, progress=progress)
         except ValueError as error:
             raise EvaluationError(f"No head can be fitted: {error}.") from error
-        return Fitted(HeadModel(encoder, head), head.temperature)
+        return Fitted(HeadModel(remembering, head), head.temperature)
 
-    yield fitted
+    try:
+        yield fitted
+    finally:
+        remembering.save()
 
 
 def _heard(
@@ -111,14 +118,21 @@ def _heard(
 
 
 def _fingerprint(
-    recordings: Sequence[Recording], folder: Path, files: Sequence[str], noise: Path | None
+    encoder: Encoder,
+    recordings: Sequence[Recording],
+    folder: Path,
+    files: Iterable[str],
+    noise: Path | None = None,
 ) -> str:
     """Changes with all that examples depend on: clips, encoder, augmentation and our own code."""
-    digest = hashlib.sha256()
-    for module in (features, augmenting):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    digest = hashlib.sha256(f"{COPIES} {_SEED}".encode())
+    for module in (features, prosody, augmenting):
+        # An encoder says by name what it reads.
+        if module is not prosody or "prosody" in encoder.reads:
+            digest.update(Path(str(module.__file__)).read_bytes())
     sizes = [(name, (folder / name).stat().st_size) for name in sorted(files)]
-    digest.update(repr((sizes, noise and sorted(each.name for each in clips(noise)))).encode())
+    behind = sorted(each.name for each in clips(noise)) if noise else []
+    digest.update(repr((encoder.reads, sizes, behind)).encode())
     for recording in recordings:
         size = recording.path.stat().st_size if recording.path.exists() else 0
         digest.update(f"{recording.path.name} {recording.label} {size}\n".encode())

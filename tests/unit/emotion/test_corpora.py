@@ -201,6 +201,15 @@ def test_labels_are_merged_renamed_and_left_out() -> None:
     assert [each.label for each in kept] == ["neutral", "neutral", "happy", "sad"]
 
 
+def test_of_several_corpora_each_may_lack_what_another_has() -> None:
+    labelling = Labelling.parse("calm=neutral", "bored")
+    first, second = labelling.each(clips("calm", "happy"), clips("bored", "happy"))
+    assert [each.label for each in first] == ["neutral", "happy"]
+    assert [each.label for each in second] == ["happy"]
+    with pytest.raises(CorpusError, match="'bored'"):
+        labelling.each(clips("calm"), clips("happy"))
+
+
 def test_without_wishes_labels_stay() -> None:
     assert Labelling.parse("")(clips("a", "b")) == clips("a", "b")
 
