@@ -65,22 +65,24 @@ def _session(
     folder: Path, options: onnxruntime.SessionOptions, provider: tuple[str, dict[str, str]]
 ) -> onnxruntime.InferenceSession:
     # The weights are handed over, because the runtime follows no links out of the graph's folder.
-    with (
-        (folder / WEIGHTS).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as weights,
-    ):
-        options.add_external_initializers_from_files_in_memory(
-            [WEIGHTS], [weights], [weights.size()]
-        )
-        try:
+    try:
+        with (
+            (folder / WEIGHTS).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as weights,
+        ):
+            options.add_external_initializers_from_files_in_memory(
+                [WEIGHTS], [weights], [weights.size()]
+            )
             return onnxruntime.InferenceSession(
                 (folder / GRAPH).read_bytes(), options, providers=[provider]
             )
-        except Exception as error:
-            # The runtime's own errors share no class but this one.
-            raise ValueError(
-                f"{GRAPH} is no encoder that can be used with {WEIGHTS}: fetch both anew"
-            ) from error
+    except OSError:
+        raise
+    except Exception as error:
+        # The runtime's own errors share no class but this one.
+        raise ValueError(
+            f"{GRAPH} is no encoder that can be used with {WEIGHTS}: fetch both anew"
+        ) from error
 
 
 class WhisperHeadEngine:

@@ -39,11 +39,11 @@ class Shipped:
 
 #: By the model whose encoder they read with. EMO-DB has neither calm nor surprised.
 SHIPPED = {
-    "emotion-mel": (Shipped("emotion-mel", ("ravdess", "emodb"), SIX),),
     "emotion-whisper-tiny": (
         Shipped("emotion-whisper-tiny", ("ravdess", "emodb"), SIX),
         Shipped("emotion-8-whisper-tiny", ("ravdess",), EIGHT),
     ),
+    "emotion-mel": (Shipped("emotion-mel", ("ravdess", "emodb"), SIX),),
 }
 
 
@@ -54,7 +54,8 @@ def main() -> None:
     data: Path = parser.parse_args().data
     settings = EmotionSettings()
     registry = registry_of(settings)
-    write_graph(registry, EMOTION.models / "emotion-whisper-tiny" / GRAPH)
+    for name in ("emotion-whisper-tiny", "emotion-8-whisper-tiny"):
+        write_graph(registry, EMOTION.models / name / GRAPH)
     try:
         train(data, registry, settings, Console(stderr=True))
     except CorpusError as error:
