@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # Stubs of asyncio are there for type checkers alone.
 
+import asyncio
 import itertools
 import math
 import resource
@@ -23,6 +24,7 @@ from tests.integration.emotion_service import (
     serving,
     sound,
     timeline,
+    timeline_parts,
 )
 from tests.integration.voices import wav
 
@@ -180,3 +182,23 @@ async def test_two_hours_take_no_more_memory_than_minutes(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 80_000
     assert finished.duration_seconds == pytest.approx(7_200, abs=5)
     assert segments[-1].end == finished.duration_seconds
+
+
+async def test_a_long_recording_lets_others_in_between(stub: Stub) -> None:
+    hour = recordings.mp3(60) * 60
+    call = stub.Timeline(iter(timeline_parts(hour)))
+    timeline = asyncio.ensure_future(anext(aiter(call)))
+    short = await stub.Classify(iter(classify_parts(wav(sound(2)))))
+    assert short.labels
+    assert short.timings.queue_seconds < 2
+    assert not timeline.done()
+    call.cancel()
+    await asyncio.wait([timeline])
+
+
+async def test_who_leaves_a_long_recording_leaves_its_turn(stub: Stub) -> None:
+    call = stub.Timeline(iter(timeline_parts(wav(np.tile(CONVERSATION, 20)))))
+    assert (await anext(aiter(call))).HasField("segment")
+    call.cancel()
+    async with asyncio.timeout(5):
+        assert (await stub.Classify(iter(classify_parts(wav(sound(1)))))).labels
