@@ -17,7 +17,7 @@ def runner_of(settings: TrainingSettings) -> Runner:
 
         return KubernetesRunner(settings.kubernetes, settings.home, settings.grace_seconds)
     return ProcessRunner(
-        os.environ,
+        {**os.environ, "ORFEON_HOME": str(settings.home)},
         threads=settings.trainer_threads,
         grace=settings.grace_seconds,
         needed={} if settings.trainer else PACKAGES,

@@ -44,6 +44,7 @@ class Conductor:
 
     async def start(self) -> None:
         """Takes up what was begun."""
+        await asyncio.to_thread(self._tidy)
         trainers = (
             # Those that ran when this service ended come first.
             self._work(("running", "queued"), self._train)
@@ -74,6 +75,13 @@ class Conductor:
         """Where the files of a job are."""
         return JobFolder(self._settings.home, job.id, job.model)
 
+    def _tidy(self) -> None:
+        """Removes what is left of jobs that ended as this process's predecessor did."""
+        for path in (self._settings.folder / "jobs").glob("*"):
+            job = self._records.find(path.name)
+            if job is not None and job.finished is not None:
+                self.folder(job).forget()
+
     async def _work(self, states: tuple[Status, ...], do: Callable[[Job], Awaitable[None]]) -> None:
         while True:
             job = await self._next(states)
@@ -91,7 +99,9 @@ class Conductor:
         async with self._changes:
             while True:
                 for state in states:
-                    for job in await asyncio.to_thread(self._records.in_state, state):
+                    # Of those that are next, all but one at most are worked on.
+                    limit = self._settings.slots + 1
+                    for job in await asyncio.to_thread(self._records.in_state, state, limit):
                         if job.id not in self._working:
                             # None waits between here and where the worker takes it.
                             return job
@@ -154,6 +164,7 @@ class Conductor:
     def _publish(self, job: Job, folder: JobFolder) -> None:
         folder.publish()
         results = result_files(self._files, job, folder.published)
+        folder.forget()
         if self._records.succeed(job.id, results, Note(f"The model {job.model} is there.")):
             log.info("job succeeded", extra={"job": job.id})
         else:  # It was cancelled at the last moment.
@@ -161,4 +172,3 @@ class Conductor:
             for file in results:
                 with contextlib.suppress(OrfeonError):
                     self._files.delete(file, job.owner)
-        folder.forget()

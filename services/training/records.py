@@ -125,11 +125,10 @@ class Records:
         )
         return [self._job(row) for row in rows[:limit]], len(rows) > limit
 
-    def in_state(self, *states: Status) -> list[Job]:
-        """Everybody's jobs in these states, the next one first."""
-        marks = ", ".join("?" * len(states))
+    def in_state(self, state: Status, limit: int = -1) -> list[Job]:
+        """Everybody's jobs in a state, the next one first; all, unless there is a limit."""
         rows = self._store.all(
-            f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY priority, number", *states
+            "SELECT * FROM jobs WHERE status = ? ORDER BY priority, number LIMIT ?", state, limit
         )
         return [self._job(row) for row in rows]
 

@@ -237,6 +237,8 @@ async def test_jobs_are_chosen_by_their_notes(front: Front) -> None:
         found = (await http.get(JOBS, params={"metadata[team]": "b"})).json()["data"]
         assert [job["metadata"] for job in found] == [{"team": "b"}]
         assert (await http.get(JOBS, params={"metadata[team]": "c"})).json()["data"] == []
+        (job,) = (await client.fine_tuning.jobs.list(metadata={"team": "a"})).data
+        assert job.metadata == {"team": "a"}
 
 
 async def test_the_same_request_named_twice_is_one_job(front: Front) -> None:

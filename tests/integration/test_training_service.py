@@ -93,6 +93,16 @@ async def test_a_job_from_its_file_to_its_model(stage: Stage, tmp_path: Path) ->
     assert left == {"events.jsonl", "trainer.log"}
 
 
+async def test_what_a_sudden_end_left_is_removed_at_the_next_start(stage: Stage) -> None:
+    job = await stage.caller.create()
+    await stage.caller.until(job.id, SUCCEEDED)
+    folder = stage.settings.folder / "jobs" / job.id
+    (folder / "data" / "training").mkdir(parents=True)
+    (folder / "work").mkdir()
+    await stage.restart()
+    assert {path.name for path in folder.iterdir()} == {"events.jsonl", "trainer.log"}
+
+
 async def test_what_a_file_is_told_comes_back(stage: Stage) -> None:
     kept = await stage.caller.upload(b"abc" * 100_000, "a.tar.gz", expires_after_seconds=3600)
     assert (kept.bytes, kept.filename, kept.purpose) == (300_000, "a.tar.gz", "fine-tune")
