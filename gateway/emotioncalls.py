@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, Iterable
 from typing import Protocol
 
+from gateway.calls import Calls
 from gateway.classifying import heard
 from gateway.retry import Retries
 from gateway.schemas.classification import Heard
 from gateway.uploads import Recording, parts
 from gateway.upstreams import Upstreams
 from orfeon.api.emotion.v1 import emotion_pb2
-from services.runtime.connection import answer, answers
 from services.runtime.context import RequestContext
 
 
@@ -18,68 +18,54 @@ class EmotionCalls:
 
     def __init__(self, upstreams: Upstreams, retries: Retries) -> None:
         self._upstreams = upstreams
-        self._retries = retries
+        self._calls = Calls("emotion", retries)
 
     async def classify(
         self, config: emotion_pb2.ClassifyConfig, recording: Recording, context: RequestContext
     ) -> emotion_pb2.ClassifyResponse:
         """What is heard in it."""
-
-        async def ask() -> emotion_pb2.ClassifyResponse:
-            call = self._upstreams.emotion.Classify(
-                parts(emotion_pb2.ClassifyRequest, config, recording),
-                metadata=context.metadata(),
-                timeout=context.timeout(),
-            )
-            return await answer(call)
-
-        return await self._retries.whole("emotion", context, ask)
+        answer: emotion_pb2.ClassifyResponse = await self._calls.ask(
+            context,
+            lambda **call: self._upstreams.emotion.Classify(
+                parts(emotion_pb2.ClassifyRequest, config, recording), **call
+            ),
+        )
+        return answer
 
     def timeline(
         self, config: emotion_pb2.ClassifyConfig, recording: Recording, context: RequestContext
     ) -> AsyncGenerator[emotion_pb2.TimelineResponse, None]:
         """How it goes, as soon as it is known."""
-
-        def ask() -> AsyncGenerator[emotion_pb2.TimelineResponse, None]:
-            return answers(
-                self._upstreams.emotion.Timeline(
-                    parts(emotion_pb2.TimelineRequest, config, recording),
-                    metadata=context.metadata(),
-                    timeout=context.timeout(),
-                )
-            )
-
-        return self._retries.pieces("emotion", context, ask)
+        return self._calls.follow(
+            context,
+            lambda **call: self._upstreams.emotion.Timeline(
+                parts(emotion_pb2.TimelineRequest, config, recording), **call
+            ),
+        )
 
     async def embed(
         self, config: emotion_pb2.EmbedConfig, recording: Recording, context: RequestContext
     ) -> emotion_pb2.EmbedResponse:
         """The vector of the voice in it."""
-
-        async def ask() -> emotion_pb2.EmbedResponse:
-            call = self._upstreams.emotion.Embed(
-                parts(emotion_pb2.EmbedRequest, config, recording),
-                metadata=context.metadata(),
-                timeout=context.timeout(),
-            )
-            return await answer(call)
-
-        return await self._retries.whole("emotion", context, ask)
+        answer: emotion_pb2.EmbedResponse = await self._calls.ask(
+            context,
+            lambda **call: self._upstreams.emotion.Embed(
+                parts(emotion_pb2.EmbedRequest, config, recording), **call
+            ),
+        )
+        return answer
 
     async def diarize(
         self, config: emotion_pb2.DiarizeConfig, recording: Recording, context: RequestContext
     ) -> emotion_pb2.DiarizeResponse:
         """Who speaks when in it."""
-
-        async def ask() -> emotion_pb2.DiarizeResponse:
-            call = self._upstreams.emotion.Diarize(
-                parts(emotion_pb2.DiarizeRequest, config, recording),
-                metadata=context.metadata(),
-                timeout=context.timeout(),
-            )
-            return await answer(call)
-
-        return await self._retries.whole("emotion", context, ask)
+        answer: emotion_pb2.DiarizeResponse = await self._calls.ask(
+            context,
+            lambda **call: self._upstreams.emotion.Diarize(
+                parts(emotion_pb2.DiarizeRequest, config, recording), **call
+            ),
+        )
+        return answer
 
 
 class Timed(Protocol):

@@ -15,8 +15,8 @@ Chat, lyrics, speech, emotion, melodies and songs in OpenAI's manner, on premise
 own client here.
 
 Every failure is answered in one envelope, `{"error": {message, type, param, code}}`. Every response
-carries `x-request-id`. A WebSocket, `/v1/audio/classifications/stream`, tells the emotion in samples
-while they are spoken. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner.
+carries `x-request-id`. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner. A
+WebSocket, `/v1/audio/classifications/stream`, tells the emotion in samples as they are spoken.
 """
 
 _MEANING: dict[int, tuple[str, str, str]] = {
