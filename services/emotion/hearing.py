@@ -16,6 +16,7 @@ from services.emotion.recording import Watch
 from services.emotion.timeline import Mean, Segment, Timeline
 from services.emotion.voice_activity import Began, Ear, Ended
 from services.runtime.context import RequestContext
+from services.runtime.errors import ModelLoadFailed
 from services.runtime.worker import Cancellation
 
 Floats = NDArray[np.float32]
@@ -212,8 +213,17 @@ def _parts(place: int, start: float, end: float, most: float) -> list[_Part]:
 
 
 def in_order(scores: Sequence[LabelScore], labels: Sequence[str]) -> Floats:
-    """Scores in the order of the labels, shape `(labels,)`."""
+    """Scores in the order of the labels, shape `(labels,)`.
+
+    Raises `ModelLoadFailed` where a model, on another machine perhaps, has others.
+    """
     found = {each.label: each.score for each in scores}
+    if found.keys() != set(labels):
+        raise ModelLoadFailed(
+            f"The model tells {', '.join(sorted(found))}, its model.yaml names "
+            f"{', '.join(sorted(labels))}; export it again.",
+            param="model",
+        )
     return np.array([found[label] for label in labels], np.float32)
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from services.emotion.diarization import SPEAKER
-from services.emotion.engine import Samples
-from services.emotion.hearing import Hearing, SpanTeller, Teller, WholeTeller
+from services.emotion.engine import LabelScore, Samples
+from services.emotion.hearing import Hearing, SpanTeller, Teller, WholeTeller, in_order
 from services.emotion.timeline import Segment
 from services.emotion.voice_activity import LoudnessEar
 from services.runtime.context import RequestContext
+from services.runtime.errors import ModelLoadFailed
 from services.runtime.worker import Cancellation
 from tests.unit.emotion.sounds import LABELS, Loudness, silence, sound
 
@@ -94,6 +95,14 @@ def test_spans_far_beyond_the_limit_are_no_work() -> None:
     teller = SpanTeller(LABELS, [(0.0, 1e300)], most=10)
     _, model, _ = heard(teller, [sound(5)])
     assert sum(model.seconds) == pytest.approx(5)
+
+
+def test_a_model_that_tells_other_labels_is_refused() -> None:
+    scores = [LabelScore("loud", 0.75), LabelScore("quiet", 0.25)]
+    assert in_order(scores, LABELS).tolist() == [0.25, 0.75]
+    for labels in (["loud"], ["loud", "silent"], [*LABELS, "silent"]):
+        with pytest.raises(ModelLoadFailed, match="quiet"):
+            in_order(scores, labels)
 
 
 def test_voices_are_cut_out_for_whoever_embeds_them() -> None:

@@ -118,6 +118,25 @@ async def test_what_stands_in_is_in_memory_from_the_start(asking: Asking) -> Non
     assert facts.pinned
 
 
+@pytest.mark.parametrize("broken", [True, False])
+async def test_without_what_stands_in_the_default_serves(tmp_path: Path, broken: bool) -> None:
+    model(tmp_path, "large", default=True, options={"fallback": "small"})
+    if broken:
+        model(tmp_path, "small", engine="none")
+    settings = ServiceSettings(ORFEON_HOME=tmp_path)
+    host: ModelHost[AudioModel] = ModelHost(
+        "emotion",
+        Registry(tmp_path, [], "emotion"),
+        {"fake": Weightless()},
+        settings,
+        ServiceMetrics("emotion", "0"),
+    )
+    await host.preload()
+    async with host.lease(CONTEXT, "large", task=TASK) as leased:
+        assert leased.manifest.name == "large"
+    await host.close()
+
+
 async def test_a_full_queue_is_passed_by_the_faster_model(asking: Asking) -> None:
     async with asking.busy():
         assert await asking.answered(asking.turns()) == ("small", "large")
