@@ -22,6 +22,9 @@ from services.training.supervision import Failed, Supervision
 
 log = logging.getLogger(__name__)
 
+#: Seconds until jobs that could not be recorded are looked at again.
+_PAUSE = 1.0
+
 
 class Conductor:
     """Works on jobs in this event loop: `start`, then `stop`."""
@@ -84,16 +87,25 @@ class Conductor:
 
     async def _work(self, states: tuple[Status, ...], do: Callable[[Job], Awaitable[None]]) -> None:
         while True:
-            job = await self._next(states)
-            task = asyncio.create_task(self._guarded(job, do))
-            self._working[job.id] = task
             try:
-                await asyncio.wait([task])
-            finally:
-                # Where this worker is told to stop, so is what it works on.
-                task.cancel()
-                await asyncio.wait([task])
-                del self._working[job.id]
+                await self._work_on(await self._next(states), do)
+            except Exception:
+                # The database cannot be read or written just now; what it holds still holds.
+                log.exception("jobs cannot be recorded")
+                await asyncio.sleep(_PAUSE)
+
+    async def _work_on(self, job: Job, do: Callable[[Job], Awaitable[None]]) -> None:
+        task = asyncio.create_task(self._guarded(job, do))
+        self._working[job.id] = task
+        try:
+            await asyncio.wait([task])
+        finally:
+            # Where this worker is told to stop, so is what it works on.
+            task.cancel()
+            await asyncio.wait([task])
+            del self._working[job.id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
     async def _next(self, states: tuple[Status, ...]) -> Job:
         async with self._changes:

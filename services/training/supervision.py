@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from services.runtime.errors import InsufficientStorage
 from services.training import trainer
 from services.training.bases import Bases
 from services.training.folder import JobFolder
@@ -90,6 +91,9 @@ class Supervision:
                 await (self._runner.leave if self.leaving else self._runner.stop)(job.id)
                 await self._listen(job, folder, None)
                 raise
+            except Exception:
+                await self._patiently(lambda: self._runner.stop(job.id))
+                raise
             if code == 0 and folder.is_made:
                 return
             if code != INTERRUPTED:
@@ -116,7 +120,6 @@ class Supervision:
                     pass
                 return progress.code
             if self._clock() - heard > self._settings.silent_seconds:
-                await self._patiently(lambda: self._runner.stop(run.id))
                 raise Failed(_silence(self._settings.silent_seconds))
             await asyncio.sleep(self._settings.look_seconds)
 
@@ -131,7 +134,12 @@ class Supervision:
 
     async def _listen(self, job: Job, folder: JobFolder, pace: _Pace | None) -> bool:
         """Keeps what the trainer has told since; whether there was anything."""
-        return await asyncio.to_thread(self._heard, job, folder, pace)
+        try:
+            return await asyncio.to_thread(self._heard, job, folder, pace)
+        except InsufficientStorage as error:
+            # It stays in the file, and is kept once there is room.
+            log.warning("events not kept", extra={"reason": error.message})
+            return False
 
     def _heard(self, job: Job, folder: JobFolder, pace: _Pace | None) -> bool:
         known = self._records.find(job.id)

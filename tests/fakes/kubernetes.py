@@ -21,7 +21,8 @@ NAMESPACE = "ai"
 
 
 class FakeKubernetes:
-    """A cluster. `answer` other than 200 is what every question gets; without a `node`, pods wait.
+    """A cluster. `answer` other than 200 is what every question gets; without a `node`, pods wait;
+    it `refuses` Jobs as those that are not valid.
 
     `calls` are the questions that changed something: method, name and query.
     """
@@ -29,6 +30,7 @@ class FakeKubernetes:
     def __init__(self) -> None:
         self.answer = 200
         self.node = True
+        self.refuses = False
         self.oom = False
         self.calls: list[tuple[str, str, dict[str, list[str]]]] = []
         self.manifests: list[dict[str, Any]] = []
@@ -50,6 +52,8 @@ class FakeKubernetes:
         """Makes a Job, and its pod."""
         with self._lock:
             name = manifest["metadata"]["name"]
+            if self.refuses:
+                return 422, _status(422, "Invalid")
             if name in self._jobs:
                 return 409, _status(409, "AlreadyExists")
             try:

@@ -19,7 +19,7 @@ import pytest
 
 from services.runtime.errors import InsufficientStorage
 from tests.fakes.gateway import eventually
-from tests.fakes.trainings import ENDED, FAILED, SUCCEEDED, TRAINER, Caller, staged
+from tests.fakes.trainings import ENDED, FAILED, SUCCEEDED, TRAINER, Caller, examples, staged
 
 
 @contextmanager
@@ -147,6 +147,28 @@ async def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
         # There is room again.
         job = await stage.caller.create()
         assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED
+
+
+async def test_a_database_that_cannot_grow_refuses_jobs_and_then_goes_on(tmp_path: Path) -> None:
+    async def until_it_is_full(caller: Caller, file: str) -> None:
+        for number in range(200):
+            await caller.create(training_file=file, metadata={"n": str(number) + "x" * 400})
+
+    async with staged(tmp_path, "steps=40,pause=0.1") as stage:
+        file = await stage.caller.upload(examples())
+        running = await stage.caller.create(training_file=file.id)
+        await stage.caller.told(running.id, "Step 2.")
+        size = (tmp_path / "training" / "training.db").stat().st_size
+        with largest_file(size):
+            with pytest.raises(InsufficientStorage, match="disk that jobs are kept on"):
+                await until_it_is_full(stage.caller, file.id)
+            # What is told of the job meanwhile cannot be kept.
+            await asyncio.sleep(1)
+        done = await stage.caller.until(running.id, *ENDED)
+        assert done.status == SUCCEEDED
+        messages = await stage.caller.messages(running.id)
+        assert [m for m in messages if m.startswith("Step")] == [f"Step {n}." for n in range(1, 41)]
+        await stage.caller.create(training_file=file.id)
 
 
 async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ async def test_a_job_that_the_cluster_will_never_take_fails(
     kubernetes: tuple[FakeKubernetes, str], tmp_path: Path
 ) -> None:
     fake, url = kubernetes
-    fake.answer = 422
+    fake.refuses = True
     async with clustered(tmp_path, url, "steps=2") as stage:
         job = await stage.caller.create()
         failed = await stage.caller.until(job.id, *ENDED)
