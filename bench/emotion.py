@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from bench.processes import process_of, serving
+from bench.processes import cpu_seconds, process_of, serving
 from bench.report import Figure, print_figures
 from gateway.keystore import KeyStore
 from orfeon import AsyncOrfeon, EmotionHeard
@@ -56,7 +56,7 @@ async def took(http: httpx.AsyncClient, clip: bytes) -> float:
     return time.perf_counter() - began
 
 
-async def clips(http: httpx.AsyncClient, clip: bytes) -> list[Figure]:
+async def clips(http: httpx.AsyncClient, clip: bytes, pid: int) -> list[Figure]:
     """One caller, then several at once, each after its last answer."""
     for _ in range(5):
         await took(http, clip)
@@ -65,10 +65,11 @@ async def clips(http: httpx.AsyncClient, clip: bytes) -> list[Figure]:
     async def caller() -> list[float]:
         return [await took(http, clip) for _ in range(TOGETHER // CALLERS)]
 
-    began = time.perf_counter()
+    began, computed = time.perf_counter(), cpu_seconds(pid)
     several = [each for times in await asyncio.gather(*(caller() for _ in range(CALLERS)))
                for each in times]  # fmt: skip
     rate = TOGETHER / (time.perf_counter() - began)
+    each_computed = (cpu_seconds(pid) - computed) / TOGETHER
     last = statistics.quantiles(several, n=100)[98]
     return [
         Figure("3 s clip, one caller, median", statistics.median(alone), "s"),
@@ -76,6 +77,7 @@ async def clips(http: httpx.AsyncClient, clip: bytes) -> list[Figure]:
                at_least=False),
         Figure(f"3 s clip, {CALLERS} callers, p99", last, "s", 0.6, at_least=False),
         Figure(f"3 s clips, {CALLERS} callers", rate, "1/s"),
+        Figure("3 s clip, processor time of all processes", each_computed, "s"),
     ]  # fmt: skip
 
 
@@ -137,7 +139,7 @@ async def measure() -> list[Figure]:
             async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=600) as http:
                 return [
                     Figure("load of the machine before", os.getloadavg()[0], ""),
-                    *await clips(http, wav(said[: 3 * RATE])),
+                    *await clips(http, wav(said[: 3 * RATE]), served.pid),
                     *await live(served.url, key, said),
                     *await timeline(http, said, served.pid),
                 ]
