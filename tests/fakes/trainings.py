@@ -63,6 +63,7 @@ class Caller:
 
     channel: grpc.aio.Channel
     key: str = "alice"
+    priority: int = 2
 
     def __getattr__(self, name: str) -> Any:
         """An RPC: `await caller.GetJob(job_id=...)`."""
@@ -81,7 +82,7 @@ class Caller:
 
     @property
     def metadata(self) -> Any:
-        return RequestContext("req_test", self.key, 2).metadata()
+        return RequestContext("req_test", self.key, self.priority).metadata()
 
     async def upload(
         self, data: bytes = b"", name: str = "examples.zip", purpose: str = "fine-tune", **more: Any

@@ -7,6 +7,7 @@ import re
 import signal
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,25 @@ async def test_one_job_at_a_time_and_the_most_urgent_first(tmp_path: Path) -> No
         ended = [await stage.caller.until(job.id, SUCCEEDED) for job in jobs]
         finished = [job.finished.ToNanoseconds() for job in ended]
         assert finished == sorted(finished)
+
+
+async def test_as_many_are_trained_at_once_as_there_are_slots(tmp_path: Path) -> None:
+    async with staged(tmp_path, "steps=100,pause=0.1", slots=2) as stage:
+        jobs = [await stage.caller.create() for _ in range(3)]
+        for job in jobs[:2]:
+            await stage.caller.told(job.id, "Step 2.")
+        assert (await stage.caller.job(jobs[2].id)).status == QUEUED
+        await stage.caller.CancelJob(job_id=jobs[0].id)
+        await stage.caller.told(jobs[2].id, "Step 1.")
+
+
+async def test_what_is_urgent_goes_first(tmp_path: Path) -> None:
+    async with staged(tmp_path, "steps=4,pause=0.2") as stage:
+        first, slow = await stage.caller.create(), await stage.caller.create()
+        urgent = await replace(stage.caller, priority=0).create()
+        ended = [await stage.caller.until(job.id, SUCCEEDED) for job in (first, slow, urgent)]
+        one, two, three = (job.finished.ToNanoseconds() for job in ended)
+        assert one < three < two
 
 
 async def test_a_restart_goes_on_where_the_job_was(tmp_path: Path) -> None:
