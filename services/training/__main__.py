@@ -1,20 +1,25 @@
 """Starts the training container: `python -m services.training`."""
 
 import os
+import sys
 
 from services.training.process_runner import ProcessRunner
-from services.training.runner import Runner
+from services.training.runner import NoRunner, Runner
 from services.training.server import run
 from services.training.settings import TrainingSettings
 from services.training.trainer import PACKAGES
 
 
 def runner_of(settings: TrainingSettings) -> Runner:
-    """What trainings run on."""
+    """What trainings run on. Raises `NoRunner`."""
     if settings.runner == "kubernetes":
         # Its client takes as much memory as all else.
-        from services.training.kubernetes_runner import KubernetesRunner
-
+        try:
+            from services.training.kubernetes_runner import KubernetesRunner
+        except ModuleNotFoundError as error:
+            raise NoRunner(
+                f"Jobs of Kubernetes need {error.name}: pip install 'orfeon[training]'."
+            ) from error
         return KubernetesRunner(settings.kubernetes, settings.home, settings.grace_seconds)
     return ProcessRunner(
         {**os.environ, "ORFEON_HOME": str(settings.home)},
@@ -26,4 +31,8 @@ def runner_of(settings: TrainingSettings) -> Runner:
 
 if __name__ == "__main__":
     chosen = TrainingSettings()
-    run(chosen, runner_of(chosen))
+    try:
+        runner = runner_of(chosen)
+    except NoRunner as missing:
+        sys.exit(str(missing))
+    run(chosen, runner)

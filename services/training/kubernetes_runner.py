@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from services.runtime.errors import InvalidRequest
 from services.training.manifest import CONTAINER, job_manifest
 from services.training.order import Method
-from services.training.runner import INTERRUPTED, Progress, Run, RunnerUnavailable
+from services.training.runner import INTERRUPTED, NoRunner, Progress, Run, RunnerUnavailable
 from services.training.settings import KubernetesSettings
 
 T = TypeVar("T")
@@ -40,8 +40,7 @@ class KubernetesRunner:
         api: client.ApiClient | None = None,
     ) -> None:
         if api is None:
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-            api = client.ApiClient()
+            api = _from_within()
         self._settings = settings
         self._home = home
         self._grace = grace
@@ -154,6 +153,18 @@ class KubernetesRunner:
             raise RunnerUnavailable(f"Kubernetes answers {error.status}.") from error
         except HTTPError as error:
             raise RunnerUnavailable("Kubernetes cannot be reached.") from error
+
+
+def _from_within() -> client.ApiClient:
+    """The way to Kubernetes from within a pod. Raises `NoRunner`."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        raise NoRunner(
+            "Trainings are to be Jobs of Kubernetes, but this process is in no pod with a token of "
+            "its service account: mount it, or set ORFEON_TRAINING_RUNNER=process."
+        ) from error
+    return client.ApiClient()
 
 
 def _ended(job: Any) -> str | None:

@@ -12,6 +12,10 @@ from services.training.order import Method
 INTERRUPTED = 130
 
 
+class NoRunner(Exception):
+    """What trainings are to run on is not there; says what to change."""
+
+
 class RunnerUnavailable(ServiceUnavailable):
     """What trainings run on cannot be asked just now; what runs there goes on."""
 

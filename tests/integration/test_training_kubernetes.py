@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -219,6 +221,22 @@ async def test_a_trainer_that_a_node_interrupts_goes_on(
             return len(fake.manifests) == 2
 
         await eventually(is_gone)
+
+
+def test_outside_of_a_cluster_the_service_says_so(tmp_path: Path) -> None:
+    told = {
+        "ORFEON_HOME": str(tmp_path),
+        "ORFEON_TRAINING_RUNNER": "kubernetes",
+        "ORFEON_TRAINING_KUBERNETES__IMAGE": "i",
+        "ORFEON_TRAINING_KUBERNETES__CLAIM": "c",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "services.training"],
+        env=os.environ | told, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "in no pod with a token" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 RUN = Run("ftjob-1", ["python", "-m", "services.emotion.training"], Path("/var/lib/orfeon/x"))
