@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,6 +72,30 @@ class Streams:
             self._here -= 1
 
 
+class Arrivals:
+    """When samples came, of the last messages. `clock` is in seconds."""
+
+    #: Messages remembered: 20 s of very small ones.
+    _MOST = 1024
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._came: deque[tuple[float, float]] = deque(maxlen=self._MOST)
+
+    def __len__(self) -> int:
+        return len(self._came)
+
+    def add(self, seconds: float) -> None:
+        """All up to so many seconds of the stream has come."""
+        self._came.append((seconds, self._clock()))
+
+    def since(self, moment: float) -> float:
+        """How long ago the sample of a moment came, seconds. Moments never go back."""
+        while len(self._came) > 1 and self._came[0][0] < moment:
+            self._came.popleft()
+        return self._clock() - self._came[0][1]
+
+
 class Follower:
     """Follows one stream. Nothing of it is kept but the last seconds."""
 
@@ -84,7 +108,7 @@ class Follower:
         self._said = Mean(self._labels)
         self._began = 0.0
         self._told = 0.0
-        self._arrivals: deque[tuple[float, float]] = deque()
+        self._arrivals = Arrivals()
         self.listener = listener
 
     async def feed(self, data: bytes) -> AsyncIterator[Event]:
@@ -92,7 +116,7 @@ class Follower:
         listened to waits. Raises `InvalidRequest`, and what `ModelHost.lease` raises.
         """
         heard = await worker.run(lambda _cancelled: self.listener.feed(self._pcm.feed(data)))
-        self._arrivals.append((self.listener.seconds, time.monotonic()))
+        self._arrivals.add(self.listener.seconds)
         async for event in self._tell(heard):
             yield event
 
@@ -103,7 +127,7 @@ class Follower:
             return self.listener.feed(self._pcm.finish()) + self.listener.finish()
 
         heard = await worker.run(lambda _cancelled: end())
-        self._arrivals.append((self.listener.seconds, time.monotonic()))
+        self._arrivals.add(self.listener.seconds)
         async for event in self._tell(heard):
             yield event
 
@@ -121,7 +145,7 @@ class Follower:
                 now = Mean(self._labels)
                 now.add(scores, 1.0)
                 segment = Segment(event.start, event.end, now.ranked)
-                yield Emotion(segment, self._since(event.end))
+                yield Emotion(segment, self._arrivals.since(event.end))
             else:
                 yield Silence(event.at, Segment(self._began, event.at, self._said.ranked))
 
@@ -140,12 +164,6 @@ class Follower:
                     raise
                 await asyncio.sleep(_PAUSE)
         raise AssertionError("the last try returns or raises")
-
-    def _since(self, moment: float) -> float:
-        """How long ago the sample of a moment came, seconds."""
-        while len(self._arrivals) > 1 and self._arrivals[0][0] < moment:
-            self._arrivals.popleft()
-        return time.monotonic() - self._arrivals[0][1]
 
 
 async def patiently(parts: AsyncIterator[T], seconds: float) -> AsyncIterator[T]:

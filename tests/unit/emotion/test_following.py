@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.emotion.following import Streams, check_size, patiently
+from services.emotion.following import Arrivals, Streams, check_size, patiently
 from services.runtime.errors import InvalidRequest, Overloaded
 
 
@@ -34,6 +34,25 @@ async def test_there_are_so_many_streams_at_once() -> None:
                 pass
     async with streams.place():
         pass
+
+
+def test_a_delay_is_counted_from_when_the_sample_came() -> None:
+    now = 100.0
+    arrivals = Arrivals(lambda: now)
+    for message in range(1, 11):
+        now = 100.0 + message / 10
+        arrivals.add(message / 10)
+    now = 101.25
+    assert arrivals.since(0.5) == pytest.approx(0.75)
+    assert arrivals.since(0.55) == pytest.approx(0.65)
+    assert arrivals.since(2.0) == pytest.approx(0.25)
+
+
+def test_hours_of_silence_are_not_remembered() -> None:
+    arrivals = Arrivals(lambda: 0.0)
+    for message in range(100_000):
+        arrivals.add(message / 10)
+    assert len(arrivals) < 2_000
 
 
 def test_a_message_holds_half_a_minute_at_most() -> None:
