@@ -1,11 +1,11 @@
 """The work on one recording, turn by turn: what is heard in it, and who speaks."""
 
-from collections.abc import AsyncGenerator
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import BinaryIO, cast
 
-from services.emotion.diarization import SPEAKER, AudioModel, SpeakerModel, Voices
+from services.emotion.diarization import SPEAKER, AudioModel, Floats, SpeakerModel, Voices
 from services.emotion.engine import EmotionModel
 from services.emotion.hearing import Hearing
 from services.emotion.listening import Listener, Window
@@ -39,33 +39,49 @@ class Embedding:
         """Takes a turn to embed windows. Raises what `ModelHost.lease` raises."""
         if not windows:
             return
-        samples = [window.samples for window in windows]
-        times = [(window.start, window.end) for window in windows]
-        seconds = times[-1][1] - times[0][0]
-        async with self._host.lease(
-            self._context, self.model, task=SPEAKER_TASK, cost=seconds
-        ) as leased:
-            # The task decides what kind of model is leased; types cannot say so.
-            model = cast(SpeakerModel, leased.model)
-            vectors = await worker.run(lambda cancelled: model.embed(samples, cancelled))
-        voices.add(times, vectors)
+        seconds = windows[-1].end - windows[0].start
+        async with self._turn(seconds) as model:
+            voices.add(_times(windows), await worker.run(partial(_embedded, model, windows)))
 
     async def listen(
         self, file: BinaryIO, limits: AudioLimits, ear: Ear
     ) -> tuple[Listener, Voices]:
-        """Embeds all that is said in a recording. Raises what `blocks` raises."""
+        """Embeds all that is said in a recording, in a turn for each stretch.
+
+        Raises what `blocks` and `ModelHost.lease` raise.
+        """
         listener, voices = Listener(ear, SPEAKER), Voices()
+        cost = min(seconds_of(file), STRETCH_SECONDS)
         with closing(Recording(file, limits)) as recording:
 
-            def step(cancelled: Cancellation) -> list[Window]:
+            def step(model: SpeakerModel, cancelled: Cancellation) -> None:
                 heard = listener.feed(recording.stretch(cancelled))
                 if recording.ended:
                     heard += listener.finish()
-                return [event for event in heard if isinstance(event, Window)]
+                windows = [event for event in heard if isinstance(event, Window)]
+                if windows:
+                    voices.add(_times(windows), _embedded(model, windows, cancelled))
 
             while not recording.ended:
-                await self.embed(await worker.run(step), voices)
+                async with self._turn(cost) as model:
+                    await worker.run(partial(step, model))
         return listener, voices
+
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncIterator[SpeakerModel]:
+        async with self._host.lease(
+            self._context, self.model, task=SPEAKER_TASK, cost=seconds
+        ) as leased:
+            # The task decides what kind of model is leased; types cannot say so.
+            yield cast(SpeakerModel, leased.model)
+
+
+def _times(windows: list[Window]) -> list[tuple[float, float]]:
+    return [(window.start, window.end) for window in windows]
+
+
+def _embedded(model: SpeakerModel, windows: list[Window], cancelled: Cancellation) -> Floats:
+    return model.embed([window.samples for window in windows], cancelled)
 
 
 class Classification:

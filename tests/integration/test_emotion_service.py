@@ -99,5 +99,19 @@ async def test_audio_before_the_config_is_refused(channel: grpc.aio.Channel) -> 
     assert isinstance(await error_from(channel, parts(wav(synthetic()))[1:]), InvalidRequest)
 
 
+async def test_a_faster_model_answers_where_it_is_asked_for(channel: grpc.aio.Channel) -> None:
+    def asked(fallback: pb.Fallback.ValueType) -> list[pb.ClassifyRequest]:
+        first, *rest = parts(wav(synthetic()))
+        first.config.fallback = fallback
+        return [first, *rest]
+
+    faster = await classify(channel, asked(pb.FALLBACK_ALWAYS))
+    assert (faster.model, faster.fallback_for) == ("emotion-mel", "emotion-whisper-tiny")
+    assert len(faster.labels) == 6
+    for fallback in (pb.FALLBACK_NEVER, pb.FALLBACK_UNSPECIFIED):
+        answer = await classify(channel, asked(fallback))
+        assert (answer.model, answer.fallback_for) == ("emotion-whisper-tiny", "")
+
+
 def test_the_contract_is_named_for_health_and_reflection() -> None:
     assert EMOTION.service == "orfeon.api.emotion.v1.EmotionService"
