@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ServiceUnavailableError,
     )
     from orfeon.jobs import Artifact, Job, JobError, SongFacts, SongWish, WrittenSection
-    from orfeon.live import AsyncLive, Live
+    from orfeon.live import AsyncLive, ListenWish, Live
     from orfeon.types import (
         Lyrics,
         LyricsLine,
@@ -80,6 +80,7 @@ __all__ = [
     "KeywordMatch",
     "KeywordWish",
     "LabelScore",
+    "ListenWish",
     "Live",
     "Lyrics",
     "LyricsLine",
@@ -118,7 +119,7 @@ _HOMES = {
     "orfeon.jobs": {
         "Artifact", "Job", "JobError", "SongFacts", "SongWish", "WrittenSection",
     },
-    "orfeon.live": {"AsyncLive", "Live"},
+    "orfeon.live": {"AsyncLive", "ListenWish", "Live"},
     "orfeon.types": {
         "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
         "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry", "Voice",

@@ -10,7 +10,7 @@ import httpx
 from orfeon import calls, voicecalls
 from orfeon.calls import File
 from orfeon.events import events, events_async, read
-from orfeon.live import AsyncLive, Live, listening, listening_async
+from orfeon.live import AsyncLive, ListenWish, Live, listening, listening_async
 from orfeon.resources import AsyncJobs, AsyncSongs, Jobs, Songs
 from orfeon.transport import AsyncTransport, Transport
 from orfeon.types import (
@@ -84,22 +84,9 @@ class Orfeon:
             for event in events(response):
                 yield read(timeline_event, event)
 
-    def listen(
-        self,
-        *,
-        model: str | None = None,
-        sample_rate: int = 16_000,
-        channels: int = 1,
-        priority: int | None = None,
-    ) -> AbstractContextManager[Live]:
+    def listen(self, **wish: Unpack[ListenWish]) -> AbstractContextManager[Live]:
         """Opens a live stream: samples are sent, and what the voice tells is heard meanwhile."""
-        return listening(
-            self._transport.client,
-            model=model,
-            sample_rate=sample_rate,
-            channels=channels,
-            priority=priority,
-        )
+        return listening(self._transport.client, **wish)
 
     def diarize(
         self,
@@ -221,22 +208,9 @@ class AsyncOrfeon:
             async for event in events_async(response):
                 yield read(timeline_event, event)
 
-    def listen(
-        self,
-        *,
-        model: str | None = None,
-        sample_rate: int = 16_000,
-        channels: int = 1,
-        priority: int | None = None,
-    ) -> AbstractAsyncContextManager[AsyncLive]:
+    def listen(self, **wish: Unpack[ListenWish]) -> AbstractAsyncContextManager[AsyncLive]:
         """See `Orfeon.listen`."""
-        return listening_async(
-            self._transport.client,
-            model=model,
-            sample_rate=sample_rate,
-            channels=channels,
-            priority=priority,
-        )
+        return listening_async(self._transport.client, **wish)
 
     async def diarize(
         self,

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import urlencode
 
 import httpx
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 #: A message carries this much at most; the gateway takes four times as much.
 _MESSAGE_BYTES = 256 * 1024
 _END = json.dumps({"type": "input_audio.done"})
+
+
+class ListenWish(TypedDict, total=False):
+    """What a live stream is: `sample_rate` samples a second, 16,000 if not said, of `channels`."""
+
+    model: str | None
+    sample_rate: int
+    channels: int
+    priority: int | None
 
 
 class Live:
@@ -109,20 +118,20 @@ class AsyncLive:
 
 
 @contextmanager
-def listening(client: httpx.Client, **query: str | int | None) -> Iterator[Live]:
+def listening(client: httpx.Client, **wish: Unpack[ListenWish]) -> Iterator[Live]:
     """Opens a stream where `client` sends its requests. Raises `OrfeonError`."""
     _check_installed()
     from websockets.sync.client import connect
 
     with ExitStack() as opened:
         with _opening(client.base_url):
-            socket = opened.enter_context(connect(**_options(client, query)))
+            socket = opened.enter_context(connect(**_options(client, wish)))
         yield Live(socket)
 
 
 @asynccontextmanager
 async def listening_async(
-    client: httpx.AsyncClient, **query: str | int | None
+    client: httpx.AsyncClient, **wish: Unpack[ListenWish]
 ) -> AsyncIterator[AsyncLive]:
     """The same for asyncio."""
     _check_installed()
@@ -130,7 +139,7 @@ async def listening_async(
 
     async with AsyncExitStack() as opened:
         with _opening(client.base_url):
-            socket = await opened.enter_async_context(connect(**_options(client, query)))
+            socket = await opened.enter_async_context(connect(**_options(client, wish)))
         yield AsyncLive(socket)
 
 
@@ -143,10 +152,8 @@ def _check_installed() -> None:
         ) from error
 
 
-def _options(
-    client: httpx.Client | httpx.AsyncClient, query: dict[str, str | int | None]
-) -> dict[str, Any]:
-    asked = urlencode({name: value for name, value in query.items() if value is not None})
+def _options(client: httpx.Client | httpx.AsyncClient, wish: ListenWish) -> dict[str, Any]:
+    asked = urlencode({name: value for name, value in wish.items() if value is not None})
     url = client.base_url.join("audio/classifications/stream").copy_with(
         scheme="wss" if client.base_url.scheme == "https" else "ws", query=asked.encode()
     )

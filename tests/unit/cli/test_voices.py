@@ -116,8 +116,6 @@ def test_what_cannot_be_played_or_known_is_one_sentence(
 
 
 def test_samples_come_from_stdin_too() -> None:
-    ran = CliRunner().invoke(
-        app, ["listen", "--base-url", "http://127.0.0.1:9"], input=bytes(3200)
-    )
+    ran = CliRunner().invoke(app, ["listen", "--base-url", "http://127.0.0.1:9"], input=bytes(3200))
     assert ran.exit_code == 1
     assert "Nothing answers" in ran.stderr
