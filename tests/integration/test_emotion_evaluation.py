@@ -11,6 +11,7 @@ import pytest
 
 from services.emotion.degradation import played
 from services.emotion.evaluation.__main__ import main
+from services.emotion.evaluation.cost import measure
 from services.emotion.evaluation.report import page
 from services.emotion.evaluation.result import Report
 from tests.integration.voices import synthetic, wav
@@ -103,6 +104,13 @@ def test_the_command_writes_one_report_with_its_plots(
     assert len(pictures) == 7
     assert all(f"]({name})" in text for name in pictures)
     assert str(tmp_path) not in text + (output / "metrics.json").read_text()
+
+
+def test_memory_is_that_of_the_model_and_not_of_whoever_measures(home: Path, corpus: Path) -> None:
+    ballast = np.ones(60_000_000)
+    cost = measure("by-loudness", [corpus / "loud" / "ann" / "0.wav"])
+    assert 10_000_000 < cost.peak_bytes < ballast.nbytes
+    assert 0 < cost.median_ms <= cost.p95_ms <= cost.p99_ms
 
 
 def test_the_same_seed_gives_the_same_report(home: Path, corpus: Path, tmp_path: Path) -> None:

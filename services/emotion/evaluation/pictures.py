@@ -166,8 +166,8 @@ def _channels(figure: Figure, result: Result) -> None:
     rest = [each for each in result.robustness if each.family != NOISE]
     places = np.arange(len(rest))
     axes.bar(places - 0.2, [each.clean for each in rest], 0.4, label="the same clips, clean")
-    axes.bar(places + 0.2, [each.accuracy for each in rest], 0.4, label="so")
+    axes.bar(places + 0.2, [each.accuracy for each in rest], 0.4, label="as they suffer")
     names = [f"{each.kind}\n{each.level:g} {each.unit}" for each in rest]
     axes.set_xticks(places, names, rotation=60, fontsize=8)
     axes.set(ylim=(0, 1), ylabel="accuracy")
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside upper center", ncols=2)

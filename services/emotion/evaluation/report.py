@@ -16,6 +16,12 @@ _FAST = (
     "the models are.**"
 )
 
+#: Promises are told of in one place alone, beside which that page lies.
+_BY_WHOM = (
+    "Of the models that come with Orfeón. Written by `make evaluate`; how everything is measured "
+    "is in [Evaluating classifiers](../emotion-evaluation.md)."
+)
+
 
 def write(report: Report, folder: Path) -> None:
     """The page, its plots and `metrics.json`. Raises `OSError`."""
@@ -32,7 +38,8 @@ def page(report: Report) -> str:
     if report.fast:
         parts.append(_FAST)
     if report.goals:
-        header = ("what", "wanted", "found", "")
+        parts.append(_BY_WHOM)
+        header = ("what", "wanted", "found", "kept")
         rows = [
             (goal.what, goal.wanted, goal.found, "yes" if goal.met else "**no**")
             for goal in report.goals

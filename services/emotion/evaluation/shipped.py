@@ -107,8 +107,8 @@ class _Plan:
             f"leave-speakers-out, RAVDESS, {len(labels)} labels",
             model,
             f"{count} actors in {self.folds} folds. Whoever speaks, the head that answers was "
-            "fitted on the other folds alone: its weights, every choice of strength, its "
-            "temperature. So were the heads that answer clips which suffer.",
+            "fitted on the other folds alone, its temperature too. So were the heads that answer "
+            "clips which suffer.",
         )
         return evaluate(
             about, leave_speakers_out(self.fit, kept, self.folds), kept, extent, self.track
