@@ -33,7 +33,7 @@ class Windowing:
 #: For recordings: each second is heard twice.
 RECORDED = Windowing(seconds=3.0, hop=1.5, first=3.0)
 #: For live streams, where a change should be heard soon.
-LIVE = Windowing(seconds=2.0, hop=0.4, first=0.8)
+LIVE = Windowing(seconds=2.0, hop=0.3, first=0.7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
