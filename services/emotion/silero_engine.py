@@ -68,7 +68,8 @@ class SileroEar:
         rest = [self._slow.feed(self._slower.finish()), self._slow.finish()]
         self._heard_slowly = np.concatenate([self._heard_slowly, *rest])
         # Rounding may leave the slower one a frame short.
-        self._heard_slowly = np.pad(self._heard_slowly, (0, 2), mode="edge")
+        last = self._heard_slowly[-1:]
+        self._heard_slowly = np.concatenate([self._heard_slowly, last, last])
         return self._both()
 
     def _both(self) -> Scores:

@@ -90,6 +90,10 @@ def test_no_sound_is_no_speech(silero: Silero, level: float) -> None:
     assert spoken(silero, hiss * np.float32(level)) == 0
 
 
+def test_a_stream_of_nothing_holds_no_speech(silero: Silero) -> None:
+    assert spoken(silero, np.zeros(0, np.float32)) == 0
+
+
 def test_music_is_no_speech(silero: Silero) -> None:
     from services.melody.player import Player
     from tests.fakes.tunes import BAND, tune
