@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
+from services.emotion.evaluation.calibration import best_temperature
 from services.emotion.examples import Examples
 from services.emotion.head import Head, softmax
 
@@ -22,8 +23,6 @@ Floats = NDArray[np.float32]
 #: Told of each step that is done: which, and of how many.
 Progress = Callable[[int, int], None]
 
-#: Between which temperatures one is looked for.
-_TEMPERATURES = (0.1, 10.0)
 #: What a feature that never changes is divided by, so that it stays finite.
 _LEAST_SCALE = 1e-4
 
@@ -80,7 +79,10 @@ def fit(
             logits.append(head.logits(held_out.values))
             truth.append(_indices(held_out, labels))
         tell(len(folds), len(folds) + 1)
-        temperature = _temperature(np.concatenate(logits), np.concatenate(truth)) if truth else 1.0
+        temperature = 1.0
+        if truth:
+            given = softmax(np.concatenate(logits))
+            temperature = best_temperature(given, np.concatenate(truth))
         head = _fitted(examples, labels, reads, recipe, temperature)
         tell(len(folds) + 1, len(folds) + 1)
     return head
@@ -118,17 +120,6 @@ def _check(examples: Examples, labels: Sequence[str]) -> None:
 def _indices(examples: Examples, labels: Sequence[str]) -> NDArray[np.int64]:
     place = {label: at for at, label in enumerate(labels)}
     return np.array([place[label] for label in examples.labels.tolist()], np.int64)
-
-
-def _temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
-    """The temperature at which the truth is likeliest."""
-
-    def surprise(log: float) -> float:
-        likely = softmax(logits / np.float32(np.exp(log)))[np.arange(truth.size), truth]
-        return float(-np.log(np.maximum(likely, 1e-12)).mean())
-
-    low, high = np.log(_TEMPERATURES)
-    return float(np.exp(minimize_scalar(surprise, bounds=(low, high), method="bounded").x))
 
 
 def _fitted(

@@ -1,12 +1,27 @@
 """A classifier of an encoder and a head."""
 
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 
 from services.emotion.engine import Clip, LabelScore, ranked
 from services.emotion.features import Encoder, windows
 from services.emotion.head import Head
 from services.runtime.errors import Cancelled
+from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
+
+#: What our models call the file of the part that is trained.
+HEAD = "head.npz"
+
+
+@runtime_checkable
+class HeadEngine(Protocol):
+    """An engine whose models are a head on an encoder."""
+
+    def encoder(self, folder: Path, placement: Placement) -> Encoder:
+        """The encoder alone: what training needs, before there is a head."""
 
 
 class HeadModel:

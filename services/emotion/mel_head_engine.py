@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 
 from services.emotion.engine import SAMPLE_RATE, EmotionModel, Samples
 from services.emotion.head import Head
-from services.emotion.head_model import HeadModel
+from services.emotion.head_model import HEAD, HeadModel
 from services.emotion.prosody import prosody, timbre
 from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import Placement
-
-HEAD = "head.npz"
 
 
 class MelEncoder:

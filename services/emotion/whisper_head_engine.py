@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from services.emotion.engine import SAMPLE_RATE, EmotionModel, Samples
 from services.emotion.features import pooled
 from services.emotion.head import Head
-from services.emotion.head_model import HeadModel
+from services.emotion.head_model import HEAD, HeadModel
 from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, CUDA, Placement
 
-GRAPH, WEIGHTS, HEAD = "encoder.onnx", "model.bin", "head.npz"
+GRAPH, WEIGHTS = "encoder.onnx", "model.bin"
 
 _PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 

@@ -12,9 +12,10 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from services.emotion.__main__ import EMOTION
 from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel
 from services.emotion.head import Head
+from services.emotion.head_model import HEAD
 from services.emotion.mel_head_engine import MelHeadEngine
 from services.emotion.settings import EmotionSettings
-from services.emotion.whisper_head_engine import GRAPH, HEAD, WEIGHTS, WhisperHeadEngine
+from services.emotion.whisper_head_engine import GRAPH, WEIGHTS, WhisperHeadEngine
 from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
 from services.runtime.worker import Cancellation

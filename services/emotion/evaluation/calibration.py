@@ -57,14 +57,14 @@ def calibration(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) ->
     return Calibration(float(error), _nll(probabilities, truth), bins)
 
 
-def at_temperature(probabilities: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def at_temperature(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """The same answers with their logits divided by `temperature`: above 1 is less sure."""
     logits = np.log(np.clip(probabilities, 1e-12, None)) / temperature
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def best_temperature(probabilities: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+def best_temperature(probabilities: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
     """The temperature at which the truth is likeliest."""
     low, high = np.log(_TEMPERATURES)
     found = minimize_scalar(

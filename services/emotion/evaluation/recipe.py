@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,9 +22,8 @@ from services.emotion.evaluation.remembering import Remembering
 from services.emotion.examples import Examples, extract
 from services.emotion.features import Encoder
 from services.emotion.fitting import fit
-from services.emotion.head_model import HeadModel
+from services.emotion.head_model import HEAD, HeadEngine, HeadModel
 from services.emotion.settings import EmotionSettings
-from services.emotion.whisper_head_engine import HEAD
 from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
 from services.runtime.residency.placement import CPU, Placement
@@ -33,13 +31,6 @@ from services.runtime.residency.placement import CPU, Placement
 #: Augmented copies of every clip that a head is fitted on.
 COPIES = 2
 _SEED = 1
-
-
-@runtime_checkable
-class _Heads(Protocol):
-    """An engine whose models are a head on an encoder."""
-
-    def encoder(self, folder: Path, placement: Placement) -> Encoder: ...
 
 
 @contextmanager
@@ -57,7 +48,7 @@ def recipe_of(
     model that has no head, and `CorpusError`.
     """
     engine = EMOTION.engines[settings.engine or manifest.engine](settings)
-    if not isinstance(engine, _Heads):
+    if not isinstance(engine, HeadEngine):
         raise EvaluationError(
             f"{manifest.name} is no head on an encoder, so nothing of it can be fitted anew here. "
             "Leave --folds and --test away, or train it with orfeon train classifier."

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, cast
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +16,7 @@ from services.emotion.examples import Examples, extract
 from services.emotion.features import Encoder
 from services.emotion.fitting import Recipe as HeadRecipe
 from services.emotion.fitting import fit
+from services.emotion.head_model import HEAD, HeadEngine
 from services.emotion.settings import EmotionSettings
 from services.emotion.training.augmenting import augmentation
 from services.emotion.training.base import Base
@@ -34,21 +35,10 @@ from services.runtime.residency.placement import CPU, Placement
 from services.runtime.training.progress import bar
 from services.runtime.training.stopping import stoppable
 
-#: What our models call the part that is trained here.
-HEAD = "head.npz"
-
 #: Clips whose features are written down together: what a kill costs at most.
 CHUNK = 32
 
 _SETTINGS = ("class_weights", "augment", "copies", "seed")
-
-
-@runtime_checkable
-class _Heads(Protocol):
-    """An engine whose models are a head on an encoder."""
-
-    def encoder(self, folder: Path, placement: Placement) -> Encoder:
-        """The encoder alone."""
 
 
 class OnEncoder:
@@ -79,7 +69,7 @@ class OnEncoder:
 
     def fit(self, work: Path, staging: Path, events: Events, console: Console) -> None:
         """Listens, or goes on listening, and fits. Raises `Interrupted` when told to stop."""
-        engine = cast(_Heads, self._engine)
+        engine = cast(HeadEngine, self._engine)
         encoder = engine.encoder(self._folder, self._placement)
         try:
             examples = self._heard(encoder, work / "features", events, console)

@@ -19,9 +19,9 @@ from services.emotion.encoder_graph import graph
 from services.emotion.evaluation.progress import Bars
 from services.emotion.evaluation.recipe import recipe_of
 from services.emotion.evaluation.subject import registry_of
-from services.emotion.head_model import HeadModel
+from services.emotion.head_model import HEAD, HeadModel
 from services.emotion.settings import EmotionSettings
-from services.emotion.whisper_head_engine import GRAPH, HEAD, WEIGHTS
+from services.emotion.whisper_head_engine import GRAPH, WEIGHTS
 from services.runtime.registry import Registry
 
 #: The layers of Whisper tiny that heads read: docs/emotion-head.md tells why.
