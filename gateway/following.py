@@ -25,7 +25,14 @@ from gateway.schemas.following import (
 from gateway.sockets import close_code
 from orfeon.api.emotion.v1 import emotion_pb2
 from services.runtime.connection import answers
-from services.runtime.errors import Cancelled, Internal, InvalidAudio, InvalidRequest, OrfeonError
+from services.runtime.errors import (
+    Cancelled,
+    Internal,
+    InvalidAudio,
+    InvalidRequest,
+    OrfeonError,
+    ServiceUnavailable,
+)
 
 #: How files begin that people send in the stead of samples.
 _FILES = (b"RIFF", b"OggS", b"fLaC", b"ID3", b"\x1aE\xdf\xa3")
@@ -36,7 +43,8 @@ Call: TypeAlias = "grpc.aio.StreamStreamCall[emotion_pb2.FollowRequest, emotion_
 class Following:
     """A stream that has been opened.
 
-    In `idle` seconds samples have to come, and the client has to take what it is told.
+    In `idle` seconds samples have to come, the service has to listen, and the client has to take
+    what it is told.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class Following:
         self._idle = idle
         self._error: OrfeonError | None = None
         self._left = False
+        self._listening = asyncio.Event()
 
     async def run(self, call: Call) -> None:
         """Listens until the client has ended its stream or left; tells it what went wrong."""
@@ -70,6 +79,7 @@ class Following:
         events = answers(call)
         async with contextlib.aclosing(events):
             async for event in events:
+                self._listening.set()
                 finished = event.HasField("finished")
                 await self._send(self._public(event))
         if not finished:
@@ -122,6 +132,7 @@ class Following:
         until: float | None = now() + self._idle
         while True:
             message = await self._received(until)
+            await self._listened_to()
             data = message.get("bytes")
             if until is None:
                 raise InvalidRequest("The input has ended; open another stream for more.")
@@ -145,6 +156,16 @@ class Following:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         return message
+
+    async def _listened_to(self) -> None:
+        """Waits for the service: what is sent to one that refuses the stream hides the refusal."""
+        try:
+            async with asyncio.timeout(self._idle):
+                await self._listening.wait()
+        except TimeoutError:
+            raise ServiceUnavailable(
+                "The emotion service does not answer; try again shortly.", retry_after=1.0
+            ) from None
 
     def _public(self, event: emotion_pb2.FollowResponse) -> Mapping[str, Any]:
         match event.WhichOneof("event"):

@@ -325,6 +325,18 @@ async def test_a_service_that_is_away_says_when_to_come_back(tmp_path: Path) -> 
     assert (last["error"]["code"], code) == ("service_unavailable", 1013)
 
 
+async def test_a_service_that_does_not_listen_is_sent_no_samples(tmp_path: Path) -> None:
+    async with staged(tmp_path, stream_idle_seconds=0.2) as stage:
+        stage.script.pieces, stage.script.hold = [], True
+        async with opened(stage) as stream:
+            await stream.send(bytes(SECOND))
+            last, code = await ending(stream)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    assert last is not None
+    assert (last["error"]["code"], last["retry_after"], code) == ("service_unavailable", 1.0, 1013)
+    assert stage.script.audio == []
+
+
 async def test_a_client_that_leaves_ends_the_work_and_is_counted(stage: Stage) -> None:
     async with opened(stage) as stream:
         await told(stream)
