@@ -156,7 +156,8 @@ def _unread(detail: str) -> OrfeonError:
     if detail.startswith("Part exceeded"):
         return ContentTooLarge("A field of the form is too large; only files may be.")
     if detail.startswith("Too many"):
-        return InvalidRequest("The form has too many parts; send one file and its fields.")
+        _, _, most = detail.partition(". ")
+        return InvalidRequest(f"The form has too many parts. {most or 'Send fewer.'}")
     return InvalidRequest(
         "The body cannot be read. Send JSON in UTF-8, not deeply nested, or a complete form whose "
         "boundary is the one that its content-type names."

@@ -10,7 +10,7 @@ from gateway.errors import error_behind
     [
         ("There was an error parsing the body", 400, "JSON in UTF-8"),
         ("Missing boundary in multipart.", 400, "boundary"),
-        ("Too many files. Maximum number of files is 1.", 400, "one file"),
+        ("Too many files. Maximum number of files is 1.", 400, "files is 1."),
         ("Part exceeded maximum size of 1024KB.", 413, "too large"),
     ],
 )
