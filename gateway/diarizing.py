@@ -3,11 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from gateway.schemas.voices import Diarization
 from orfeon.api.emotion.v1 import emotion_pb2
-from services.runtime.errors import InvalidRequest
+from services.runtime.errors import InvalidRequest, OrfeonError
 
 _NAMES, _REFERENCES = "known_speaker_names[]", "known_speaker_references[]"
 _DATA_URL = re.compile(r"data:[^,;]*(?:;[^,;]*)*;base64,", re.IGNORECASE)
@@ -21,12 +22,25 @@ def known_speakers(
         raise InvalidRequest(
             "Each known speaker needs a name and a reference; send as many of both.", param=_NAMES
         )
-    if len(set(names)) < len(names) or not all(name.strip() for name in names):
+    names = [name.strip() for name in names]
+    if len(set(names)) < len(names) or not all(names):
         raise InvalidRequest("Each known speaker needs a name of their own.", param=_NAMES)
     return [
-        emotion_pb2.KnownSpeaker(name=name.strip(), audio=_decoded(reference, place))
+        emotion_pb2.KnownSpeaker(name=name, audio=_decoded(reference, place))
         for place, (name, reference) in enumerate(zip(names, references, strict=True))
     ]
+
+
+@contextmanager
+def references_named() -> Iterator[None]:
+    """Calls a known voice that is refused by its field of the form."""
+    try:
+        yield
+    except OrfeonError as error:
+        voice, bracket, place = (error.param or "").partition("[")
+        if voice == "known" and bracket:
+            error.param = f"{_REFERENCES}[{place}"
+        raise
 
 
 def _decoded(reference: str, place: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from gateway.diarizing import diarization, known_speakers, rttm
+from gateway.diarizing import diarization, known_speakers, references_named, rttm
 from gateway.emotioncalls import EmotionCalls
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
@@ -132,7 +132,8 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
         )
         context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
         async with while_connected(request.receive):
-            answer = await emotions.diarize(config, recording, context)
+            with references_named():
+                answer = await emotions.diarize(config, recording, context)
         if response_format == "rttm":
             return PlainTextResponse(rttm(answer, recording.name))
         return JSONResponse(diarization(answer))

@@ -8,8 +8,10 @@ from typing_extensions import TypedDict
 
 from gateway.schemas.embeddings import Embedding, EmbeddingUsage
 
-#: Most speakers whose voices may be known, as OpenAI has it; most keywords, and longest.
-MAX_KNOWN, MAX_KEYWORDS, MAX_KEYWORD = 4, 32, 100
+#: Most speakers whose voices may be known, as OpenAI has it, and the longest name of one.
+MAX_KNOWN, MAX_NAME = 4, 100
+#: Most keywords, and longest.
+MAX_KEYWORDS, MAX_KEYWORD = 32, 100
 #: Most speakers that a recording may be said to have.
 MAX_SPEAKERS = 20
 #: Most bytes of a field: a reference of half a minute has room in it, as a WAV file in base64.
@@ -23,7 +25,7 @@ CountField = Annotated[
     Form(ge=1, le=MAX_SPEAKERS, description="How many speakers there are; left out, found out."),
 ]
 NamesField = Annotated[
-    list[str],
+    list[Annotated[str, Field(max_length=MAX_NAME)]],
     Form(alias="known_speaker_names[]", description="Names of speakers whose voices are known."),
     Field(max_length=MAX_KNOWN),
 ]

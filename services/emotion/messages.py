@@ -13,8 +13,8 @@ from services.emotion.turns import Fallback
 from services.emotion.voice_activity import Began
 from services.runtime.errors import InvalidRequest
 
-#: Spans of one request, and known speakers.
-MAX_SPANS, MAX_KNOWN = 4_096, 32
+#: Spans of one request, known speakers, and letters of the name of one.
+MAX_SPANS, MAX_KNOWN, MAX_NAME = 4_096, 32, 100
 MAX_SPEAKERS = 64
 #: All spans together may be longer than the longest recording by this factor: they may overlap.
 _OVERLAP = 2.0
@@ -77,6 +77,8 @@ def check_diarize(config: pb.DiarizeConfig) -> None:
     names = [known.name for known in config.known]
     if len(names) > MAX_KNOWN:
         raise InvalidRequest(f"known may have {MAX_KNOWN} speakers.", param="known")
+    if any(len(name) > MAX_NAME for name in names):
+        raise InvalidRequest(f"A name may have {MAX_NAME} characters.", param="known")
     if not all(names) or len(set(names)) < len(names):
         raise InvalidRequest("Each known speaker needs a name of their own.", param="known")
 

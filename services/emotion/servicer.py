@@ -134,7 +134,7 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
             listener, voices = await self._listen(embedding, file, self._limits)
         return pb.EmbedResponse(
             model=embedding.model,
-            values=_mean(voices, "file").tolist(),
+            values=_mean(voices).tolist(),
             duration_seconds=listener.seconds,
             speech_seconds=listener.speech_seconds,
         )
@@ -148,10 +148,10 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
         call = context_of(context)
         async with self._uploads.received(request_iterator, self._check_diarize) as (config, file):
             embedding = Embedding(self._host, call, config.model)
-            known = {}
-            for speaker in config.known:
-                _, voices = await self._listen(embedding, BytesIO(speaker.audio), _KNOWN)
-                known[speaker.name] = _mean(voices, "known")
+            known = {
+                speaker.name: await self._known(embedding, speaker, place)
+                for place, speaker in enumerate(config.known)
+            }
             listener, voices = await self._listen(embedding, file, self._limits)
             turns = await worker.run(
                 lambda _cancelled: voices.turns(
@@ -203,6 +203,16 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
     ) -> Turns:
         return Turns(self._host, self._lane, self._paces, call, manifest, fallback, seconds)
 
+    async def _known(self, embedding: Embedding, speaker: pb.KnownSpeaker, place: int) -> Floats:
+        """The vector of a known voice. Raises `OrfeonError`, that voice as the field at fault."""
+        try:
+            _, voices = await self._listen(embedding, BytesIO(speaker.audio), _KNOWN)
+            return _mean(voices)
+        except OrfeonError as error:
+            if error.param == "file":
+                error.param = f"known[{place}]"
+            raise
+
     async def _listen(
         self, embedding: Embedding, file: BinaryIO, limits: AudioLimits
     ) -> tuple[Listener, Voices]:
@@ -224,10 +234,10 @@ def _answer(work: Classification, conversation: Conversation | None) -> pb.Class
     )
 
 
-def _mean(voices: Voices, param: str) -> Floats:
+def _mean(voices: Voices) -> Floats:
     """The vector of a voice. Raises `InvalidAudio` where there is none."""
     if (mean := voices.mean) is None:
         raise InvalidAudio(
-            "Nobody speaks in the recording; send one of a voice, a few seconds long.", param=param
+            "Nobody speaks in the recording; send one of a voice, a few seconds long.", param="file"
         )
     return mean

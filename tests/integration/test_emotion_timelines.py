@@ -152,7 +152,24 @@ async def test_a_voice_that_is_known_by_half_an_hour_is_refused(
     messages = [pb.DiarizeRequest(config=config), pb.DiarizeRequest(audio=wav(sound(2)))]
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await stub.Diarize(iter(messages))
-    assert isinstance(failure(raised), ContentTooLarge)
+    error = failure(raised)
+    assert isinstance(error, ContentTooLarge)
+    assert error.param == "known[0]"
+
+
+@pytest.mark.parametrize("audio", [b"no audio", wav(sound(3, 0))], ids=["garbage", "silence"])
+async def test_a_known_voice_that_will_not_do_is_named(stub: Stub, audio: bytes) -> None:
+    known = [
+        pb.KnownSpeaker(name="Ada", audio=wav(sound(3, 0.5, 420))),
+        pb.KnownSpeaker(name="Ben", audio=audio),
+    ]
+    config = pb.DiarizeConfig(known=known)
+    messages = [pb.DiarizeRequest(config=config), pb.DiarizeRequest(audio=wav(sound(2)))]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await stub.Diarize(iter(messages))
+    error = failure(raised)
+    assert isinstance(error, InvalidAudio)
+    assert error.param == "known[1]"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import openai
+import pytest
 
 from orfeon.api.emotion.v1 import emotion_pb2
 from orfeon.api.speech.v1 import speech_pb2
@@ -14,6 +15,7 @@ __all__ = ["stage"]
 
 WAV = ("two talk.wav", b"RIFF" + bytes(1_000), "audio/wav")
 TRANSCRIPTIONS = "/v1/audio/transcriptions"
+REFERENCE = "data:audio/wav;base64,eA=="
 EMOTIONAL = {"response_format": "verbose_json", "include[]": "emotion"}
 
 
@@ -58,6 +60,29 @@ async def test_known_speakers_are_called_by_their_names(stage: Stage) -> None:
         emotion_pb2.KnownSpeaker(name="Ana María", audio=voice),
         emotion_pb2.KnownSpeaker(name="Ben", audio=b"x"),
     ]
+
+
+@pytest.mark.parametrize("names", [["Ana", "Ana "], ["Ana", " "], ["Ana", "x" * 101]])
+async def test_names_of_known_speakers_are_short_and_their_own(
+    stage: Stage, names: list[str]
+) -> None:
+    form = {"known_speaker_names[]": names, "known_speaker_references[]": [REFERENCE] * 2}
+    async with stage.http as client:
+        refused = await client.post("/v1/audio/diarization", files={"file": WAV}, data=form)
+    assert refused.status_code == 400
+    assert str(error_of(refused)["param"]).startswith("known_speaker_names[]")
+    assert stage.script.requests == []
+
+
+async def test_a_known_voice_that_will_not_do_is_called_by_its_field(stage: Stage) -> None:
+    stage.script.error = InvalidAudio("This is no audio.", param="known[1]")
+    form = {"known_speaker_names[]": ["Ana"], "known_speaker_references[]": [REFERENCE]}
+    async with stage.http as client:
+        refused = await client.post("/v1/audio/diarization", files={"file": WAV}, data=form)
+    assert (refused.status_code, error_of(refused)["param"]) == (
+        400,
+        "known_speaker_references[][1]",
+    )
 
 
 async def test_voices_have_vectors_in_openais_shape(stage: Stage) -> None:

@@ -81,6 +81,7 @@ def test_the_fallback_is_one_of_three() -> None:
         pb.DiarizeConfig(speaker_count=-1),
         pb.DiarizeConfig(speaker_count=65),
         pb.DiarizeConfig(known=[pb.KnownSpeaker()]),
+        pb.DiarizeConfig(known=[pb.KnownSpeaker(name="x" * 101)]),
         pb.DiarizeConfig(known=[pb.KnownSpeaker(name="Ada")] * 2),
         pb.DiarizeConfig(known=[pb.KnownSpeaker(name=str(at)) for at in range(33)]),
     ],
