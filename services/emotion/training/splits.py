@@ -108,9 +108,19 @@ def _groups(recordings: Sequence[Recording], how: Split, warned: list[str]) -> l
 def _folds(
     recordings: Sequence[Recording], groups: Sequence[str], held_out: float, seed: int
 ) -> list[list[int]]:
-    """Parts of about that share, no group in two of them: two parts at least."""
-    count = max(2, min(round(1 / held_out), len(set(groups))))
+    """Parts of about that share, no group in two of them: two parts at least.
+
+    Raises `Misuse` where the clips are too few to be parted.
+    """
     labels = [recording.label for recording in recordings]
+    # More parts than any label has clips would be too many.
+    most = min(len(set(groups)), max(Counter(labels).values(), default=0))
+    if most < 2:
+        raise Misuse(
+            "Of the clips to train on too few are left to hold some out; add clips to the split "
+            f"'{TRAIN}', by other speakers too."
+        )
+    count = max(2, min(round(1 / held_out), most))
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # That a label has fewer clips than there are folds: it is spread as far as it goes.

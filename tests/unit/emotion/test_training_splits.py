@@ -101,6 +101,25 @@ def test_a_split_that_the_data_brings_wins() -> None:
     assert not any("speakers both in training" in text for text in warned)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_few_clips_of_more_speakers_than_a_label_has_clips_are_parted(seed: int) -> None:
+    few = [
+        Recording(Path(f"{at}.wav"), "sad" if at % 2 else "happy", f"corpus/{at % 4}")
+        for at in range(6)
+    ]
+    clips, _ = split(few, "random", 0.15, seed)
+    assert {clip.split for clip in clips} >= {TRAIN, VALIDATION}
+
+
+def test_a_split_of_the_data_that_leaves_nothing_to_hold_out_is_refused() -> None:
+    tested = [
+        Recording(clip.path, clip.label, clip.speaker, TEST if at > 1 else TRAIN)
+        for at, clip in enumerate(recordings(2))
+    ]
+    with pytest.raises(Misuse, match="too few"):
+        split(tested, "speaker", 0.15, 1)
+
+
 def test_a_split_without_a_part_to_choose_by_gets_one_of_what_is_trained_on() -> None:
     given = [
         Recording(clip.path, clip.label, clip.speaker, "test" if clip.speaker[-1] == "0" else "")
