@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with running_triton(tmp_path, {"ORFEON_HOME": str(home)}) as url:
         settings = EmotionSettings(ORFEON_HOME=home, triton_url=url)
         here = whisper_head(settings).load(manifest, folder, on_cpu(manifest))
-        there = triton(settings).load(manifest, folder, on_cpu(manifest))
+        there = cast(EmotionModel, triton(settings).load(manifest, folder, on_cpu(manifest)))
         yield Both(here, there, url, manifest)
         there.close()
         here.close()
