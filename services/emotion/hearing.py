@@ -190,9 +190,11 @@ class SpanTeller:
     def _classify(self, part: "_Part", listener: Listener, classify: Classify) -> None:
         end = min(part.end, listener.seconds)
         spoken = listener.spoken(part.start, end)
-        if spoken <= 0:
+        samples = listener.tape.cut(part.start, end) if spoken > 0 else None
+        # A span may be shorter than a sample.
+        if samples is None or samples.size == 0:
             return
-        scores = classify(listener.tape.cut(part.start, end))
+        scores = classify(samples)
         self.scored.append(Scored(part.start, end, scores))
         self._means[part.place].add(scores, spoken)
         self._whole.add(scores, spoken)

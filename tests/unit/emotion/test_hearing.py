@@ -97,6 +97,13 @@ def test_spans_far_beyond_the_limit_are_no_work() -> None:
     assert sum(model.seconds) == pytest.approx(5)
 
 
+def test_a_span_without_a_sample_tells_nothing() -> None:
+    teller = SpanTeller(LABELS, [(1.00001, 1.00002), (1.0, 2.0)], most=10)
+    _, model, segments = heard(teller, [sound(5)])
+    assert [bool(each.labels) for each in segments] == [False, True]
+    assert model.seconds == pytest.approx([1.0])
+
+
 def test_a_model_that_tells_other_labels_is_refused() -> None:
     scores = [LabelScore("loud", 0.75), LabelScore("quiet", 0.25)]
     assert in_order(scores, LABELS).tolist() == [0.25, 0.75]
