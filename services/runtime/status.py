@@ -14,6 +14,7 @@ from services.runtime.errors import (
     BY_REASON,
     FACTS,
     Cancelled,
+    ContentTooLarge,
     DeadlineExceeded,
     Internal,
     OrfeonError,
@@ -33,6 +34,11 @@ _TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {
     grpc.StatusCode.UNAVAILABLE: (
         ServiceUnavailable,
         "The service behind this route is down or restarting; try again shortly.",
+    ),
+    # A message that is longer than the server takes.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (
+        ContentTooLarge,
+        "The request is larger than the service takes at once; send less.",
     ),
 }
 

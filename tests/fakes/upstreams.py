@@ -23,6 +23,7 @@ from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2, queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.chat.answers import gathered
+from services.runtime.endpoint import MAX_MESSAGE_BYTES
 from services.runtime.errors import ModelNotFound
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.telemetry import ServiceMetrics
@@ -290,7 +291,10 @@ async def serving(
     address: str, script: Script, *, ready: bool = True
 ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """Serves every fake on one address; what it yields stops the server at once."""
-    server = grpc.aio.server(interceptors=[CallInterceptor(ServiceMetrics("fake", "0"))])
+    server = grpc.aio.server(
+        interceptors=[CallInterceptor(ServiceMetrics("fake", "0"))],
+        options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)],
+    )
     chat_pb2_grpc.add_ChatServiceServicer_to_server(FakeChat(script), server)
     lyrics_pb2_grpc.add_LyricsServiceServicer_to_server(FakeLyrics(script), server)
     speech_pb2_grpc.add_SpeechServiceServicer_to_server(FakeSpeech(script), server)

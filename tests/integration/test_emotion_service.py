@@ -12,6 +12,7 @@ from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from services.emotion.__main__ import EMOTION
 from services.emotion.engine import SAMPLE_RATE
 from services.emotion.settings import EmotionSettings
+from services.runtime.endpoint import MAX_MESSAGE_BYTES
 from services.runtime.errors import (
     ContentTooLarge,
     InvalidAudio,
@@ -93,6 +94,13 @@ async def test_a_bad_file_is_refused_and_the_next_is_answered(
 ) -> None:
     assert type(await error_from(channel, parts(file))) is cls
     assert (await classify(channel, parts(wav(synthetic())))).labels
+
+
+async def test_a_message_that_is_too_long_for_grpc_is_no_fault_of_ours(
+    channel: grpc.aio.Channel,
+) -> None:
+    too_long = pb.ClassifyRequest(audio=bytes(MAX_MESSAGE_BYTES + 1))
+    assert type(await error_from(channel, [*parts(b""), too_long])) is ContentTooLarge
 
 
 async def test_audio_before_the_config_is_refused(channel: grpc.aio.Channel) -> None:
