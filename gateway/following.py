@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
@@ -44,16 +44,22 @@ class Following:
     """A stream that has been opened.
 
     In `idle` seconds samples have to come, the service has to listen, and the client has to take
-    what it is told.
+    what it is told. As often `admitted` is asked, which raises where the key holds no more.
     """
 
     def __init__(
-        self, socket: WebSocket, exchange: Exchange, asked: FollowQuery, idle: float
+        self,
+        socket: WebSocket,
+        exchange: Exchange,
+        asked: FollowQuery,
+        idle: float,
+        admitted: Callable[[], Awaitable[None]],
     ) -> None:
         self._socket = socket
         self._exchange = exchange
         self._asked = asked
         self._idle = idle
+        self._admitted = admitted
         self._error: OrfeonError | None = None
         self._left = False
         self._listening = asyncio.Event()
@@ -130,9 +136,13 @@ class Following:
         samples = _Samples(2 * asked.channels)
         now = asyncio.get_running_loop().time
         until: float | None = now() + self._idle
+        check = now() + self._idle
         while True:
             message = await self._received(until)
             await self._listened_to()
+            if now() >= check:
+                await self._admitted()
+                check = now() + self._idle
             data = message.get("bytes")
             if until is None:
                 raise InvalidRequest("The input has ended; open another stream for more.")

@@ -1,6 +1,7 @@
 """`WS /v1/audio/classifications/stream`."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from fastapi import APIRouter
@@ -14,6 +15,7 @@ from gateway.gatekeeper import Gatekeeper
 from gateway.schemas.following import FollowQuery
 from gateway.sockets import check_origin, headers_with_key, protocol_of, refuse
 from gateway.upstreams import Upstreams
+from services.runtime.errors import ServiceUnavailable
 
 
 def following_router(
@@ -40,9 +42,15 @@ def following_router(
         except Exception as failure:
             await refuse(socket, failure)
             return
+
+        async def admitted() -> None:
+            # Where keys cannot be looked up just now, nobody is sent away for that.
+            with suppress(ServiceUnavailable):
+                await gatekeeper.admit(exchange, headers, "emotion", metered=False)
+
         await socket.accept(protocol_of(socket))
         call = service.Follow(metadata=context.metadata())
-        await Following(socket, exchange, asked, idle).run(call)
+        await Following(socket, exchange, asked, idle, admitted).run(call)
 
     return router
 

@@ -277,6 +277,28 @@ async def test_a_stream_that_stalls_is_ended(tmp_path: Path) -> None:
         await asyncio.wait_for(stage.script.cancelled.wait(), 5)
 
 
+async def test_a_key_that_is_revoked_ends_its_streams(tmp_path: Path) -> None:
+    async with staged(tmp_path, stream_idle_seconds=0.3) as stage:
+        key, secret = stage.keys.create("gone")
+        headers = {"authorization": f"Bearer {secret}"}
+        async with opened(stage, additional_headers=headers) as stream:
+            await told(stream)
+            stage.keys.revoke(key.id)
+
+            async def speak() -> None:
+                while True:
+                    await stream.send(bytes(100))
+                    await asyncio.sleep(0.05)
+
+            speaking = asyncio.create_task(speak())
+            last, code = await ending(stream)
+            await asyncio.wait([speaking])
+            assert isinstance(speaking.exception(), ConnectionClosed)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    assert last is not None
+    assert (last["error"]["code"], code) == ("invalid_api_key", 1008)
+
+
 async def test_a_client_that_does_not_read_is_let_go(tmp_path: Path) -> None:
     async with staged(tmp_path, stream_idle_seconds=1) as stage:
         plug = socket.create_connection(("127.0.0.1", port_of(stage)))
