@@ -114,7 +114,8 @@ def _rows(path: Path, progress: Progress) -> Iterator[tuple[str, ...]]:
 
 
 def _csv(path: Path, file: IO[bytes], progress: Progress) -> Iterator[tuple[str, ...]]:
-    csv.field_size_limit(min(sys.maxsize, 1 << 30))
+    # The limit is the whole process's, and others rely on it.
+    limit = csv.field_size_limit(min(sys.maxsize, 1 << 30))
     reader = csv.reader(_lines(path, file, progress), strict=True)
     try:
         header = next(reader, [])
@@ -130,6 +131,8 @@ def _csv(path: Path, file: IO[bytes], progress: Progress) -> Iterator[tuple[str,
             yield tuple(row[place] for place in places)
     except csv.Error as error:
         raise TrainingError(f"{path}, line {reader.line_num}: not CSV ({error}).") from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _lines(path: Path, file: IO[bytes], progress: Progress) -> Iterator[str]:

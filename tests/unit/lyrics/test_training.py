@@ -70,6 +70,16 @@ def test_songs_are_those_of_the_genre_and_the_language(kind: str, tmp_path: Path
         list(songs(path, "polka", "en", read.append))
 
 
+def test_who_reads_other_tables_has_the_limits_that_there_were(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    path = tmp_path / "long.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        long = ("Long", "rock", "A", "la\n" * 100_000, "en")
+        csv.writer(file).writerows([COLUMNS, long])
+    assert [song.title for song in songs(path, "rock", "en", lambda _: None)] == ["Long"]
+    assert csv.field_size_limit() == before
+
+
 def test_sections_get_the_headings_that_the_service_writes() -> None:
     lyrics = (
         "[Intro]\nOh\n[Hook: All]\n  la   la\n[Verse 7: Me]\nlo\x07\n\nli\n[Skit]\nlu\n[Outro]\n"
