@@ -180,16 +180,19 @@ def test_a_corpus_of_which_nothing_can_be_read_is_told(
 def test_it_can_be_interrupted(home: Path, corpus: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     clips = [f"{path},{path.parent.parent.name}" for path in corpus.glob("*/*/0.wav")]
-    table.write_text("\n".join(["path,label", *clips, "endless.wav,loud"]))
-    # Whoever opens it for writing knows that the command has come to it.
-    os.mkfifo(tmp_path / "endless.wav")
+    # Who opens the first for writing knows that the command has come to it; it comes to the second
+    # next, which nobody ever opens.
+    pipes = ("first.wav", "second.wav")
+    table.write_text("\n".join(["path,label", *clips, *(f"{pipe},loud" for pipe in pipes)]))
+    for pipe in pipes:
+        os.mkfifo(tmp_path / pipe)
     command = [sys.executable, "-m", "services.emotion.evaluation", "--model", "by-loudness"]
     running = subprocess.Popen(
         [*command, "--data", str(table), "--output", str(tmp_path / "out")],
         stderr=subprocess.PIPE,
         text=True,
     )
-    with (tmp_path / "endless.wav").open("wb"):
+    with (tmp_path / "first.wav").open("wb"):
         running.send_signal(signal.SIGINT)
         _, told = running.communicate(timeout=30)
     assert running.returncode == 130
