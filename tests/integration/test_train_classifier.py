@@ -84,7 +84,7 @@ def test_a_training_that_was_stopped_and_killed_ends_as_if_nothing_had_been(
     assert killed.ended_by(signal.SIGKILL)[0] == -signal.SIGKILL
     assert not parted.exists()
     # Whoever is killed while it writes leaves half a checkpoint.
-    newest = home / "training" / "work" / "parted" / "checkpoints" / "checkpoint-9999"
+    newest = home / "training" / "runs" / "parted" / "checkpoints" / "checkpoint-9999"
     newest.mkdir()
     (newest / "model.safetensors").write_bytes(b"half")
 
@@ -131,7 +131,7 @@ async def test_what_was_trained_is_served_and_right(
         "loss.png", "mood-confusion-counts.png", "mood-confusion-normalised.png",
         "mood-confusion-one-vs-rest.png",
     }  # fmt: skip
-    assert list((home / "training" / "work" / "mood" / "logs").iterdir())
+    assert list((home / "training" / "runs" / "mood" / "logs").iterdir())
     # And evaluated like any other.
     output = tmp_path / "evaluation"
     arguments = ["--data", str(tones), "--model", "mood", "--clips", "0", "--output", str(output)]

@@ -143,7 +143,7 @@ def _started(
 ) -> None:
     home = EmotionSettings().home
     folder = (output or home / "models" / _default_name(given)).absolute()
-    work = (work or home / "training" / "work" / folder.name).absolute()
+    work = (work or home / "training" / "runs" / folder.name).absolute()
     if resume:
         recipe = Recipe.load(work / "recipe.json")
     elif not given["data"]:
