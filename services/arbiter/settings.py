@@ -4,25 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import ListeningSettings
 
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:\d+)$")]
 
 
-class ArbiterSettings(BaseSettings):
+class ArbiterSettings(ListeningSettings):
     """Read from variables named `ORFEON_ARBITER_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_ARBITER_", frozen=True, extra="ignore")
 
-    log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-    address: str = "0.0.0.0:50051"
-    """Where gRPC listens: `host:port` or `unix:/path`."""
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port of the Prometheus endpoint; 0 serves none."""
-    metrics_host: str = "0.0.0.0"
-    """Address that the Prometheus endpoint listens on."""
-    budgets: dict[Device, PositiveInt] = {}
+    budgets: dict[Device, PositiveInt] = Field(default_factory=dict)
     """Bytes that may be leased by device, as JSON: `{"cpu": 2000000000, "cuda:0": 20000000000}`.
     Devices that are not named are measured."""
     state: Path | None = None

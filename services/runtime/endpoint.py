@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 import grpc
@@ -19,6 +19,7 @@ from prometheus_client import start_http_server
 
 from orfeon import __version__
 from services.runtime.interceptor import CallInterceptor
+from services.runtime.settings import ListeningSettings
 from services.runtime.telemetry import ServiceMetrics
 
 log = logging.getLogger(__name__)
@@ -28,22 +29,6 @@ LIVENESS = "liveness"
 MAX_MESSAGE_BYTES = 32 * 2**20
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-
-
-class Listening(Protocol):
-    """Where a process listens; every container's settings are this."""
-
-    @property
-    def address(self) -> str:
-        """For gRPC: `host:port` or `unix:/path`."""
-
-    @property
-    def metrics_port(self) -> int:
-        """For Prometheus; 0 for none."""
-
-    @property
-    def metrics_host(self) -> str:
-        """For Prometheus."""
 
 
 class Endpoint:
@@ -57,7 +42,7 @@ class Endpoint:
         self,
         name: str,
         services: Sequence[str],
-        settings: Listening,
+        settings: ListeningSettings,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         self._services = tuple(services)

@@ -11,16 +11,11 @@ from services.runtime.scheduler import Policy
 from services.runtime.threads import per_slot
 
 
-class ServiceSettings(BaseSettings):
-    """Settings of a capability container.
-
-    Read once, in the container's `__main__`, from variables named `ORFEON_<CAPABILITY>_<FIELD>`.
-    """
+class ListeningSettings(BaseSettings):
+    """What every process that serves gRPC can be told."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
-    """Where models and state live; shared by every process of one machine."""
     log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
     address: str = "0.0.0.0:50051"
@@ -29,6 +24,16 @@ class ServiceSettings(BaseSettings):
     """Port of the Prometheus endpoint; 0 serves none."""
     metrics_host: str = "0.0.0.0"
     """Address that the Prometheus endpoint listens on."""
+
+
+class ServiceSettings(ListeningSettings):
+    """Settings of a capability container.
+
+    Read once, in the container's `__main__`, from variables named `ORFEON_<CAPABILITY>_<FIELD>`.
+    """
+
+    home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
+    """Where models and state live; shared by every process of one machine."""
     engine: str = ""
     """`fake` answers without weights, for clusters on a laptop; empty lets each model say."""
     preload: bool = True

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import ListeningSettings
 
 #: The services that a song is made with.
 Upstream = Literal["emotion", "lyrics", "melody", "speech"]
 
 
-class SongSettings(BaseSettings):
+class SongSettings(ListeningSettings):
     """Settings of the song container.
 
     Read once, in `python -m services.song`, from variables named `ORFEON_SONG_<FIELD>`; a level is
@@ -27,15 +29,7 @@ class SongSettings(BaseSettings):
 
     home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
     """Where models and state live; songs lie in `songs` in it."""
-    log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-    address: str = "0.0.0.0:50051"
-    """Where gRPC listens: `host:port` or `unix:/path`."""
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port of the Prometheus endpoint; 0 serves none."""
-    metrics_host: str = "0.0.0.0"
-    """Address that the Prometheus endpoint listens on."""
-    upstreams: dict[Upstream, str] = {}
+    upstreams: dict[Upstream, str] = Field(default_factory=dict)
     """Where the services listen that songs are made with: `host:port` or `unix:/path`."""
     database_url: str = ""
     """Where jobs are kept: `postgresql://...`; empty means SQLite in `home`."""

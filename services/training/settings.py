@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import ListeningSettings
 
 
 class KubernetesSettings(BaseModel):
@@ -58,7 +60,7 @@ class KubernetesSettings(BaseModel):
     """How often Kubernetes is asked whether a Job that was to go is gone."""
 
 
-class TrainingSettings(BaseSettings):
+class TrainingSettings(ListeningSettings):
     """Settings of the training container.
 
     Read once, in `python -m services.training`, from variables named `ORFEON_TRAINING_<FIELD>`.
@@ -74,21 +76,13 @@ class TrainingSettings(BaseSettings):
 
     home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
     """Where models and state live; files and jobs lie in `training` in it."""
-    log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-    address: str = "0.0.0.0:50051"
-    """Where gRPC listens: `host:port` or `unix:/path`."""
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port of the Prometheus endpoint; 0 serves none."""
-    metrics_host: str = "0.0.0.0"
-    """Address that the Prometheus endpoint listens on."""
     runner: Literal["process", "kubernetes"] = "process"
     """Where models are trained: in child processes of this one, or in Jobs of its cluster."""
     kubernetes: KubernetesSettings = KubernetesSettings()
     """The Jobs, for the runner `kubernetes`."""
-    trainer: list[str] = []
+    trainer: list[str] = Field(default_factory=list)
     """Program that trains, with its first arguments; empty means the emotion service's."""
-    bases: dict[str, str] = {}
+    bases: dict[str, str] = Field(default_factory=dict)
     """What may be fine-tuned beyond `whisper-tiny` and the folders in `home`/training/bases: names,
     and for each the folder or the Hugging Face repository: {"wav2vec2": "facebook/wav2vec2-base"}.
     """
