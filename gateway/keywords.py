@@ -7,10 +7,11 @@ each run of whole words of about its length, written without spaces: so `ice cre
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
+
+from rapidfuzz.distance import Levenshtein
 
 
 class Word(Protocol):
@@ -55,38 +56,40 @@ def fold(text: str) -> str:
     return "".join(letter for letter in decomposed if letter.isalnum())
 
 
-def spot(keywords: Iterable[str], words: Sequence[Word], threshold: float) -> list[Match]:
-    """The places where keywords are said, by their start.
+def spot(keyword: str, words: Sequence[Word], threshold: float) -> list[Match]:
+    """The places where a keyword is said, by their start.
 
-    A place is one that is at least `threshold` similar, 0 to 1; of places of one keyword that
-    overlap, the most similar. Keywords without a letter or a digit are found nowhere.
+    A place is one that is at least `threshold` similar, 0 to 1; of places that overlap, the most
+    similar. A keyword without a letter or a digit is found nowhere.
     """
-    folded = [(word, text) for word in words if (text := fold(word.word))]
-    found: list[Match] = []
-    for keyword in dict.fromkeys(keywords):
-        if wanted := fold(keyword):
-            found += _best(_candidates(keyword, wanted, folded, threshold))
+    wanted = fold(keyword)
+    folded = [(word, text) for word in words if (text := fold(word.word))] if wanted else []
+    texts = [text for _, text in folded]
+    found = []
+    for likeness, first, end in _apart(_places(wanted, texts, threshold)):
+        found.append(_match(keyword, [word for word, _ in folded[first:end]], likeness))
     return sorted(found, key=lambda match: (match.start, match.end))
 
 
-def _candidates(
-    keyword: str, wanted: str, words: Sequence[tuple[Word, str]], threshold: float
-) -> list[tuple[int, int, Match]]:
-    """Runs of words that are similar enough: the first, the one after the last, and the match."""
-    found = []
-    for first in range(len(words)):
-        run = ""
-        for last in range(first, len(words)):
-            run += words[last][1]
-            if len(wanted) < threshold * len(run):
+#: How similar a run of words is, its first word, and the one after its last.
+_Place = tuple[float, int, int]
+
+
+def _places(wanted: str, texts: Sequence[str], threshold: float) -> Iterator[_Place]:
+    """Of the runs that start with a word, the one that is most similar, if it is enough."""
+    for first in range(len(texts)):
+        run, best, end = "", 0.0, first
+        for last in range(first, len(texts)):
+            run += texts[last]
+            if len(wanted) < max(best, threshold) * len(run):
                 break  # Longer runs can only be less similar.
             if len(run) < threshold * len(wanted):
                 continue
-            likeness = _similarity(wanted, run)
-            if likeness >= threshold:
-                said = [word for word, _ in words[first : last + 1]]
-                found.append((first, last + 1, _match(keyword, said, likeness)))
-    return found
+            likeness = Levenshtein.normalized_similarity(wanted, run, score_cutoff=threshold)
+            if likeness >= threshold and likeness > best:
+                best, end = likeness, last + 1
+        if end > first:
+            yield best, first, end
 
 
 def _match(keyword: str, said: Sequence[Word], likeness: float) -> Match:
@@ -100,25 +103,10 @@ def _match(keyword: str, said: Sequence[Word], likeness: float) -> Match:
     )
 
 
-def _best(candidates: list[tuple[int, int, Match]]) -> list[Match]:
+def _apart(places: Iterable[_Place]) -> Iterator[_Place]:
     """Those that are left when each has driven out what overlaps it and is less similar."""
     taken: set[int] = set()
-    found = []
-    for first, end, match in sorted(candidates, key=lambda one: (-one[2].similarity, one[0])):
+    for likeness, first, end in sorted(places, key=lambda place: (-place[0], place[1])):
         if taken.isdisjoint(range(first, end)):
             taken.update(range(first, end))
-            found.append(match)
-    return found
-
-
-@lru_cache(maxsize=65_536)
-def _similarity(one: str, other: str) -> float:
-    if one == other:
-        return 1.0
-    row = list(range(len(other) + 1))
-    for number, letter in enumerate(one, 1):
-        before, row[0] = row[0], number
-        for place, other_letter in enumerate(other, 1):
-            changed = before + (letter != other_letter)
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, changed)
-    return 1 - row[-1] / max(len(one), len(other))
+            yield likeness, first, end

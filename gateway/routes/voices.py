@@ -208,8 +208,14 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
         async with while_connected(request.receive):
             heard = await speech.transcript(config, recording, context)
             words = [word for segment in heard.segments for word in segment.words]
-            # Of hours of speech this takes seconds, in which others have their turn.
-            matches = await asyncio.to_thread(spot, keywords, words, threshold)
+            # Of hours of speech a keyword may take a second. Others have their turn meanwhile, and
+            # a caller who has left is not searched for any further.
+            matches = [
+                match
+                for keyword in dict.fromkeys(keywords)
+                for match in await asyncio.to_thread(spot, keyword, words, threshold)
+            ]
+            matches.sort(key=lambda match: (match.start, match.end))
         answer: KeywordMatches = {
             "object": "list",
             "model": heard.started.model,

@@ -65,7 +65,9 @@ def test_the_default_is_the_settings_own() -> None:
     told = environment(arbiter({"arbiter": {"enabled": True}}))
     own = ArbiterSettings.model_fields
     seconds = TypeAdapter(float)
-    assert json.loads(told["ORFEON_ARBITER_BUDGETS"]) == own["budgets"].get_default(call_default_factory=True)
+    assert json.loads(told["ORFEON_ARBITER_BUDGETS"]) == own["budgets"].get_default(
+        call_default_factory=True
+    )
     for name in ("lease_ttl", "settle_seconds"):
         value = seconds.validate_python(told[f"ORFEON_ARBITER_{name.upper()}"])
         assert value == own[name].default

@@ -20,8 +20,8 @@ def said(text: str) -> list[Said]:
     return [Said(f" {word}", n, n + 0.5) for n, word in enumerate(text.split())]
 
 
-def found(text: str, *keywords: str, threshold: float = 0.8) -> list[tuple[str, str]]:
-    return [(one.keyword, one.text) for one in spot(keywords, said(text), threshold)]
+def found(text: str, keyword: str, threshold: float = 0.8) -> list[str]:
+    return [one.text for one in spot(keyword, said(text), threshold)]
 
 
 @pytest.mark.parametrize(
@@ -45,32 +45,34 @@ def found(text: str, *keywords: str, threshold: float = 0.8) -> list[tuple[str, 
 def test_words_are_found_however_they_are_written(
     text: str, keyword: str, heard: list[str]
 ) -> None:
-    assert [place for _, place in found(text, keyword)] == heard
+    assert found(text, keyword) == heard
 
 
-def test_places_come_by_time_with_their_words_and_the_least_certain_of_them() -> None:
+def test_a_place_has_its_words_and_the_least_certain_of_them() -> None:
     words = [Said("New", 1.0, 1.2, 0.9), Said(" York", 1.2, 1.5, 0.4), Said(" yes", 2.0, 2.2)]
-    [city, yes] = spot(["yes", "new york"], words, 0.8)
+    [city] = spot("new york", words, 0.8)
     assert (city.keyword, city.start, city.end, city.probability) == ("new york", 1.0, 1.5, 0.4)
-    assert (city.similarity, yes.start) == (1.0, 2.0)
+    assert city.similarity == 1.0
 
 
 def test_of_places_that_overlap_the_most_similar_counts() -> None:
-    [match] = spot(["ambulance"], said("an ambulance s"), 0.7)
+    [match] = spot("ambulance", said("an ambulance s"), 0.7)
     assert match.text == "ambulance"
 
 
 def test_how_similar_is_for_the_asker_to_say() -> None:
     assert found("an ambulence came", "ambulance", threshold=1.0) == []
-    assert found("a cut", "cat", threshold=0.6) == [("cat", "cut")]
+    assert found("a cut", "cat", threshold=0.6) == ["cut"]
 
 
-def test_what_has_no_letter_is_found_nowhere() -> None:
-    assert found("so ... what ?", "...", "", " ") == []
+@pytest.mark.parametrize("keyword", ["...", "", " "])
+def test_what_has_no_letter_is_found_nowhere(keyword: str) -> None:
+    assert found("so ... what ?", keyword) == []
 
 
-def test_a_keyword_given_twice_is_found_once() -> None:
-    assert found("yes", "yes", "yes") == [("yes", "yes")]
+def test_an_hour_of_one_letter_words_is_searched_for_a_long_keyword() -> None:
+    # Which took an hour when each pair of letters was compared in Python.
+    assert len(spot("a" * 100, said("a " * 10_000), 0.5)) == 100
 
 
 @given(st.lists(st.text(max_size=8), max_size=12), st.text(max_size=10), st.floats(0, 1))
@@ -78,7 +80,7 @@ def test_places_are_in_order_similar_enough_and_apart(
     words: list[str], keyword: str, threshold: float
 ) -> None:
     speech = [Said(word, n, n + 0.5) for n, word in enumerate(words)]
-    matches = spot([keyword], speech, threshold)
+    matches = spot(keyword, speech, threshold)
     assert all(match.similarity >= threshold for match in matches)
     assert all(a.end <= b.start for a, b in pairwise(matches))
     if fold(keyword) and keyword in words:
