@@ -92,9 +92,9 @@ def test_most_words_that_are_read_out_are_found_and_few_others(
         # What is nearly said, such as a plural, is no fair question.
         others = {word for word in vocabulary if fold(word)[:5] not in fold(text)}
         said += len(present)
-        found += len({one.keyword for one in spot(sorted(present), spoken, 0.8)})
+        found += sum(bool(spot(word, spoken, 0.8)) for word in present)
         absent += len(others)
-        invented += len({one.keyword for one in spot(sorted(others), spoken, 0.8)})
+        invented += sum(bool(spot(word, spoken, 0.8)) for word in others)
     assert found / said >= least
     assert invented / absent <= 0.01
 
@@ -107,7 +107,7 @@ def test_phrases_are_found_where_they_are_said(
     pieces = list(voice.synthesize(SpeechRequest(text, "joe", 1.0), Cancellation()))
     sound = np.concatenate(pieces)
     heard = words(listener, soxr.resample(sound, SYNTHESIZER_RATE, TRANSCRIBER_RATE), "en")
-    matches = spot([phrase, "ambulance"], heard, 0.8)
-    assert {one.keyword for one in matches} == {phrase}
+    assert spot("ambulance", heard, 0.8) == []
+    matches = spot(phrase, heard, 0.8)
     seconds = len(sound) / SYNTHESIZER_RATE
     assert 0.25 * seconds < matches[0].start < matches[0].end < 0.9 * seconds
