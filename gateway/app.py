@@ -17,6 +17,7 @@ from gateway.memory import UploadMemory
 from gateway.metrics import GatewayMetrics
 from gateway.middleware import Bounded, Observed
 from gateway.ratelimits import RateLimiter, Rates
+from gateway.residency import Residency
 from gateway.retry import Retries
 from gateway.routes.chat import chat_router
 from gateway.routes.classification import classification_router
@@ -86,6 +87,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     )
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
+    residency = Residency(upstreams, retries, catalog)
     songs = SongCalls(upstreams, retries)
     trainings = TrainingCalls(upstreams, retries)
     speech = SpeechCalls(upstreams, retries)
@@ -139,7 +141,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         fine_tuning_router(gatekeeper, trainings),
         fine_tuning_progress_router(gatekeeper, trainings),
         models_router(gatekeeper, catalog),
-        residency_router(gatekeeper, upstreams, retries, catalog),
+        residency_router(gatekeeper, residency),
         queue_router(gatekeeper, upstreams),
         health_router(upstreams, metrics),
     ):

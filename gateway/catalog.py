@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, get_args
 
 from gateway.schemas.models import Model, ModelState
 from orfeon.api.models.v1 import models_pb2
@@ -17,6 +17,11 @@ _STATES: dict[int, ModelState] = {
     models_pb2.MODEL_STATE_UNLOADING: "unloading",
     models_pb2.MODEL_STATE_FAILED: "failed",
 }
+
+#: What is known of a model in memory, as long as its service is there.
+_OfMemory = Literal[
+    "state", "progress", "resident_bytes", "device", "loaded_at", "in_use", "expires_at"
+]
 
 
 class ModelSource(Protocol):
@@ -43,11 +48,15 @@ class Catalog:
         self._source = source
         self._fresh_seconds = fresh_seconds
         self._clock = clock
-        self._known: dict[str, list[Model]] = {}
+        self._known: dict[str, list[models_pb2.Model]] = {}
         self._asked = -float("inf")
         self._lock = asyncio.Lock()
 
     async def list(self) -> "list[Model]":
+        """Every model as HTTP shows it. Raises what `messages` does."""
+        return [public(model) for model in await self.messages()]
+
+    async def messages(self) -> Sequence[models_pb2.Model]:
         """Every model, by capability; of those of a service that is away nobody knows the state.
 
         Raises `ServiceUnavailable` when no service has ever answered.
@@ -89,21 +98,15 @@ class Catalog:
                 for name, known in self._known.items()
             }
             return
-        self._known[capability] = [public(model) for model in models]
+        self._known[capability] = models
 
 
-def _away(model: Model) -> Model:
-    abilities = {
-        **model["capabilities"],
-        "state": "unknown",
-        "progress": None,
-        "resident_bytes": 0,
-        "device": None,
-        "loaded_at": None,
-        "in_use": 0,
-        "expires_at": None,
-    }
-    return {**model, "capabilities": abilities}  # type: ignore[typeddict-item]
+def _away(model: models_pb2.Model) -> models_pb2.Model:
+    known = models_pb2.Model()
+    known.CopyFrom(model)
+    for fact in get_args(_OfMemory):
+        known.ClearField(fact)
+    return known
 
 
 def public(model: models_pb2.Model) -> Model:

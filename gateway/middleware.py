@@ -4,22 +4,19 @@ Plain ASGI: a stream passes through untouched.
 """
 
 import logging
-import re
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.access import record, request_id_of
 from gateway.errors import error_behind, response_of
 from gateway.exchange import SCOPE_KEY, Exchange, exchange_of
 from gateway.metrics import GatewayMetrics
 from gateway.sockets import answering
-from services.runtime.context import REQUEST_ID_KEY, current_request_id, new_request_id
+from services.runtime.context import REQUEST_ID_KEY, current_request_id
 from services.runtime.errors import ContentTooLarge
 
-log = logging.getLogger("gateway.access")
-
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 #: Messages that hold the headers of an answer.
 _BEGINNINGS = {
@@ -41,8 +38,7 @@ class Observed:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_KEY, "")
-        exchange = Exchange(given if _SANE_REQUEST_ID.fullmatch(given) else new_request_id())
+        exchange = Exchange(request_id_of(Headers(scope=scope).get(REQUEST_ID_KEY, "")))
         scope[SCOPE_KEY] = exchange
         token = current_request_id.set(exchange.request_id)
         status = 499
@@ -76,20 +72,8 @@ class Observed:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope.get("method", "GET")  # A WebSocket begins with one.
         method = method if method in _METHODS else "other"
-        seconds = exchange.seconds()
-        self._metrics.answered(method, route, status, seconds, exchange.error)
         level = logging.DEBUG if route in _QUIET else logging.INFO
-        if log.isEnabledFor(level):
-            facts = {
-                "method": method,
-                "route": route,
-                "status": status,
-                "milliseconds": round(seconds * 1000, 1),
-                "key": exchange.key.id if exchange.key else None,
-                "priority": exchange.priority,
-                "error": exchange.error or None,
-            }
-            log.log(level, "answered", extra=facts)
+        record(self._metrics, exchange, method, route, status, level)
 
 
 class Bounded:

@@ -59,41 +59,41 @@ class Upstreams:
     @property
     def chat(self) -> "ChatServiceAsyncStub":
         """The chat service. Raises `NotFound` where there is none, as do the others."""
-        return chat_pb2_grpc.ChatServiceStub(self._channel("chat"))
+        return chat_pb2_grpc.ChatServiceStub(self.channel("chat"))
 
     @property
     def lyrics(self) -> "LyricsServiceAsyncStub":
         """The lyrics service."""
-        return lyrics_pb2_grpc.LyricsServiceStub(self._channel("lyrics"))
+        return lyrics_pb2_grpc.LyricsServiceStub(self.channel("lyrics"))
 
     @property
     def speech(self) -> "SpeechServiceAsyncStub":
         """The speech service."""
-        return speech_pb2_grpc.SpeechServiceStub(self._channel("speech"))
+        return speech_pb2_grpc.SpeechServiceStub(self.channel("speech"))
 
     @property
     def emotion(self) -> "EmotionServiceAsyncStub":
         """The emotion service."""
-        return emotion_pb2_grpc.EmotionServiceStub(self._channel("emotion"))
+        return emotion_pb2_grpc.EmotionServiceStub(self.channel("emotion"))
 
     @property
     def melody(self) -> "MelodyServiceAsyncStub":
         """The melody service."""
-        return melody_pb2_grpc.MelodyServiceStub(self._channel("melody"))
+        return melody_pb2_grpc.MelodyServiceStub(self.channel("melody"))
 
     @property
     def song(self) -> "SongServiceAsyncStub":
         """The song service."""
-        return song_pb2_grpc.SongServiceStub(self._channel("song"))
+        return song_pb2_grpc.SongServiceStub(self.channel("song"))
 
     @property
     def training(self) -> "TrainingServiceAsyncStub":
         """The training service."""
-        return training_pb2_grpc.TrainingServiceStub(self._channel("training"))
+        return training_pb2_grpc.TrainingServiceStub(self.channel("training"))
 
     def manager(self, capability: str) -> "ModelServiceAsyncStub":
         """What loads and unloads the models of one service."""
-        return models_pb2_grpc.ModelServiceStub(self._channel(capability))
+        return models_pb2_grpc.ModelServiceStub(self.channel(capability))
 
     async def models(self, capability: str) -> list[models_pb2.Model]:
         """The models of one service. Raises `ServiceUnavailable` and the like, within seconds."""
@@ -103,7 +103,7 @@ class Upstreams:
 
     async def queue(self, capability: str) -> list[queue_pb2.QueueEntry]:
         """The queue of one service. Raises `ServiceUnavailable` and the like, within seconds."""
-        stub: QueueServiceAsyncStub = queue_pb2_grpc.QueueServiceStub(self._channel(capability))
+        stub: QueueServiceAsyncStub = queue_pb2_grpc.QueueServiceStub(self.channel(capability))
         queue = await answer(stub.ListQueue(queue_pb2.ListQueueRequest(), timeout=QUICK))
         return list(queue.entries)
 
@@ -121,7 +121,7 @@ class Upstreams:
         return self._connections[capability].lost_for()
 
     async def _health(self, capability: str) -> str:
-        check = self._channel(capability).unary_unary(
+        check = self.channel(capability).unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
@@ -133,7 +133,8 @@ class Upstreams:
         serving = answer.status == health_pb2.HealthCheckResponse.SERVING
         return "serving" if serving else "not_serving"
 
-    def _channel(self, capability: str) -> grpc.aio.Channel:
+    def channel(self, capability: str) -> grpc.aio.Channel:
+        """The channel to one service. Raises `NotFound` where there is none."""
         try:
             return self._connections[capability].channel
         except KeyError:

@@ -1,18 +1,15 @@
 """`/v1/queue`: what runs and what waits."""
 
-import asyncio
-
 from fastapi import APIRouter, Request
 
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
-from gateway.keystore import ApiKey
 from gateway.openapi import failures
+from gateway.queues import queues_of
 from gateway.schemas.queue import Queue, QueueEntry
 from gateway.upstreams import Upstreams
 from orfeon.api.queue.v1 import queue_pb2
-from services.runtime.errors import DeadlineExceeded, ServiceUnavailable
 
 _EXAMPLE: Queue = {
     "object": "list",
@@ -36,18 +33,6 @@ def queue_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
     guard = Guard(gatekeeper, None)
     router = APIRouter(route_class=guard.route_class(), tags=["queue"])
 
-    async def entries_of(capability: str, key: ApiKey) -> list[QueueEntry]:
-        try:
-            entries = await upstreams.queue(capability)
-        except (ServiceUnavailable, DeadlineExceeded):
-            # A service that is away has lost its queue; the gateway asks for those requests again.
-            return []
-        return [
-            _public(entry, capability, key.is_admin)
-            for entry in entries
-            if key.is_admin or entry.key_id == key.id
-        ]
-
     @router.get(
         "/v1/queue",
         summary="Show the queue",
@@ -61,8 +46,12 @@ def queue_router(gatekeeper: Gatekeeper, upstreams: Upstreams) -> APIRouter:
         """The requests of the key that asks, running or waiting; those of all, for an admin key."""
         key = exchange_of(request.scope).key
         assert key is not None, "the guard admits nobody without"
-        lists = await asyncio.gather(*(entries_of(name, key) for name in upstreams.capabilities))
-        return {"object": "list", "data": [entry for entries in lists for entry in entries]}
+        data = [
+            _public(entry, capability, key.is_admin)
+            for capability, entries in await queues_of(upstreams, key)
+            for entry in entries
+        ]
+        return {"object": "list", "data": data}
 
     return router
 

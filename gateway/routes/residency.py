@@ -1,32 +1,18 @@
 """`/v1/models/{id}/load` and `/unload`: which models are in memory, by hand."""
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Request
 
-from gateway.catalog import Catalog, public
+from gateway.catalog import public
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import failures
-from gateway.retry import Retries
+from gateway.residency import Residency
 from gateway.routes.models import EXAMPLE
 from gateway.schemas.models import LoadRequest, Model
 from gateway.streaming import while_connected
-from gateway.upstreams import Upstreams
-from orfeon.api.models.v1 import models_pb2
-from services.runtime.connection import answer
-from services.runtime.context import RequestContext
-
-if TYPE_CHECKING:
-    from orfeon.api.models.v1.models_pb2_grpc import ModelServiceAsyncStub
-
-#: A call to the service of a model's id.
-Ask = Callable[
-    ["ModelServiceAsyncStub", str, RequestContext],
-    Awaitable[models_pb2.LoadModelResponse | models_pb2.UnloadModelResponse],
-]
 
 _LOADS = {
     "pinned": {"summary": "Load it and keep it in memory", "value": {"pinned": True}},
@@ -45,28 +31,10 @@ _UNLOADED: Model = {
 }
 
 
-def residency_router(
-    gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries, catalog: Catalog
-) -> APIRouter:
+def residency_router(gatekeeper: Gatekeeper, residency: Residency) -> APIRouter:
     """The routes that load and unload models, for admin keys."""
     guard = Guard(gatekeeper, "admin")
     router = APIRouter(route_class=guard.route_class(), tags=["models"])
-
-    async def asked(request: Request, name: str, ask: Ask) -> Model:
-        """The model of an id or alias, after what is asked of its service."""
-        context = gatekeeper.context(exchange_of(request.scope))
-        found = await catalog.find(name)
-        capability = found["capabilities"]["capability"]
-        try:
-            async with while_connected(request.receive):
-                changed = await retries.whole(
-                    capability,
-                    context,
-                    lambda: answer(ask(upstreams.manager(capability), found["id"], context)),
-                )
-        finally:
-            await catalog.forget()
-        return public(changed.model)
 
     @router.post(
         "/v1/models/{model:path}/load",
@@ -83,16 +51,9 @@ def residency_router(
         body: Annotated[LoadRequest | None, Body(openapi_examples=_LOADS)] = None,
     ) -> Model:
         """Answers once the model is in memory. A client that leaves does not end the load."""
-        pinned = body.pinned if body else None
-        return await asked(
-            request,
-            model,
-            lambda service, name, context: service.LoadModel(
-                models_pb2.LoadModelRequest(id=name, pinned=pinned),
-                metadata=context.metadata(),
-                timeout=context.timeout(),
-            ),
-        )
+        context = gatekeeper.context(exchange_of(request.scope))
+        async with while_connected(request.receive):
+            return public(await residency.load(model, body.pinned if body else None, context))
 
     @router.post(
         "/v1/models/{model:path}/unload",
@@ -105,14 +66,8 @@ def residency_router(
     )
     async def unload_model(request: Request, model: str) -> Model:
         """Answers once its memory is free; requests that it is working on end first."""
-        return await asked(
-            request,
-            model,
-            lambda service, name, context: service.UnloadModel(
-                models_pb2.UnloadModelRequest(id=name),
-                metadata=context.metadata(),
-                timeout=context.timeout(),
-            ),
-        )
+        context = gatekeeper.context(exchange_of(request.scope))
+        async with while_connected(request.receive):
+            return public(await residency.unload(model, context))
 
     return router
