@@ -82,7 +82,7 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
         asked = speech_pb2.SynthesizeRequest(
             model=body.model or "",
             input=body.input,
-            voice=body.voice or "",
+            voice=body.voice or body.voice_preset or "",
             format=audio_format,
             speed=body.speed,
         )

@@ -6,14 +6,15 @@ from av.filter import Graph
 
 from services.runtime.audio import Samples
 
-#: Above this one filter leaves samples out; two in a row overlap them smoothly.
+#: Above this one filter leaves samples out; two in a row overlap them smoothly. Below its inverse
+#: one does not go.
 _SMOOTH = 2.0
 
 
 class Tempo:
     """Brings a stream of mono samples at `rate` to `speed` times its pace, part by part.
 
-    `speed` is 0.5 to 4.
+    `speed` is 0.25 to 4.
     """
 
     def __init__(self, rate: int, speed: float) -> None:
@@ -21,7 +22,8 @@ class Tempo:
         # The filter gives back as much as it was given at once: small frames keep it flowing.
         self._step = rate // 20
         self._position = 0
-        speeds = [speed] if speed <= _SMOOTH else [_SMOOTH, speed / _SMOOTH]
+        first = min(max(speed, 1 / _SMOOTH), _SMOOTH)
+        speeds = [speed] if first == speed else [first, speed / first]
         graph = Graph()
         source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono")
         steps = [graph.add("atempo", f"{step:.6f}") for step in speeds]

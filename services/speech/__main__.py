@@ -34,6 +34,13 @@ def piper(settings: SpeechSettings) -> Engine[SpeechModel]:
     return PiperEngine(settings.threads_per_slot)
 
 
+def bark(settings: SpeechSettings) -> Engine[SpeechModel]:
+    """The engine for Bark models."""
+    from services.speech.bark_engine import BarkEngine
+
+    return BarkEngine(device=settings.device, threads=settings.threads_per_slot)
+
+
 def register(
     server: grpc.aio.Server, host: ModelHost[SpeechModel], settings: SpeechSettings
 ) -> None:
@@ -51,6 +58,7 @@ SPEECH: Capability[SpeechModel, SpeechSettings] = Capability(
     engines={
         "faster-whisper": whisper,
         "piper": piper,
+        "bark": bark,
         "fake": lambda _settings: FakeSpeechEngine(),
     },
     register=register,

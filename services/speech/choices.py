@@ -1,10 +1,15 @@
 """What a request may choose of a model: its voices and its languages."""
 
+import re
+
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest
 
-#: Up to this many names, an error lists all of them.
-_FEW = 12
+#: Up to so many languages, or voices with their aliases, an error lists all of them.
+_FEW_LANGUAGES, _FEW_VOICES = 12, 24
+
+#: What Bark calls its voices, by language and number.
+_PRESET = re.compile(r"(?:.*/)?([a-z]{2})_speaker_\d")
 
 
 def voice_of(manifest: Manifest, name: str) -> str:
@@ -17,12 +22,23 @@ def voice_of(manifest: Manifest, name: str) -> str:
     aliases: dict[str, str] = manifest.options.get("voice_aliases", {})
     voice = name if name in manifest.voices else aliases.get(name)
     if voice is None:
+        names = [*manifest.voices, *aliases]
+        known = ", ".join(names[:_FEW_VOICES])
+        if len(names) > _FEW_VOICES:
+            known = f"those that GET /v1/audio/voices lists, such as {names[0]}"
         raise InvalidRequest(
-            f"The model '{manifest.name}' has no voice {name[:40]!r}; use one of "
-            f"{', '.join([*manifest.voices, *aliases])}.",
+            f"The model '{manifest.name}' has no voice {name[:40]!r}; use one of {known}.",
             param="voice",
         )
     return voice
+
+
+def language_of_voice(manifest: Manifest, voice: str) -> str:
+    """The language that a voice of the model speaks: what its name says, else the model's first."""
+    preset = _PRESET.fullmatch(voice)
+    if preset is not None and preset[1] in manifest.languages:
+        return preset[1]
+    return manifest.languages[0]
 
 
 def language_of(manifest: Manifest, name: str) -> str | None:
@@ -34,7 +50,7 @@ def language_of(manifest: Manifest, name: str) -> str | None:
     if not code:
         return None
     if code not in manifest.languages:
-        few = len(manifest.languages) <= _FEW
+        few = len(manifest.languages) <= _FEW_LANGUAGES
         known = ", ".join(manifest.languages) if few else "an ISO 639-1 code such as en, es or fr"
         raise InvalidRequest(
             f"The model '{manifest.name}' does not know the language {name[:40]!r}; use {known}, "

@@ -10,13 +10,12 @@ import onnxruntime
 from piper import PiperVoice
 from piper.config import PiperConfig, SynthesisConfig
 
-from services.runtime.audio import Resampler
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, Placement
-from services.runtime.tempo import Tempo
 from services.runtime.worker import Cancellation
-from services.speech.engine import SYNTHESIZER_RATE, Samples, SpeechRequest
+from services.speech.engine import Samples, SpeechRequest
+from services.speech.output import Output
 from services.speech.phrases import phrases, speakable
 
 #: About nine seconds of speech at normal speed. The memory that synthesis takes, and ONNX Runtime
@@ -81,7 +80,7 @@ class PiperSynthesizer:
         slowness = max(1.0, 1.0 / request.speed)
         style = SynthesisConfig(length_scale=voice.config.length_scale * slowness)
         longest = max(SHORTEST_PHRASE, int(LONGEST_PHRASE / slowness))
-        output = _Output(voice.config.sample_rate, max(1.0, request.speed))
+        output = Output(voice.config.sample_rate, max(1.0, request.speed))
         for sentence in sentences:
             for phrase in phrases(sentence, longest):
                 if cancelled.is_set:
@@ -92,24 +91,6 @@ class PiperSynthesizer:
     def close(self) -> None:
         """Frees the voice."""
         self._voice = None
-
-
-class _Output:
-    """From the voice's rate and pace to those asked for."""
-
-    def __init__(self, rate: int, speed: float) -> None:
-        self._resampler = Resampler(rate, SYNTHESIZER_RATE)
-        self._tempo = Tempo(SYNTHESIZER_RATE, speed) if speed > 1.0 else None
-
-    def feed(self, samples: Samples) -> Samples:
-        resampled = self._resampler.feed(samples)
-        return resampled if self._tempo is None else self._tempo.feed(resampled)
-
-    def finish(self) -> Samples:
-        rest = self._resampler.finish()
-        if self._tempo is None:
-            return rest
-        return np.concatenate([self._tempo.feed(rest), self._tempo.finish()])
 
 
 def _speak(voice: PiperVoice, phonemes: Sequence[str], style: SynthesisConfig) -> Samples:

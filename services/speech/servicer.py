@@ -15,7 +15,7 @@ from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
 from services.runtime.upload import Uploads
 from services.runtime.worker import Cancellation
-from services.speech.choices import language_of, voice_of
+from services.speech.choices import language_of, language_of_voice, voice_of
 from services.speech.engine import (
     TRANSCRIBER_RATE,
     Samples,
@@ -139,7 +139,9 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             [registry.resolve(request.model, "speech")] if request.model else registry.list()
         )
         voices = [
-            speech_pb2.Voice(id=voice, model=manifest.name, language=manifest.languages[0])
+            speech_pb2.Voice(
+                id=voice, model=manifest.name, language=language_of_voice(manifest, voice)
+            )
             for manifest in sorted(manifests, key=lambda manifest: manifest.name)
             for voice in sorted(manifest.voices)
         ]

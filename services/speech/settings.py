@@ -16,7 +16,8 @@ class SpeechSettings(AudioSettings):
     slots: Annotated[int, Field(ge=1)] = 2
     """Requests worked on at once: two, so that a long recording does not silence the voice."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where Whisper may run; auto takes a GPU that CTranslate2 finds. Voices need none."""
+    """Where Whisper and Bark may run; auto takes a GPU that CTranslate2, or torch, finds. Piper's
+    voices need none."""
     compute_type: str = ""
     """Number type Whisper computes in, as CTranslate2 names them: `int8`, `float16`, `float32`.
     Empty takes `int8` on the CPU and, on a GPU, what the weights are in."""

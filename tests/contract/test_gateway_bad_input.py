@@ -228,6 +228,10 @@ async def test_what_asks_for_nothing_special_passes(client: httpx.AsyncClient) -
         ({"input": "Hi.", "speed": 5}, "speed"),
         ({"input": "Hi.", "response_format": "midi"}, "response_format"),
         ({"input": "Hi.", "voice": 3}, "voice"),
+        ({"input": "Hi.", "voice_preset": 3}, "voice_preset"),
+        ({"input": "Hi.", "voice_preset": "v" * 257}, "voice_preset"),
+        ({"input": "Hi.", "voice": "a", "voice_preset": "b"}, "voice_preset"),
+        ({"input": "Hi.", "voice": {"id": "a"}, "voice_preset": "b"}, "voice_preset"),
         ({"input": "Hi.", "stream_format": "tape"}, "stream_format"),
     ],
 )

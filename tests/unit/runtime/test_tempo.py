@@ -13,7 +13,7 @@ def tone(seconds: float) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("step", [1000, 10**6])
-@pytest.mark.parametrize("speed", [0.5, 1.25, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("speed", [0.25, 0.3, 0.5, 1.25, 2.0, 3.0, 4.0])
 def test_the_length_follows_the_speed_and_the_pitch_stays(speed: float, step: int) -> None:
     samples = tone(4)
     tempo = Tempo(RATE, speed)

@@ -5,7 +5,7 @@ import pytest
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest, read_manifest
 from services.speech.__main__ import SPEECH
-from services.speech.choices import language_of, voice_of
+from services.speech.choices import language_of, language_of_voice, voice_of
 
 OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage",
@@ -31,6 +31,34 @@ def test_an_unknown_voice_is_refused_with_those_there_are() -> None:
     with pytest.raises(InvalidRequest, match=r"'Joe'; use one of joe, alloy, ") as refused:
         voice_of(PIPER, "Joe")
     assert refused.value.param == "voice"
+
+
+BARK = PIPER.model_copy(
+    update={
+        "languages": ["en", "es", "zh"],
+        "voices": [f"v2/{code}_speaker_{at}" for code in ("en", "es", "zh") for at in range(10)],
+    }
+)
+
+
+def test_of_many_voices_an_error_says_where_they_are_listed() -> None:
+    with pytest.raises(InvalidRequest, match=r"GET /v1/audio/voices .* v2/en_speaker_0") as refused:
+        voice_of(BARK, "v2/xx_speaker_0")
+    assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("model", "voice", "language"),
+    [
+        (BARK, "v2/es_speaker_3", "es"),
+        (BARK, "zh_speaker_0", "zh"),
+        (BARK, "v2/xx_speaker_0", "en"),
+        (BARK, "announcer", "en"),
+        (PIPER, "joe", "en-US"),
+    ],
+)
+def test_a_preset_says_its_language(model: Manifest, voice: str, language: str) -> None:
+    assert language_of_voice(model, voice) == language
 
 
 @pytest.mark.parametrize(("name", "code"), [("", None), (" ", None), ("es", "es"), (" ES ", "es")])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.speech.phrases import phrases, speakable
+from services.speech.phrases import phrases, sentences, speakable
 
 
 def cut(text: str, longest: int) -> list[str]:
@@ -27,6 +27,35 @@ def test_without_words_it_is_cut_anywhere() -> None:
 
 def test_a_clause_too_near_the_start_is_passed_over() -> None:
     assert cut("No, thank you very much indeed", 16)[0] == "No, thank you "
+
+
+def test_scripts_without_spaces_are_cut_after_their_own_clauses() -> None:
+    assert cut("今天天气很好，我们去公园吧", 9) == ["今天天气很好，", "我们去公园吧"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("One two. Three four? Five six! Seven… Eight", ["One two.", "Three four?", "Five six!"]),
+        ("It costs 3.50 today. Take it.", ["It costs 3.50 today.", "Take it."]),
+        ("Dr. Smith came. He sat.", ["Dr. Smith came.", "He sat."]),
+        ("a title\n\nand a line\nno", ["a title", "and a line", "no"]),
+        ("今天天气很好。我们走吧！好", ["今天天气很好。", "我们走吧！", "好"]),
+        ("आज मौसम अच्छा है। चलो चलते हैं।", ["आज मौसम अच्छा है।", "चलो चलते हैं।"]),
+        ("Hi.", ["Hi."]),
+        (" \n ", []),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_their_script_says(text: str, parts: list[str]) -> None:
+    assert list(sentences(text, 5))[: len(parts)] == parts
+
+
+def test_a_sentence_too_short_goes_with_the_next() -> None:
+    assert list(sentences("No. Yes. Perhaps they will. Or.", 9)) == [
+        "No. Yes. Perhaps they will.",
+        "Or.",
+    ]
 
 
 def test_nothing_gives_nothing() -> None:
