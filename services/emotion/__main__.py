@@ -1,7 +1,5 @@
 """Starts the emotion container: `python -m services.emotion`."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import grpc
@@ -45,19 +43,11 @@ def speaker(settings: EmotionSettings) -> Engine[SpeakerModel]:
     return SpeakerEngine(threads=settings.threads_per_slot)
 
 
-#: Engines of models that are computed here wherever the others are.
-SMALL: dict[str, Callable[[EmotionSettings], Engine[AudioModel]]] = {
-    "speaker": speaker,
-    "mel-head": mel_head,
-}
+def triton(settings: EmotionSettings) -> Engine[EmotionModel]:
+    """The engine for classifiers that a Triton server has."""
+    from services.emotion.triton_engine import triton
 
-
-def triton(settings: EmotionSettings) -> Engine[AudioModel]:
-    """The engine that has a Triton server compute what that server has."""
-    from services.emotion.triton_engine import TritonEngine
-
-    here = {name: partial(factory, settings) for name, factory in SMALL.items()}
-    return TritonEngine(settings.triton_url, timeout=settings.triton_timeout, here=here)
+    return triton(settings)
 
 
 def ears(settings: EmotionSettings) -> Ears:
@@ -85,7 +75,8 @@ EMOTION: Capability[AudioModel, EmotionSettings] = Capability(
     engines={
         "whisper-head": whisper_head,
         "wav2vec2": wav2vec2,
-        **SMALL,
+        "mel-head": mel_head,
+        "speaker": speaker,
         "triton": triton,
         "fake": lambda _settings: FakeEmotionEngine(),
     },

@@ -5,14 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import AudioSettings
+from services.runtime.settings import AudioSettings, TritonSettings
 
 
-class EmotionSettings(AudioSettings):
-    """Read from variables named `ORFEON_EMOTION_<FIELD>`.
-
-    `engine` may also be `triton`: the same models, computed by a Triton server.
-    """
+class EmotionSettings(AudioSettings, TritonSettings):
+    """Read from variables named `ORFEON_EMOTION_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_EMOTION_", frozen=True, extra="ignore")
 
@@ -28,7 +25,3 @@ class EmotionSettings(AudioSettings):
     """Requests that may be with fallback models at once, waiting ones too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder may run; auto takes a GPU where ONNX Runtime or torch can use one."""
-    triton_url: str = "localhost:8001"
-    """gRPC address of the Triton server, `host:port`. For the engine `triton` only."""
-    triton_timeout: Annotated[float, Field(gt=0)] = 30
-    """Seconds that Triton may take to load a model, or to answer where the caller sets no limit."""

@@ -3,24 +3,17 @@
 import ctypes
 
 from services.runtime.manifest import Manifest
-from services.runtime.residency.placement import CPU, CUDA, Footprint
-
-#: A connection to where the model really is.
-CLIENT_BYTES = 8_000_000
+from services.runtime.residency.placement import CPU, CUDA, TRITON, Footprint
 
 
 def footprint_of(manifest: Manifest, kinds: frozenset[str]) -> Footprint:
     """What a model takes, for an engine that can use these `kinds` of device.
 
-    None at all means that the engine computes elsewhere: what is here is a connection.
-
     The weights are spread evenly over the layers, embeddings included. That is more than a layer
     really has, so a split puts rather too few on the GPU; what is not weights (context, buffers)
     counts on both sides.
     """
-    if not kinds:
-        return Footprint(CLIENT_BYTES, kinds=frozenset({CPU}))
-    if manifest.devices:
+    if manifest.devices and TRITON not in kinds:
         kinds &= frozenset(manifest.devices)
     if manifest.layers == 0:
         return Footprint(manifest.memory_bytes, kinds=kinds)

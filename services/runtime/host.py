@@ -18,11 +18,11 @@ from services.runtime.arbiter_client import ArbiterClient
 from services.runtime.context import NORMAL, RequestContext
 from services.runtime.errors import ModelLoading, ModelNotFound, OrfeonError, OutOfMemory
 from services.runtime.footprint import footprint_of
-from services.runtime.manifest import Manifest
+from services.runtime.manifest import TRITON_MODEL, Manifest
 from services.runtime.reclaim import unload
 from services.runtime.registry import Registry
 from services.runtime.residency import Facts, Footprint, Ledger, Placement, Residency, devices
-from services.runtime.residency.placement import CPU
+from services.runtime.residency.placement import CPU, TRITON
 from services.runtime.scheduler import Entry, Scheduler, Ticket, Turn
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics
@@ -88,7 +88,7 @@ class ModelHost(Generic[M]):
         self.registry = registry
         self.metrics = metrics
         self._engines = engines
-        self._only_engine = settings.engine
+        self._engine_setting = settings.engine
         self._patience = settings.max_wait_normal
         self._met: set[str] = set()
         self._loading_defaults: set[str] = set()
@@ -112,7 +112,8 @@ class ModelHost(Generic[M]):
         if self._arbiter is not None:
             self._residency.memory = self._arbiter
         else:
-            ledger = Ledger(devices.capacity({CPU: settings.memory_budget}), measured=devices.free)
+            capacity = devices.capacity({CPU: settings.memory_budget}) | settings.memory_elsewhere
+            ledger = Ledger(capacity, measured=devices.free)
             self._residency.memory = ledger.join(name, self._residency)
 
     async def start(self) -> None:
@@ -273,7 +274,7 @@ class ModelHost(Generic[M]):
         """Makes the model's engine, if there is none yet, apart from the loop: to import a library
         takes longer than a loop may stand. What fails here fails again, and is told, with the load.
         """
-        name = self._only_engine or manifest.engine
+        name = self._engine_name(manifest)
         if name not in self._met:
             with contextlib.suppress(Exception):
                 await worker.apart(lambda: self._engines[name])
@@ -301,8 +302,16 @@ class ModelHost(Generic[M]):
             log.warning("no such model, so it cannot be pinned", extra={"model": name})
             return name
 
+    def _engine_name(self, manifest: Manifest) -> str:
+        """The setting's engine, or the model's own; a Triton server has but the models that name
+        one of its own.
+        """
+        if self._engine_setting == TRITON and TRITON_MODEL not in manifest.options:
+            return manifest.engine
+        return self._engine_setting or manifest.engine
+
     def _engine(self, manifest: Manifest) -> Engine[M]:
-        return self._engines[self._only_engine or manifest.engine]
+        return self._engines[self._engine_name(manifest)]
 
     def _footprint(self, name: str) -> Footprint:
         manifest = self.registry.get(name)
@@ -313,12 +322,16 @@ class ModelHost(Generic[M]):
         engine = self._engine(manifest)
         log.info(
             "model loading",
-            extra={"model": name, "engine": manifest.engine, "device": placement.device},
+            extra={
+                "model": name,
+                "engine": self._engine_name(manifest),
+                "device": placement.device,
+            },
         )
 
         def load() -> M:
-            # The fake engine needs no weights, so nothing is fetched for it.
-            if self._only_engine == "fake":
+            # These need no weights here, so nothing is fetched for them.
+            if self._engine_name(manifest) in ("fake", TRITON):
                 return engine.load(manifest, Path(), placement)
             folder = self.registry.folder(manifest)
             return engine.load(self.registry.usable(manifest), folder, placement)

@@ -13,6 +13,9 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A
 #: The one file of a profile: a LoRA adapter for the weights of its base.
 ADAPTER = "adapter.gguf"
 
+#: The option that names the model of a Triton server which is the same one.
+TRITON_MODEL = "triton_model"
+
 
 class ManifestError(Exception):
     """A `model.yaml` that cannot be used, with the file and the field at fault."""

@@ -1,12 +1,14 @@
 """What every capability container can be told; `services/<name>/settings.py` adds its own."""
 
 import math
+import sys
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.residency.placement import TRITON
 from services.runtime.scheduler import Policy
 from services.runtime.threads import per_slot
 
@@ -35,7 +37,8 @@ class ServiceSettings(ListeningSettings):
     home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
     """Where models and state live; shared by every process of one machine."""
     engine: str = ""
-    """`fake` answers without weights, for clusters on a laptop; empty lets each model say."""
+    """`fake` answers without weights, for clusters on a laptop; `triton` has a Triton server
+    compute the models that name one of its own; empty lets each model say."""
     preload: bool = True
     """Load the default models at start. The container is ready once they are in memory."""
     slots: Annotated[int, Field(ge=1)] = 1
@@ -101,6 +104,35 @@ class ServiceSettings(ListeningSettings):
     def threads_per_slot(self) -> int:
         """Threads an engine may use for one request."""
         return per_slot(self.threads, self.slots)
+
+    @property
+    def memory_elsewhere(self) -> dict[str, int]:
+        """Bytes that models may take on devices which are not of this node."""
+        return {}
+
+
+class TritonSettings(ServiceSettings):
+    """Settings of a container whose models a Triton server may compute: the engine `triton`."""
+
+    triton_url: str = "localhost:8001"
+    """gRPC address of the Triton server, `host:port`."""
+    triton_timeout: Annotated[float, Field(gt=0)] = 60
+    """Seconds that the server may take to answer where the caller sets no limit."""
+    triton_patience: Annotated[float, Field(ge=0)] = 20
+    """Seconds that a request on which the server dies waits for it to be back."""
+    triton_device: Literal["triton", "cpu", "cuda"] = "triton"
+    """Whose memory the models there take: that of a machine of its own, which `triton_memory`
+    bounds, or this node's RAM or GPUs, which are shared with what is computed here."""
+    triton_memory: Annotated[int, Field(ge=0)] = 0
+    """Bytes that models may take on a server of its own; 0 sets no bound. The arbiter's budget of
+    the device `triton` goes before it."""
+    triton_shared_memory: bool = False
+    """Whether the server is on this machine and reads large tensors from memory shared with it."""
+
+    @property
+    def memory_elsewhere(self) -> dict[str, int]:
+        """See `ServiceSettings`."""
+        return {TRITON: self.triton_memory or sys.maxsize}
 
 
 class AudioSettings(ServiceSettings):

@@ -18,10 +18,11 @@ T = TypeVar("T")
 class Cancellation:
     """Tells a blocking engine that nobody wants its answer any more."""
 
-    __slots__ = ("_set",)
+    __slots__ = ("_set", "_then")
 
     def __init__(self) -> None:
         self._set = False
+        self._then: list[Callable[[], object]] = []
 
     @property
     def is_set(self) -> bool:
@@ -31,6 +32,17 @@ class Cancellation:
     def set(self) -> None:
         """Asks the engine to stop at its next step."""
         self._set = True
+        for call in self._then:
+            call()
+
+    def on_set(self, call: Callable[[], object]) -> None:
+        """Has `call` called once this is set, from whatever thread sets it; at once if it is.
+
+        Where both happen at the same moment it may be called twice.
+        """
+        self._then.append(call)
+        if self._set:
+            call()
 
 
 async def run(function: Callable[[Cancellation], T]) -> T:

@@ -21,7 +21,7 @@ def manifests() -> list[Manifest]:
 
 
 def test_there_are_models_to_check() -> None:
-    assert [path.parent.name for path in CONFIGS] == ["emotion_classifier"]
+    assert [path.parent.name for path in CONFIGS] == ["emotion_whisper"]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.parent.name)

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 
 import numpy as np
 import pytest
@@ -15,16 +14,16 @@ from tritonclient.utils import InferenceServerException
 from services.emotion.__main__ import EMOTION, triton, whisper_head
 from services.emotion.engine import SAMPLE_RATE, Clip, EmotionModel, Samples
 from services.emotion.settings import EmotionSettings
-from services.emotion.triton_engine import TritonEngine, error_of
 from services.runtime.errors import Cancelled, DeadlineExceeded, InvalidAudio, ServiceUnavailable
 from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
+from services.runtime.triton.failures import error_of
 from services.runtime.worker import Cancellation
 from tests.integration.triton_server import running_triton
 from tests.integration.voices import recorded, synthetic
 from tests.placed import on_cpu
 
-NAME = "emotion_classifier"
+NAME = "emotion_whisper"
 
 
 @dataclasses.dataclass
@@ -47,7 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     with running_triton(tmp_path, {"ORFEON_HOME": str(home)}) as url:
         settings = EmotionSettings(ORFEON_HOME=home, triton_url=url)
         here = whisper_head(settings).load(manifest, folder, on_cpu(manifest))
-        there = cast(EmotionModel, triton(settings).load(manifest, folder, on_cpu(manifest)))
+        there = triton(settings).load(manifest, folder, on_cpu(manifest))
         yield Both(here, there, url, manifest)
         there.close()
         here.close()
@@ -140,7 +139,7 @@ def test_a_model_unloaded_by_another_is_loaded_again(both: Both) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(both: Both) -> None:
     with pytest.raises(ServiceUnavailable):
-        TritonEngine("127.0.0.1:1", timeout=1, here={}).load(
+        triton(EmotionSettings(triton_url="127.0.0.1:1", load_timeout=1)).load(
             both.manifest, EMOTION.models, on_cpu(both.manifest)
         )
 

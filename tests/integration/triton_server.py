@@ -25,7 +25,9 @@ STOP_SECONDS = 30.0
 
 
 @contextmanager
-def running_triton(tmp_path: Path, environment: dict[str, str]) -> Iterator[str]:
+def running_triton(
+    tmp_path: Path, environment: dict[str, str], repository: Path = REPOSITORY
+) -> Iterator[str]:
     """Yields `host:port` of the server's gRPC; no model is loaded yet.
 
     `make test` installs what it needs. `tmp_path` takes the backend and the log.
@@ -38,7 +40,7 @@ def running_triton(tmp_path: Path, environment: dict[str, str]) -> Iterator[str]
     ports = free_ports(len(ENDPOINTS))
     command = [
         str(triton / "bin" / "tritonserver"),
-        f"--model-repository={REPOSITORY}",
+        f"--model-repository={repository}",
         f"--backend-directory={backends(triton, tmp_path)}",
         # Each server of this machine needs shared memory of its own name.
         f"--backend-config=python,shm-region-prefix-name=orfeon{os.getpid()}",

@@ -77,8 +77,9 @@ def test_only_engines_and_training_import_model_libraries(library: str) -> None:
         for line in offences(folder, library)
         if not line.split()[0].endswith("_engine.py")
         and not IS_TRAINING.search(line.split()[0])
-        # The engine of language models is a package.
+        # The engines of language models, and of models of a Triton server, are packages.
         and not (library == "llama_cpp" and line.startswith("services/runtime/llama/"))
+        and not (library == "tritonclient" and line.startswith("services/runtime/triton/"))
     ]
     assert found == []
 

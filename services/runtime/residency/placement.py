@@ -7,6 +7,8 @@ from services.runtime.errors import OutOfMemory
 
 CPU = "cpu"
 CUDA = "cuda"
+#: A Triton server whose memory is none of this node's.
+TRITON = "triton"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class Footprint:
     """What a model takes in memory, in bytes.
 
     `layers` of `layer_bytes` each may lie on another device than the rest; 0 layers means that the
-    model cannot be split. `kinds` are the kinds of device that its engine can use: `cpu`, `cuda`.
+    model cannot be split. `kinds` are the kinds of device that its engine can use: `cpu`, `cuda`,
+    or `triton`.
     """
 
     bytes: int
@@ -70,8 +73,9 @@ def plan(footprint: Footprint, room: Mapping[str, int]) -> Placement | None:
             return Placement(((gpu, footprint.bytes),), gpu_layers=-1)
         if (split := _split(footprint, gpu, room)) is not None:
             return split
-    if CPU in footprint.kinds and footprint.bytes <= room.get(CPU, 0):
-        return Placement(((CPU, footprint.bytes),))
+    for device in (TRITON, CPU):
+        if device in footprint.kinds and footprint.bytes <= room.get(device, 0):
+            return Placement(((device, footprint.bytes),))
     return None
 
 

@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from services.runtime.footprint import CLIENT_BYTES, allowed, finds_library, footprint_of
+from services.runtime.footprint import allowed, finds_library, footprint_of
 from services.runtime.manifest import Manifest
-from services.runtime.residency.placement import CPU, CUDA, Footprint
+from services.runtime.residency.placement import CPU, CUDA, TRITON, Footprint
 
 BOTH = frozenset({CPU, CUDA})
 
@@ -41,8 +41,8 @@ def test_a_manifest_may_narrow_what_its_engine_can_use_but_not_widen_it() -> Non
     assert footprint_of(manifest(devices=["cuda"]), frozenset({CPU})).kinds == frozenset()
 
 
-def test_an_engine_that_computes_elsewhere_takes_a_connection() -> None:
-    assert footprint_of(manifest(), frozenset()) == Footprint(CLIENT_BYTES)
+def test_where_a_model_may_be_on_a_triton_server_is_for_its_configuration_to_say() -> None:
+    assert footprint_of(manifest(devices=["cuda"]), frozenset({TRITON})).kinds == {TRITON}
 
 
 def test_a_model_with_layers_says_how_large_its_files_are() -> None:

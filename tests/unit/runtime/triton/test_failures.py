@@ -1,7 +1,6 @@
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from services.emotion.triton_engine import error_of
 from services.runtime.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -12,12 +11,13 @@ from services.runtime.errors import (
     Overloaded,
     ServiceUnavailable,
 )
+from services.runtime.triton.failures import error_of, sent
 
 
 @pytest.mark.parametrize(
     ("message", "status", "cls"),
     [
-        ("INVALID_AUDIO: The audio holds no samples.", "INVALID_ARGUMENT", InvalidAudio),
+        (sent(InvalidAudio("The audio holds no samples.")), "INVALID_ARGUMENT", InvalidAudio),
         ("Exceeds maximum queue size", "UNAVAILABLE", Overloaded),
         ("Request timeout expired", "UNAVAILABLE", DeadlineExceeded),
         ("Deadline Exceeded", "DEADLINE_EXCEEDED", DeadlineExceeded),

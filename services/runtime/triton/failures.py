@@ -1,0 +1,90 @@
+"""What a failed call to the server stands for, among our errors."""
+
+import re
+
+import grpc
+from tritonclient.utils import InferenceServerException
+
+from services.runtime.errors import (
+    BY_REASON,
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    InvalidRequest,
+    ModelLoadFailed,
+    ModelLoading,
+    OrfeonError,
+    Overloaded,
+    ServiceUnavailable,
+)
+
+#: How an error of ours travels inside a message of Triton's: see `sent`.
+_OURS = re.compile(r"\[([A-Z_]+)\] ([^\n]*)")
+
+#: Triton has few status codes and says the rest in words. The first part that is found decides.
+_FAILURES: list[tuple[str, type[OrfeonError], str]] = [
+    (
+        "maximum queue size",
+        Overloaded,
+        "Too many requests are waiting at the Triton server; try again shortly.",
+    ),
+    (
+        "timeout expired",
+        DeadlineExceeded,
+        "The request waited too long at the Triton server; allow more time.",
+    ),
+    (
+        "DEADLINE_EXCEEDED",
+        DeadlineExceeded,
+        "The Triton server did not answer in the time allowed; allow more time.",
+    ),
+    ("unknown model", ModelLoading, "The Triton server is loading the model; try again shortly."),
+    ("not at ready state", ModelLoading, "The model is not ready yet; try again shortly."),
+    ("unexpected shape for input", InvalidRequest, "The Triton server does not take this input."),
+    ("RESOURCE_EXHAUSTED", Overloaded, "The request is too large for the Triton server."),
+    ("UNAVAILABLE", ServiceUnavailable, "The Triton server is down or restarting; try again."),
+    ("CANCELLED", Cancelled, "The request was cancelled."),
+]
+
+
+def sent(error: OrfeonError) -> str:
+    """An error as a message that Triton passes on; `error_of` reads it."""
+    return f"[{error.reason}] {error.message}"
+
+
+def exception_of(failure: grpc.aio.AioRpcError) -> InferenceServerException:
+    """A failed stream, as a failed call is told."""
+    return InferenceServerException(failure.details() or "", str(failure.code()))
+
+
+def error_of(failure: InferenceServerException) -> OrfeonError:
+    """The error of ours that the model raised, or what Triton's own means."""
+    message, status = str(failure.message()), str(failure.status())
+    if (ours := _ours(message)) is not None:
+        return ours
+    for part, cls, said in _FAILURES:
+        if part in message or part in status:
+            return cls(said, retry_after=1.0 if cls.retryable else None)
+    return Internal("The Triton server failed to answer. The failure has been logged.")
+
+
+def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
+    """Why a model could not be loaded."""
+    message = str(failure.message())
+    if (ours := _ours(message)) is not None:
+        return ours
+    error = error_of(failure)
+    if type(error) is ServiceUnavailable:
+        return error
+    if "failed to poll from model repository" in message:
+        said = f"The Triton server has no model {name!r} in its repository, or its config.pbtxt is"
+        return ModelLoadFailed(f"{said} wrong; put it right there.", retry_after=5.0)
+    said = f"The Triton server cannot load {name!r}; its log says why."
+    return ModelLoadFailed(said, retry_after=5.0)
+
+
+def _ours(message: str) -> OrfeonError | None:
+    if (found := _OURS.search(message)) is None or found[1] not in BY_REASON:
+        return None
+    cls = BY_REASON[found[1]]
+    return cls(found[2], retry_after=1.0 if cls.retryable else None)

@@ -1,0 +1,282 @@
+"""A Triton server as the threads of a service call it."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import InferInput, InferResult
+from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+
+from services.runtime.context import NORMAL
+from services.runtime.errors import (
+    Cancelled,
+    ModelLoadFailed,
+    ModelLoading,
+    ServiceUnavailable,
+)
+from services.runtime.triton.failures import error_of, exception_of, load_error_of
+from services.runtime.triton.interface import Interface, Tensors
+from services.runtime.triton.shared_memory import LEAST_BYTES, lent
+from services.runtime.worker import Cancellation
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A request that kills whoever works on it must not do so for ever.
+TRIES = 3
+#: Seconds between two questions whether the server is back, and that one may take.
+PAUSE, QUICK = 0.1, 1.0
+
+#: States in which a model is in memory.
+_HELD = ("READY", "LOADING", "UNLOADING")
+
+#: What tritonclient has by itself, messages of any size, and a server that is back found soon.
+_CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How urgent a call is, by our levels; how many seconds it may take; whether it is wanted."""
+
+    priority: int = NORMAL
+    timeout: float | None = None
+    cancelled: Cancellation | None = None
+
+
+class TritonServer:
+    """The server at `url`, `host:port` of its gRPC. Safe to use from any thread.
+
+    One connection serves all calls; it belongs to an event loop in a thread of its own.
+    `timeout` bounds, in seconds, a call that brings no bound. Where the server dies on a request,
+    the request waits for up to `patience` seconds for it to be back. With `shared_memory` the
+    server is on this machine and reads large tensors from memory that both see.
+    """
+
+    def __init__(
+        self, url: str, *, timeout: float, patience: float = 20.0, shared_memory: bool = False
+    ) -> None:
+        self._timeout = timeout
+        self._patience = patience
+        self._shared_memory = shared_memory
+        self._interfaces: dict[str, tuple[Interface, float]] = {}
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True, name="triton").start()
+        self._client = self._run(_client(url))
+        self._loading: dict[str, asyncio.Lock] = {}
+
+    def load(self, name: str, interface: Interface, *, timeout: float) -> None:
+        """Has the server load a model, unless it has, and checks that it is the one that is meant.
+
+        Raises `ServiceUnavailable`, `ModelLoadFailed`, and what the model itself raises.
+        """
+        self._run(self._load(name, interface, timeout))
+        self._interfaces[name] = (interface, timeout)
+
+    def unload(self, name: str) -> None:
+        """Has the server unload a model; returns when its memory is free. A server that has gone
+        holds none.
+        """
+        self._interfaces.pop(name, None)
+        with contextlib.suppress(ServiceUnavailable):
+            self._run(self._unload(name))
+
+    def infer(self, name: str, tensors: Tensors, call: Call) -> Tensors:
+        """What a model answers. Raises `OrfeonError`; `Cancelled` once nobody wants it."""
+        return self._run(self._again(name, call, lambda: self._infer(name, tensors, call)), call)
+
+    def stream(self, name: str, tensors: Tensors, call: Call) -> Iterator[Tensors]:
+        """What a decoupled model answers, one by one. Closing the iterator stops the model.
+
+        Raises as `infer` does.
+        """
+        answers: queue.SimpleQueue[Tensors | None] = queue.SimpleQueue()
+
+        async def follow() -> None:
+            begun = False
+
+            async def attempt() -> None:
+                nonlocal begun
+                async for answer in self._stream(name, tensors, call):
+                    begun = True
+                    answers.put(answer)
+
+            await self._again(name, call, attempt, given_up=lambda: begun)
+
+        running = asyncio.run_coroutine_threadsafe(follow(), self._loop)
+        running.add_done_callback(lambda _: answers.put(None))
+        if call.cancelled is not None:
+            call.cancelled.on_set(running.cancel)
+        try:
+            while (answer := answers.get()) is not None:
+                yield answer
+            _result(running)
+        finally:
+            running.cancel()
+
+    def close(self) -> None:
+        """Ends all calls and the connection."""
+        self._run(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self, coroutine: Coroutine[Any, Any, T], call: Call | None = None) -> T:
+        """Waits for a coroutine of the connection's loop."""
+        running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        if call is not None and call.cancelled is not None:
+            call.cancelled.on_set(running.cancel)
+        return _result(running)
+
+    async def _load(self, name: str, interface: Interface, seconds: float) -> None:
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            try:
+                if not await self._client.is_model_ready(name, client_timeout=seconds):
+                    await self._client.load_model(name, client_timeout=seconds)
+                answer = await self._client.get_model_config(name, client_timeout=seconds)
+            except InferenceServerException as failure:
+                log.warning("model not loaded by Triton", extra={"model": name})
+                raise load_error_of(failure, name) from failure
+        if difference := interface.difference(answer.config):
+            raise ModelLoadFailed(
+                f"The model {name!r} of the Triton server is not the one that is meant: "
+                f"{difference}.",
+                param="model",
+            )
+
+    async def _unload(self, name: str) -> None:
+        try:
+            await self._client.unload_model(name, client_timeout=self._timeout)
+            # Which returns before the requests that the model still works on have ended.
+            while await self._has(name):  # noqa: ASYNC110 - nothing here could set an event.
+                await asyncio.sleep(PAUSE)
+        except InferenceServerException as failure:
+            raise error_of(failure) from failure
+
+    async def _has(self, name: str) -> bool:
+        index = await self._client.get_model_repository_index(client_timeout=QUICK)
+        return any(model.name == name and model.state in _HELD for model in index.models)
+
+    async def _again(
+        self,
+        name: str,
+        call: Call,
+        attempt: Callable[[], Awaitable[T]],
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> T:
+        """What an attempt returns, tried again where the server, or the model there, was away."""
+        until = time.monotonic() + min(self._patience, call.timeout or self._patience)
+        for attempts in itertools.count(1):
+            try:
+                return await attempt()
+            except InferenceServerException as failure:
+                error = error_of(failure)
+                away = type(error) is ServiceUnavailable
+                if not (away or type(error) is ModelLoading) or attempts == TRIES or given_up():
+                    raise error from failure
+                if away and not await self._is_back(until):
+                    raise error from failure
+                # Another who shares the server has unloaded it, or the server is a new one.
+                interface, timeout = self._interfaces[name]
+                await self._load(name, interface, timeout)
+        raise AssertionError("unreachable")
+
+    async def _is_back(self, until: float) -> bool:
+        while time.monotonic() + PAUSE < until:
+            await asyncio.sleep(PAUSE)
+            with contextlib.suppress(InferenceServerException):
+                if await self._client.is_server_ready(client_timeout=QUICK):
+                    return True
+        return False
+
+    async def _infer(self, name: str, tensors: Tensors, call: Call) -> Tensors:
+        timeout = self._timeout if call.timeout is None else call.timeout
+        async with self._inputs(tensors) as inputs:
+            result = await self._client.infer(
+                name,
+                inputs,
+                priority=_level(call),
+                timeout=_microseconds(timeout),
+                client_timeout=timeout,
+            )
+        return _outputs(result)
+
+    async def _stream(self, name: str, tensors: Tensors, call: Call) -> AsyncIterator[Tensors]:
+        timeout = self._timeout if call.timeout is None else call.timeout
+        async with self._inputs(tensors) as inputs:
+            request = {
+                "model_name": name,
+                "inputs": inputs,
+                "priority": _level(call),
+                "timeout": _microseconds(timeout),
+            }
+
+            async def requests() -> AsyncIterator[dict[str, Any]]:
+                yield request
+
+            answers = self._client.stream_infer(requests(), stream_timeout=timeout)
+            try:
+                async for result, failure in answers:
+                    if failure is not None:
+                        raise failure
+                    yield _outputs(result)
+            except grpc.aio.AioRpcError as failed:
+                raise exception_of(failed) from failed
+            finally:
+                answers.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _inputs(self, tensors: Tensors) -> AsyncIterator[list[InferInput]]:
+        inputs, large = [], []
+        for name, array in tensors.items():
+            batch = array[np.newaxis]
+            tensor = InferInput(name, batch.shape, np_to_triton_dtype(batch.dtype))
+            if self._shared_memory and array.nbytes >= LEAST_BYTES and array.dtype != np.object_:
+                large.append((tensor, batch))
+            else:
+                tensor.set_data_from_numpy(batch)
+            inputs.append(tensor)
+        async with lent(self._client, large):
+            yield inputs
+
+
+async def _client(url: str) -> InferenceServerClient:
+    return InferenceServerClient(url, channel_args=_CHANNEL)
+
+
+def _result(running: "Future[T]") -> T:
+    try:
+        return running.result()
+    except CancelledError:
+        raise Cancelled("The request was cancelled.") from None
+
+
+def _level(call: Call) -> int:
+    """Triton's levels begin at 1; its 0 means the default."""
+    return call.priority + 1
+
+
+def _microseconds(seconds: float) -> int:
+    """At least one: 0 would mean no bound."""
+    return max(1, int(seconds * 1e6))
+
+
+def _outputs(result: InferResult) -> dict[str, NDArray[np.generic]]:
+    """Every output, without the dimension of the batch."""
+    outputs = result.get_response().outputs
+    return {each.name: result.as_numpy(each.name)[0] for each in outputs}
