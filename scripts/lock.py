@@ -31,6 +31,9 @@ BESIDE = dict.fromkeys(("melody", "musicgen"), ("tinysoundfont==0.3.7", "pyaudio
 #: The extra of melody's other image, and what is installed over it without dependencies.
 MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/melody/audiocraft.txt")
 
+#: The extra of speech's other image.
+SPEECH_TORCH = Path("services/speech/torch.lock")
+
 #: The extras of emotion's other images.
 EMOTION_TORCH = Path("services/emotion/torch.lock")
 EMOTION_TRAIN = Path("services/emotion/train.lock")
@@ -88,6 +91,7 @@ def main() -> None:
             text = "\n".join(packages)
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
     lock_extra("musicgen", MUSICGEN)
+    lock_extra("speech-torch", SPEECH_TORCH)
     lock_extra("emotion-torch", EMOTION_TORCH)
     lock_extra("emotion-train", EMOTION_TRAIN)
     compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
