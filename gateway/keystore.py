@@ -23,7 +23,9 @@ from services.runtime.context import LEVELS
 SECRET_PREFIX = "sk-orf-"
 SHOWN_LETTERS = len(SECRET_PREFIX) + 4
 
-DEFAULT_SCOPES = ("chat", "lyrics", "speech", "emotion", "melody", "song", "training", "models")
+DEFAULT_SCOPES = (
+    "chat", "lyrics", "speech", "emotion", "melody", "song", "images", "training", "models",
+)  # fmt: skip
 #: What a key can be allowed to use. `admin` allows everything.
 SCOPES = (*DEFAULT_SCOPES, "admin")
 

@@ -1,12 +1,12 @@
 """What the gateway can be told."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, field_validator, model_validator
+from pydantic import AliasChoices, Field, FilePath, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song", "training"]
+Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song", "images", "training"]
 
 
 class GatewaySettings(BaseSettings):
@@ -29,9 +29,16 @@ class GatewaySettings(BaseSettings):
     log_level: Annotated[str, Field(validation_alias="ORFEON_LOG_LEVEL")] = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
     host: str = "0.0.0.0"
-    """Address that HTTP listens on."""
+    """Address that HTTP and gRPC listen on."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port that HTTP listens on."""
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] = 50051
+    """Port that the public gRPC listens on; 0 serves none."""
+    grpc_tls_certificate: FilePath | None = None
+    """File with the certificates that gRPC shows its clients, in PEM, its own first. Read again for
+    each connection. Without, gRPC is not encrypted."""
+    grpc_tls_key: FilePath | None = None
+    """File with the private key of that certificate, in PEM."""
     upstreams: dict[Capability, str] = {}
     """Where each capability's gRPC listens: `host:port` or `unix:/path`."""
     database_url: Annotated[
@@ -65,6 +72,19 @@ class GatewaySettings(BaseSettings):
     """Origins whose pages may call from a browser, such as `https://studio.example.org`, or `*`."""
     drain_seconds: Annotated[int, Field(ge=0)] = 25
     """How long running requests may go on after SIGTERM."""
+
+    @field_validator("grpc_tls_certificate", "grpc_tls_key", mode="before")
+    @classmethod
+    def _no_empty_path(cls, path: object) -> object:
+        return path or None
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
+            raise ValueError(
+                "grpc_tls_certificate and grpc_tls_key belong together: give both or neither"
+            )
+        return self
 
     @field_validator("upstreams")
     @classmethod

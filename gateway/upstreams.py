@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2
 from gateway.settings import Capability
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
+from orfeon.api.images.v1 import images_pb2_grpc
 from orfeon.api.lyrics.v1 import lyrics_pb2_grpc
 from orfeon.api.melody.v1 import melody_pb2_grpc
 from orfeon.api.models.v1 import models_pb2, models_pb2_grpc
@@ -23,6 +24,7 @@ from services.runtime.errors import NotFound
 if TYPE_CHECKING:
     from orfeon.api.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from orfeon.api.emotion.v1.emotion_pb2_grpc import EmotionServiceAsyncStub
+    from orfeon.api.images.v1.images_pb2_grpc import ImagesServiceAsyncStub
     from orfeon.api.lyrics.v1.lyrics_pb2_grpc import LyricsServiceAsyncStub
     from orfeon.api.melody.v1.melody_pb2_grpc import MelodyServiceAsyncStub
     from orfeon.api.models.v1.models_pb2_grpc import ModelServiceAsyncStub
@@ -85,6 +87,11 @@ class Upstreams:
     def song(self) -> "SongServiceAsyncStub":
         """The song service."""
         return song_pb2_grpc.SongServiceStub(self.channel("song"))
+
+    @property
+    def images(self) -> "ImagesServiceAsyncStub":
+        """The images service."""
+        return images_pb2_grpc.ImagesServiceStub(self.channel("images"))
 
     @property
     def training(self) -> "TrainingServiceAsyncStub":

@@ -23,6 +23,7 @@ CONTAINERS = {
     "emotion": Path("services/emotion"),
     "melody": Path("services/melody"),
     "song": Path("services/song"),
+    "images": Path("services/images"),
     "training": Path("services/training"),
 }
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
@@ -34,6 +35,8 @@ MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/mel
 #: The extra of speech's other image.
 SPEECH_TORCH = Path("services/speech/torch.lock")
 
+#: The extra of images' other image.
+IMAGES_TORCH = Path("services/images/torch.lock")
 #: The extras of emotion's other images.
 EMOTION_TORCH = Path("services/emotion/torch.lock")
 EMOTION_TRAIN = Path("services/emotion/train.lock")
@@ -92,6 +95,7 @@ def main() -> None:
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
     lock_extra("musicgen", MUSICGEN)
     lock_extra("speech-torch", SPEECH_TORCH)
+    lock_extra("images-torch", IMAGES_TORCH)
     lock_extra("emotion-torch", EMOTION_TORCH)
     lock_extra("emotion-train", EMOTION_TRAIN)
     compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))

@@ -15,8 +15,9 @@ _ROOT = Path(orfeon.__file__).parents[1]
 
 #: Services that call others, and which.
 _CALLS = {"song": ("emotion", "lyrics", "melody", "speech")}
-#: Services that compute nothing themselves, or next to nothing.
-_WAITING = {*_CALLS, "training"}
+#: Services that compute nothing themselves, or next to nothing, or have no model until one is put
+#: there, which then wants a GPU.
+_WAITING = {*_CALLS, "images", "training"}
 
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
@@ -26,6 +27,7 @@ _LONGEST_SOCKET_PATH = 107
 class Choices:
     """What can be chosen at `orfeon serve`.
 
+    `grpc_port` is that of the public gRPC; 0 serves none.
     `threads` is for each service; 0 divides the cores. Metrics are served by the services from
     port `metrics_base_port` on, one port each in the order of `capabilities`, and by the arbiter
     from the next; 0 serves none. `memory` is how many bytes of RAM models may take together; 0
@@ -37,6 +39,7 @@ class Choices:
     capabilities: tuple[str, ...]
     host: str = "127.0.0.1"
     port: int = 8000
+    grpc_port: int = 0
     engine: str = ""
     threads: int = 0
     memory: int = 0
@@ -47,8 +50,17 @@ class Choices:
     @property
     def url(self) -> str:
         """Where the gateway can be reached from this machine, without the version."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def grpc(self) -> str:
+        """Where gRPC can be reached from this machine; empty where it is not served."""
+        return f"{self._host}:{self.grpc_port}" if self.grpc_port else ""
+
+    @property
+    def _host(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"[{host}]" if ":" in host else host
 
 
 def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:
@@ -96,6 +108,7 @@ def children(
         "MALLOC_TRIM_THRESHOLD_": "131072",
         "ORFEON_GATEWAY_HOST": choices.host,
         "ORFEON_GATEWAY_PORT": str(choices.port),
+        "ORFEON_GATEWAY_GRPC_PORT": str(choices.grpc_port),
         "ORFEON_GATEWAY_DRAIN_SECONDS": str(choices.drain_seconds),
         "ORFEON_GATEWAY_DATABASE_URL": choices.database_url,
     }

@@ -80,7 +80,7 @@ class Manifest(_Strict):
     """Everything that `model.yaml` says. Adding a model means adding such a file, nothing else."""
 
     name: Name
-    capability: Literal["chat", "speech", "emotion", "lyrics", "melody"]
+    capability: Literal["chat", "speech", "emotion", "lyrics", "melody", "images"]
     engine: str = ""
     """Which engine of the capability loads it, such as `llama-cpp`. A profile has its base's."""
     base: Name | None = None
@@ -88,7 +88,8 @@ class Manifest(_Strict):
     options of its own and perhaps the file `adapter.gguf`."""
     tasks: Annotated[list[str], Field(min_length=1)]
     """What it can be asked: chat, embedding, speech, transcription, translation, classification,
-    speaker-embedding, lyrics, music, sound; text alone, where it is there for its profiles."""
+    speaker-embedding, lyrics, music, sound, image-generation, image-edit, image-variation; text
+    alone, where it is there for its profiles."""
     default: bool = False
     """Answers requests for its tasks that name no model."""
     aliases: list[str] = []

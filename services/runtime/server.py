@@ -40,7 +40,7 @@ class Capability(Generic[M, S]):
     """What makes one container different from the next."""
 
     name: str
-    """The word used everywhere: `chat`, `lyrics`, `speech`, `emotion`, `melody`."""
+    """The word used everywhere: `chat`, `lyrics`, `speech`, `emotion`, `melody`, `images`."""
     service: str
     """Full gRPC name of its contract's service."""
     models: Path

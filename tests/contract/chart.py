@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "charts" / "orfeon"
 FLAVOURS = {path.name.removesuffix("-values.yaml"): path for path in CHART.glob("ci/*-values.yaml")}
 EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
-CAPABILITIES = ("chat", "emotion", "lyrics", "melody", "song", "speech", "training")
+CAPABILITIES = ("chat", "emotion", "images", "lyrics", "melody", "song", "speech", "training")
 #: Values with which all of them are on.
 ALL_ON = {"capabilities": {"training": {"enabled": True}}}
 RELEASE, NAMESPACE = "prod", "ai"

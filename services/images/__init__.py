@@ -1,0 +1,1 @@
+"""The images container: pictures from words and from pictures."""
