@@ -119,6 +119,7 @@ async def measure(peer: Path) -> list[Figure]:
                 env={
                     "ORFEON_HOME": name,
                     "ORFEON_GATEWAY_PORT": str(our_port),
+                    "ORFEON_GATEWAY_GRPC_PORT": "0",
                     "ORFEON_GATEWAY_DATABASE_URL": database,
                     "ORFEON_GATEWAY_UPSTREAMS__CHAT": f"unix:{socket}",
                 },

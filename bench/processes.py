@@ -75,7 +75,15 @@ class Served:
 def serving(home: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Runs `orfeon serve` with these options in a home; its log lies beside that."""
     port = free_port()
-    command = [str(Path(sys.executable).parent / "orfeon"), "serve", "--port", str(port), *options]
+    command = [
+        str(Path(sys.executable).parent / "orfeon"),
+        "serve",
+        "--port",
+        str(port),
+        "--grpc-port",
+        "0",
+        *options,
+    ]
     env = {"ORFEON_HOME": str(home), **(env or {})}
     with started(command, env=env, core=None, log=home.parent / "serve.log") as process:
         ready = wait_for(f"http://127.0.0.1:{port}/readyz", seconds=120)

@@ -1,15 +1,35 @@
-"""`python -m gateway`: settings, then the parts, then HTTP."""
+"""`python -m gateway`: settings, then the parts, then HTTP and gRPC."""
 
+import asyncio
+import contextlib
 import gc
+import socket
+import sys
 
 import uvicorn
 
 from gateway.app import create_app
 from gateway.keystore import KeyStore
 from gateway.protocol import SOCKETS, EnvelopeProtocol
+from gateway.rpc.server import PublicServer
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
 from services.runtime.telemetry import configure_logging
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but that gRPC drains while HTTP does, and not after it."""
+
+    def __init__(self, config: uvicorn.Config, rpc: PublicServer | None) -> None:
+        super().__init__(config)
+        self._rpc = rpc
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets running requests end, then ends the application."""
+        stopping = asyncio.create_task(self._rpc.stop()) if self._rpc is not None else None
+        await super().shutdown(sockets)
+        if stopping is not None and not self.force_exit:
+            await stopping
 
 
 def main() -> None:
@@ -21,7 +41,7 @@ def main() -> None:
     # What is here now stays: no collection needs to look at it again, while requests wait.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -36,6 +56,11 @@ def main() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    server = _Server(config, app.state.rpc)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

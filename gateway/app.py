@@ -39,6 +39,10 @@ from gateway.routes.songs import songs_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
 from gateway.routes.voices import voices_router
+from gateway.rpc.calls import Limits, PublicCalls
+from gateway.rpc.handlers import PublicHandlers
+from gateway.rpc.own import OwnAnswers
+from gateway.rpc.server import PublicServer
 from gateway.settings import GatewaySettings
 from gateway.songcalls import SongCalls
 from gateway.trainingcalls import TrainingCalls
@@ -73,8 +77,12 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await upstreams.open()
+        if rpc is not None:
+            await rpc.start()
         log.info("serving", extra={"upstreams": list(upstreams.capabilities)})
         yield
+        if rpc is not None:
+            await rpc.stop()
         await upstreams.close()
 
     metrics = GatewayMetrics(__version__)
@@ -88,6 +96,17 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
     residency = Residency(upstreams, retries, catalog)
+    rpc: PublicServer | None = None
+    if settings.grpc_port:
+        own = OwnAnswers(upstreams, catalog, residency)
+        limits = Limits(
+            message_bytes=settings.max_json_bytes,
+            upload_bytes=settings.max_upload_bytes,
+            file_bytes=settings.max_file_bytes,
+            idle_seconds=settings.stream_idle_seconds,
+        )
+        calls = PublicCalls(gatekeeper, upstreams, retries, own, limits)
+        rpc = PublicServer(settings, upstreams, PublicHandlers(calls, metrics))
     songs = SongCalls(upstreams, retries)
     trainings = TrainingCalls(upstreams, retries)
     speech = SpeechCalls(upstreams, retries)
@@ -102,6 +121,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.rpc = rpc
     errors.install(app)
     openapi.install(app)
     # The last one added is the outermost.

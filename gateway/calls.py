@@ -1,5 +1,6 @@
 """Calls of one service, made again where it dies before it has answered."""
 
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -32,3 +33,11 @@ class Calls:
             return answers(begin(metadata=context.metadata(), timeout=context.timeout()))
 
         return self._retries.pieces(self._capability, context, follow)
+
+
+def named(idempotency_key: str | None) -> str:
+    """What names a request: its client's word, or one of ours.
+
+    The gateway itself asks again where a service dies, and what it asks for must not be made twice.
+    """
+    return idempotency_key or f"gateway-{uuid.uuid4().hex}"

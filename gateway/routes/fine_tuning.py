@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request
 
+from gateway.calls import named
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import failures
-from gateway.routes.songs import IdempotencyKey, background, named
+from gateway.routes.songs import IdempotencyKey, background
 from gateway.schemas.fields import Text
 from gateway.schemas.fine_tuning import (
     FineTuningJob,

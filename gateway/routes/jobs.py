@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Query, Request
 from starlette.responses import Response
 
+from gateway.calls import named
 from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
-from gateway.routes.songs import ACCEPTED, EXAMPLE, IdempotencyKey, accepted, background, named
+from gateway.routes.songs import ACCEPTED, EXAMPLE, IdempotencyKey, accepted, background
 from gateway.schemas.fields import Text
 from gateway.schemas.jobs import AgainRequest, Job, JobList
 from gateway.songcalls import SongCalls

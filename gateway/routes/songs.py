@@ -1,12 +1,12 @@
 """`/v1/songs`."""
 
-import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.bodies import body_of, documented
+from gateway.calls import named
 from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
@@ -127,14 +127,6 @@ def songs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
             return accepted(await songs.create(config, voice, context))
 
     return router
-
-
-def named(idempotency_key: str | None) -> str:
-    """What names a request: its client's word, or one of ours.
-
-    The gateway itself asks again where a service dies, and what it asks for must not be made twice.
-    """
-    return idempotency_key or f"gateway-{uuid.uuid4().hex}"
 
 
 def background(gatekeeper: Gatekeeper, exchange: Exchange, body: Any) -> RequestContext:

@@ -51,6 +51,9 @@ class _StoredKeys:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8000,
+    grpc_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the public gRPC; 0 serves none.")
+    ] = 50051,
     capabilities: Annotated[
         str, typer.Option(help="Which services to run, with commas. Default: all.")
     ] = "",
@@ -78,6 +81,8 @@ def serve(
     except ImportError as error:
         raise Fault("The services are not installed here: pip install 'orfeon[serve]'.") from error
     chosen = _capabilities(capabilities)
+    if grpc_port and grpc_port == port:
+        raise Fault(f"Port {port} is HTTP's; choose another with --grpc-port.")
     place = absolute(home)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     choices = Choices(
@@ -85,6 +90,7 @@ def serve(
         capabilities=chosen,
         host=host,
         port=free_port(host, port),
+        grpc_port=grpc_port and free_port(host, grpc_port, "--grpc-port"),
         engine=engine,
         threads=threads,
         memory=memory_size(memory) if memory else 0,

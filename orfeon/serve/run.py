@@ -35,8 +35,11 @@ class Keys(Protocol):
         """Makes a key; returns its secret."""
 
 
-def free_port(host: str, port: int) -> int:
-    """`port` if the gateway can listen there, any free one for 0. Raises `Fault`."""
+def free_port(host: str, port: int, option: str = "--port") -> int:
+    """`port` if the gateway can listen there, any free one for 0.
+
+    Raises `Fault`, which says by which `option` another is chosen.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -47,7 +50,7 @@ def free_port(host: str, port: int) -> int:
             found: int = probe.getsockname()[1]
             return found
     except OSError as error:
-        raise Fault(_why_not(host, port, error)) from error
+        raise Fault(_why_not(host, port, option, error)) from error
 
 
 def first_key(keys: Keys, noted: str | None) -> tuple[str | None, bool]:
@@ -129,6 +132,8 @@ def _stop_on_signals(supervisor: Supervisor) -> asyncio.Event:
 
 def _greet(console: Console, choices: Choices, secret: str | None, seconds: float) -> None:
     lines = [f"Orfeón is ready at {choices.url}/v1 after {seconds:.1f} s."]
+    if choices.grpc:
+        lines.append(f"gRPC listens at {choices.grpc}.")
     if secret is not None:
         lines.append(f"API key: {secret}")
         lines.append("It is shown only this once; 'orfeon keys create' makes others.")
@@ -145,9 +150,9 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is already in use on {host}; choose another with --port."
+        return f"Port {port} is already in use on {host}; choose another with {option}."
     if error.errno == errno.EACCES:
-        return f"Port {port} is not for ordinary users; choose one above 1023 with --port."
+        return f"Port {port} is not for ordinary users; choose one above 1023 with {option}."
     return f"{host} is no address of this machine; choose another with --host."

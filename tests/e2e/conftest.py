@@ -27,6 +27,7 @@ class Product:
     """A running product."""
 
     url: str
+    grpc: str
     key: str
     home: Path
     process: "subprocess.Popen[str]"
@@ -100,9 +101,9 @@ def free_port() -> int:
 @contextmanager
 def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
     """Starts the product and reads its key from what it prints."""
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     process = subprocess.Popen(
-        [executable(), "serve", "--port", str(port), *options],
+        [executable(), "serve", "--port", str(port), "--grpc-port", str(grpc_port), *options],
         env={**os.environ, "ORFEON_HOME": str(home), "COLUMNS": "200", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,7 +113,7 @@ def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
     assert process.stdout is not None
     reader = threading.Thread(target=printed.extend, args=(process.stdout,), daemon=True)
     reader.start()
-    product = Product(f"http://127.0.0.1:{port}", "", home, process)
+    product = Product(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", "", home, process)
     try:
         product.wait_ready()
         keys: list[str] = []

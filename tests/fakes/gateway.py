@@ -35,9 +35,13 @@ def error_of(response: httpx.Response) -> dict[str, str | None]:
 
 
 def settings_for(home: Path, address: str | None = None, **more: Any) -> GatewaySettings:
-    """Settings that send every capability to one address, and read no environment of note."""
+    """Settings that send every capability to one address, and read no environment of note.
+
+    There is no gRPC unless its port is given: gateways would get into each other's way.
+    """
     upstreams = dict.fromkeys(get_args(Capability), address) if address else {}
-    return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **more)
+    chosen = {"grpc_port": 0, **more}
+    return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **chosen)
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:

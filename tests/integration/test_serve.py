@@ -22,7 +22,7 @@ from orfeon.cli.app import app
 def launch(home: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from orfeon.cli import main; main()", "serve", "--engine", "fake",
-         "--port", "0", "--home", str(home), *arguments],
+         "--port", "0", "--grpc-port", "0", "--home", str(home), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -202,6 +202,26 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr == (
         f"orfeon: Port {port} is already in use on 127.0.0.1; choose another with --port.\n"
     )
+
+
+def test_a_port_of_grpc_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run(tmp_path, "serve", "--port", "0", "--grpc-port", str(port))
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"orfeon: Port {port} is already in use on 127.0.0.1; choose another with --grpc-port.\n"
+    )
+
+
+def test_http_and_grpc_need_ports_of_their_own(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    result = run(tmp_path, "serve", "--port", port, "--grpc-port", port)
+
+    assert result.exit_code == 1
+    assert "choose another with --grpc-port" in result.stderr
 
 
 def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
