@@ -10,6 +10,7 @@ from google.protobuf.message_factory import GetMessageClass
 from gateway.settings import Capability
 from orfeon.api.chat.v1 import chat_pb2
 from orfeon.api.emotion.v1 import emotion_pb2
+from orfeon.api.images.v1 import images_pb2
 from orfeon.api.lyrics.v1 import lyrics_pb2
 from orfeon.api.melody.v1 import melody_pb2
 from orfeon.api.models.v1 import models_pb2
@@ -27,6 +28,7 @@ _CONTRACTS: Mapping[Capability, ServiceDescriptor] = {
     "emotion": emotion_pb2.DESCRIPTOR.services_by_name["EmotionService"],
     "melody": melody_pb2.DESCRIPTOR.services_by_name["MelodyService"],
     "song": song_pb2.DESCRIPTOR.services_by_name["SongService"],
+    "images": images_pb2.DESCRIPTOR.services_by_name["ImagesService"],
     "training": training_pb2.DESCRIPTOR.services_by_name["TrainingService"],
 }
 #: Contracts that every service speaks and that the gateway answers itself, for all of them at once.
