@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import transformers
+import yaml
 
 from services.runtime.manifest import Manifest
 
@@ -46,6 +47,19 @@ def tiny_musicgen(folder: Path, *, melody: bool = False, channels: int = 1) -> P
     model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def installed_musicgen(
+    home: Path, name: str, *, triton_model: str, melody: bool = False
+) -> tuple[Manifest, Path]:
+    """A model of that name in an ORFEON_HOME, and the folder of its files."""
+    folder = tiny_musicgen(home / name, melody=melody)
+    manifest = manifest_of(folder, triton_model=triton_model, window_seconds=4, overlap_seconds=2)
+    manifest = manifest.model_copy(update={"name": name})
+    entry = home / "models" / name
+    entry.mkdir(parents=True)
+    (entry / "model.yaml").write_text(yaml.safe_dump(manifest.model_dump(mode="json")))
+    return manifest, folder
 
 
 def manifest_of(folder: Path, engine: str = "musicgen", **options: Any) -> Manifest:

@@ -36,6 +36,13 @@ def audiocraft(settings: MelodySettings) -> Engine[Musician]:
     return audiocraft(settings)
 
 
+def triton(settings: MelodySettings) -> Engine[Musician]:
+    """The engine for musicians that a Triton server has."""
+    from services.melody.triton_engine import triton
+
+    return triton(settings)
+
+
 def register(server: grpc.aio.Server, host: ModelHost[Musician], settings: MelodySettings) -> None:
     """Adds the servicer."""
     uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
@@ -52,6 +59,7 @@ MELODY: Capability[Musician, MelodySettings] = Capability(
         "symbolic": symbolic,
         "musicgen": musicgen,
         "audiocraft": audiocraft,
+        "triton": triton,
         "fake": lambda _settings: FakeMelodyEngine(),
     },
     register=register,

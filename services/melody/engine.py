@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.runtime.context import NORMAL
 from services.runtime.host import LoadedModel
 from services.runtime.worker import Cancellation
 
@@ -35,7 +36,8 @@ class MelodyRequest:
 
     `seconds` is its length; None is as long as the sections need. `tempo` is in quarter notes per
     minute, `key` such as `C major`. `tune` is a recording whose melody to follow: mono, at
-    `TUNE_RATE`. `silent` asks for no sound.
+    `TUNE_RATE`. `silent` asks for no sound. `priority` and `timeout` (seconds, None for
+    no limit) are for engines that queue on another machine.
     """
 
     seed: int
@@ -54,6 +56,8 @@ class MelodyRequest:
     tune: NDArray[np.float32] | None = None
     artifacts: frozenset[ArtifactKind] = field(default_factory=frozenset)
     silent: bool = False
+    priority: int = NORMAL
+    timeout: float | None = None
 
 
 #: Samples per second of a tune to follow.

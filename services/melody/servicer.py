@@ -67,7 +67,8 @@ class MelodyServicer(melody_pb2_grpc.MelodyServiceServicer):
             async with self._host.lease(
                 call, manifest.name, task=task, cost=seconds_of(asked)
             ) as leased:
-                asked = replace(asked, tune=await self._tune(file))
+                tune = await self._tune(file)
+                asked = replace(asked, tune=tune, priority=call.priority, timeout=call.timeout())
 
                 def compose(cancelled: Cancellation) -> Iterator[Piece]:
                     return leased.model.compose(asked, cancelled)
