@@ -1,0 +1,1 @@
+"""Stands in for Triton's ONNX Runtime backend, so that its models load unchanged."""
