@@ -28,6 +28,7 @@ from gateway.routes.fine_tuning import fine_tuning_router
 from gateway.routes.fine_tuning_progress import fine_tuning_progress_router
 from gateway.routes.following import following_router
 from gateway.routes.health import health_router
+from gateway.routes.images import images_router
 from gateway.routes.jobs import jobs_router
 from gateway.routes.lyrics import lyrics_router
 from gateway.routes.melody import melody_router
@@ -155,6 +156,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
             gatekeeper, upstreams, settings.cors_origins, settings.stream_idle_seconds
         ),
         voices_router(gatekeeper, speech, emotions),
+        images_router(gatekeeper, upstreams, retries, settings.public_url),
         songs_router(gatekeeper, songs),
         jobs_router(gatekeeper, songs),
         files_router(gatekeeper, trainings),

@@ -57,12 +57,21 @@ async def _read(request: Request, model: type[Body], name: str) -> tuple[Body, R
             recording = Recording(file, name)
         elif file is not None:
             raise InvalidRequest(f"{name} must be a file, with a name.", param=name)
-        texts = {name for name, f in model.model_fields.items() if _is_text(f.annotation)}
-        fields = {n: value if n in texts else _value(value) for n, value in fields.items()}
-    else:
-        fields = await _json(request)
+        return form_model(model, fields), recording
+    return _validated(model, await _json(request)), recording
+
+
+def form_model(model: type[Body], fields: dict[str, Any]) -> Body:
+    """The body that the fields of a form are. Raises `RequestValidationError`."""
+    texts = {name for name, f in model.model_fields.items() if _is_text(f.annotation)}
+    return _validated(
+        model, {n: value if n in texts else _value(value) for n, value in fields.items()}
+    )
+
+
+def _validated(model: type[Body], fields: Any) -> Body:
     try:
-        return model.model_validate(fields), recording
+        return model.model_validate(fields)
     except ValidationError as error:
         found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
         raise RequestValidationError(found) from error

@@ -11,8 +11,8 @@ from gateway.errors import ErrorEnvelope
 REFERENCE = "#/components/schemas/{model}"
 
 DESCRIPTION = """\
-Chat, lyrics, speech, emotion, melodies and songs in OpenAI's manner, on premises: point OpenAI's
-own client here.
+Chat, lyrics, speech, emotion, melodies, songs and images in OpenAI's manner, on premises: point
+OpenAI's own client here.
 
 Every failure is answered in one envelope, `{"error": {message, type, param, code}}`. Every response
 carries `x-request-id`. Urgency is 0 (urgent), 1 (normal) or 2 (background), lower is sooner. A

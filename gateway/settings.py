@@ -51,6 +51,9 @@ class GatewaySettings(BaseSettings):
     """Requests a key may make per minute, unless the key says otherwise."""
     tokens_per_minute: Annotated[int, Field(ge=1)] = 1_000_000
     """Tokens a key may read and generate per minute, unless the key says otherwise."""
+    public_url: str = ""
+    """Where clients find the gateway, such as `https://orfeon.example.org`, for the addresses of
+    images; empty tells each the address that it used, which behind a proxy may be another."""
     max_json_bytes: Annotated[int, Field(ge=1)] = 8 * 2**20
     """Largest body, except of an upload: a picture of 6 MB has room in it. Services take 16 MiB."""
     max_upload_bytes: Annotated[int, Field(ge=1)] = 100 * 2**20

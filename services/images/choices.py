@@ -1,56 +1,46 @@
 """What a model leaves to a request, and what it chooses where nothing is said: `options`."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.runtime.errors import ModelLoadFailed
 from services.runtime.manifest import Manifest
 
 Quality = Literal["low", "medium", "high"]
+Steps = Annotated[int, Field(ge=1, le=150)]
+Strength = Annotated[float, Field(gt=0, le=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """The part of a manifest's `options` that is about requests.
+class Choices(BaseModel):
+    """The part of a manifest's `options` that is about requests."""
 
-    `size` is the side in pixels of the square that the model was trained on. `quality_steps` has
-    steps by quality, `steps` those where none is asked for. `styles` has the words that a style
-    adds to the prompt. A `guidance` of 1 or less is none, so that nothing can be ruled out.
-    """
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    __pydantic_config__ = ConfigDict(extra="ignore", strict=True)
-
-    size: int = 1024
-    steps: int = 30
-    quality_steps: dict[Quality, int] = field(default_factory=dict)
-    guidance: float = 5.0
-    strength: float = 0.8
-    variation_strength: float = 0.6
-    styles: dict[str, str] = field(default_factory=dict)
-
-
-_CHOICES = TypeAdapter(Choices)
+    size: Annotated[int, Field(ge=64, multiple_of=8)] = 1024
+    """Side in pixels of the square that the model was trained on."""
+    steps: Steps = 30
+    """Steps where neither they nor a quality are asked for."""
+    quality_steps: dict[Quality, Steps] = {}
+    """Steps by quality; `steps` for those that are left out."""
+    guidance: Annotated[float, Field(ge=0, le=30)] = 5.0
+    """Classifier-free guidance; 1 or less is none, so that nothing can be ruled out."""
+    strength: Strength = 0.8
+    """How far an edit goes from its picture."""
+    variation_strength: Strength = 0.6
+    """How far a variation does."""
+    styles: dict[str, str] = {}
+    """The words that a style adds to the prompt."""
 
 
 def choices_of(manifest: Manifest) -> Choices:
     """The choices of a model. Raises `ModelLoadFailed` where its `options` are none."""
     try:
-        choices = _CHOICES.validate_python(manifest.options)
+        return Choices.model_validate(manifest.options)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, ("options", *first["loc"])))
         raise ModelLoadFailed(
-            f"The model.yaml of '{manifest.name}' is wrong: options.{place}: {first['msg']}.",
+            f"The model.yaml of '{manifest.name}' is wrong: {place}: {first['msg']}.",
             param="model",
         ) from error
-    positive = (choices.size, choices.steps, *choices.quality_steps.values())
-    shares = (choices.strength, choices.variation_strength)
-    if min(positive) < 1 or choices.size % 8 or not all(0 < share <= 1 for share in shares):
-        raise ModelLoadFailed(
-            f"The model.yaml of '{manifest.name}' is wrong: options.size must be a multiple of 8, "
-            "steps at least 1, strengths over 0 and at most 1.",
-            param="model",
-        )
-    return choices

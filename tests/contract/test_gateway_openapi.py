@@ -48,6 +48,10 @@ ROUTES = {
     ("post", "/v1/audio/diarization"),
     ("post", "/v1/audio/embeddings"),
     ("post", "/v1/audio/keywords"),
+    ("post", "/v1/images/generations"),
+    ("post", "/v1/images/edits"),
+    ("post", "/v1/images/variations"),
+    ("get", "/v1/images/files/{file_id}"),
     ("get", "/v1/models"),
     ("get", "/v1/models/{model}"),
     ("post", "/v1/models/{model}/load"),
@@ -57,7 +61,8 @@ ROUTES = {
     ("get", "/readyz"),
     ("get", "/metrics"),
 }
-OPEN = {"/healthz", "/readyz", "/metrics"}
+#: Without a key; the address of an image is a secret itself.
+OPEN = {"/healthz", "/readyz", "/metrics", "/v1/images/files/{file_id}"}
 
 
 @pytest.fixture(scope="module")
