@@ -5,7 +5,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,15 @@ import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from services.emotion.engine import SAMPLE_RATE, Clip, LabelScore, Samples, ranked
-from services.emotion.features import SHORTEST_SECONDS, SILENCE
-from services.runtime.errors import Cancelled, ModelLoadFailed
+from services.emotion.engine import SAMPLE_RATE, Clip, Samples
+from services.emotion.windowed import WindowedModel, temperature, window_seconds
+from services.runtime.errors import ModelLoadFailed
 from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
 from services.runtime.worker import Cancellation
 
 _log = logging.getLogger(__name__)
-
-#: A longer clip is classified in windows, and so many of them are computed together.
-WINDOW_SECONDS, BATCH = 8.0, 8
 
 #: Weights that training alone needs, which some checkpoints therefore leave out.
 _FOR_TRAINING = frozenset({"masked_spec_embed"})
@@ -50,23 +47,29 @@ class Wav2Vec2Engine:
         that are not those of `model.yaml` and for options out of range, `ModelLoadFailed` for a
         checkpoint that cannot be read.
         """
-        network, extractor = _read(manifest.name, folder)
-        labels = _labels(manifest, network.config.id2label)
-        listener = Listener(extractor)
-        window = _option(manifest, "window_seconds", WINDOW_SECONDS, least=SHORTEST_SECONDS)
+        network, listener, labels = checkpoint(manifest, folder)
         network.to(
             device=torch.device(placement.kind, placement.index),
             dtype=torch.float16 if placement.kind == CUDA else torch.float32,
-        ).eval()
+        )
         model = Wav2Vec2Model(
             network,
             listener,
             labels,
-            window_seconds=min(window, listener.longest),
-            temperature=_option(manifest, "temperature", 1.0, least=0.01),
+            window_seconds=min(window_seconds(manifest), listener.longest),
+            temperature=temperature(manifest),
         )
         model.try_out(manifest.name)
         return model
+
+
+def checkpoint(manifest: Manifest, folder: Path) -> tuple[Any, "Listener", list[str]]:
+    """A network on the CPU, what it is fed by, and its labels in the order of its logits.
+
+    Raises `ValueError` for labels that are not those of `model.yaml`, and `ModelLoadFailed`.
+    """
+    network, extractor = _read(manifest.name, folder)
+    return network.eval(), Listener(extractor), _labels(manifest, network.config.id2label)
 
 
 class Listener:
@@ -95,7 +98,7 @@ class Listener:
         return dict(read)
 
 
-class Wav2Vec2Model:
+class Wav2Vec2Model(WindowedModel):
     """A classifier in memory."""
 
     def __init__(
@@ -107,17 +110,17 @@ class Wav2Vec2Model:
         window_seconds: float,
         temperature: float,
     ) -> None:
+        super().__init__(labels, window_seconds=window_seconds, temperature=temperature)
         self._network = network
         self._listener = listener
-        self._labels = labels
-        self._window = round(window_seconds * SAMPLE_RATE)
-        self._temperature = temperature
 
     def try_out(self, name: str) -> None:
         """Raises `ModelLoadFailed` where the network cannot compute, or gives what is no number."""
         hiss = np.random.default_rng(0).normal(0, 0.1, min(self._window, SAMPLE_RATE))
         try:
-            usable = bool(np.isfinite(self._network_logits([hiss.astype(np.float32)])).all())
+            clip = Clip(hiss.astype(np.float32))
+            logits = self.network_logits([clip.samples], clip, Cancellation())
+            usable = bool(np.isfinite(logits).all())
         except (RuntimeError, ValueError, TypeError) as error:
             _log.error("checkpoint does not compute", extra={"model": name}, exc_info=error)
             usable = False
@@ -128,36 +131,15 @@ class Wav2Vec2Model:
                 param="model",
             )
 
-    def classify(self, clip: Clip, cancelled: Cancellation) -> list[LabelScore]:
-        """See `EmotionModel`. Cancelling takes effect between two batches of windows."""
-        logits = self.logits(clip.samples, cancelled)
-        if logits is None:
-            return ranked(self._labels, np.full(len(self._labels), 1 / len(self._labels), "f4"))
-        raised = np.exp((logits - logits.max()) / self._temperature)
-        return ranked(self._labels, (raised / raised.sum()).astype(np.float32))
-
-    def logits(self, samples: Samples, cancelled: Cancellation) -> NDArray[np.float32] | None:
-        """The mean over the windows that sound, shape `(labels,)`; None where nothing sounds.
-
-        Raises `Cancelled`.
-        """
-        windows = [each for each in cut(samples, self._window) if _level(each) >= SILENCE]
-        if not windows:
-            return None
-        answers = []
-        for batch in _batches(windows):
-            if cancelled.is_set:
-                raise Cancelled("The request was cancelled.")
-            answers.append(self._network_logits(batch))
-        mean: NDArray[np.float32] = np.concatenate(answers).mean(axis=0)
-        return mean
-
     def close(self) -> None:
         """Gives the memory back."""
         self._network = None
         torch.cuda.empty_cache()
 
-    def _network_logits(self, windows: Sequence[Samples]) -> NDArray[np.float32]:
+    def network_logits(
+        self, windows: Sequence[Samples], clip: Clip, cancelled: Cancellation
+    ) -> NDArray[np.float32]:
+        """See `WindowedModel`."""
         network = self._network
         inputs = {
             name: values.to(
@@ -170,33 +152,12 @@ class Wav2Vec2Model:
         return logits
 
 
-def cut(samples: Samples, window: int) -> list[Samples]:
-    """A clip as windows of that many samples, spread evenly, overlapping as much as they must.
-
-    One that is not longer is one window; silence follows where the network would hear too little.
-    """
-    if samples.size <= window:
-        short = round(SHORTEST_SECONDS * SAMPLE_RATE) - samples.size
-        return [np.pad(samples, (0, max(0, short)))]
-    begins = np.linspace(0, samples.size - window, -(-samples.size // window)).round().astype(int)
-    return [samples[begin : begin + window] for begin in begins]
-
-
 def quiet() -> None:
     """Keeps transformers' own bars and notices away."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     # What WavLM in transformers hands to torch where there is a mask.
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
-
-
-def _batches(windows: Sequence[Samples]) -> Iterator[Sequence[Samples]]:
-    for begin in range(0, len(windows), BATCH):
-        yield windows[begin : begin + BATCH]
-
-
-def _level(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def _read(name: str, folder: Path) -> tuple[Any, Any]:
@@ -233,13 +194,6 @@ def _read(name: str, folder: Path) -> tuple[Any, Any]:
     if extractor.sampling_rate != SAMPLE_RATE:
         raise ValueError(f"{name}: hears {extractor.sampling_rate} Hz, not {SAMPLE_RATE}")
     return network, extractor
-
-
-def _option(manifest: Manifest, name: str, default: float, *, least: float) -> float:
-    value = manifest.options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-        raise ValueError(f"{manifest.name}: options.{name} must be a number from {least:g} on")
-    return float(value)
 
 
 def _labels(manifest: Manifest, of_checkpoint: dict[int, str]) -> list[str]:

@@ -11,7 +11,8 @@ import transformers
 from numpy.typing import NDArray
 
 from services.emotion.engine import SAMPLE_RATE, Clip
-from services.emotion.wav2vec2_engine import Listener, Wav2Vec2Engine, Wav2Vec2Model, cut
+from services.emotion.wav2vec2_engine import Listener, Wav2Vec2Engine, Wav2Vec2Model
+from services.emotion.windowed import cut
 from services.runtime.errors import Cancelled, ModelLoadFailed
 from services.runtime.worker import Cancellation
 from tests.placed import on_cpu
@@ -73,9 +74,9 @@ def test_what_fills_up_a_batch_is_masked_where_the_network_knows_masks(tmp_path:
 def test_a_long_clip_is_the_mean_of_its_windows(tmp_path: Path) -> None:
     model = loaded(tiny_classifier(tmp_path), window_seconds=1.0)
     samples = noise(3 * SAMPLE_RATE)
-    parts = [model.logits(part, Cancellation()) for part in cut(samples, SAMPLE_RATE)]
+    parts = [model.logits(Clip(part), Cancellation()) for part in cut(samples, SAMPLE_RATE)]
     assert len(parts) == 3
-    whole = model.logits(samples, Cancellation())
+    whole = model.logits(Clip(samples), Cancellation())
     assert whole is not None
     mean = np.mean([part for part in parts if part is not None], axis=0)
     assert whole.tolist() == pytest.approx(mean.tolist(), abs=1e-4)
@@ -93,8 +94,8 @@ def test_whisper_hears_all_of_a_clip_longer_than_its_window(tmp_path: Path) -> N
     # Its encoder reads two seconds, whatever the options say.
     model = loaded(tiny_classifier(tmp_path, "whisper"), window_seconds=8.0)
     first, second = noise(2 * SAMPLE_RATE), tone(300, 2.0, 1)
-    beginning = model.logits(first, Cancellation())
-    whole = model.logits(np.concatenate([first, second]), Cancellation())
+    beginning = model.logits(Clip(first), Cancellation())
+    whole = model.logits(Clip(np.concatenate([first, second])), Cancellation())
     assert beginning is not None
     assert whole is not None
     assert whole.tolist() != pytest.approx(beginning.tolist(), abs=1e-4)
