@@ -1,4 +1,4 @@
-{{/* Environment of a capability's container. Takes {root, prefix, capability}. */}}
+{{/* Environment of a capability's container. Takes {root, name, prefix, capability}. */}}
 {{- define "orfeon.capabilityEnv" -}}
 - {name: ORFEON_HOME, value: /var/lib/orfeon}
 - {name: ORFEON_LOG_LEVEL, value: {{ .root.Values.logLevel }}}
@@ -20,6 +20,9 @@
 {{- if and (eq .capability.engine "triton") .root.Values.triton.enabled }}
 - name: {{ .prefix }}_TRITON_URL
   value: {{ include "orfeon.fullname" .root }}-triton.{{ include "orfeon.namespaceDomain" .root }}:8001
+{{- with (index .root.Values.triton.capabilities .name | default dict).memory }}
+- {name: {{ $.prefix }}_TRITON_MEMORY, value: {{ int64 . | quote }}}
+{{- end }}
 {{- end }}
 {{- if and .root.Values.arbiter.enabled .capability.gpu.enabled }}
 - name: ORFEON_ARBITER

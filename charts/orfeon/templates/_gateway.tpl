@@ -5,6 +5,11 @@
 - {name: ORFEON_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: ORFEON_GATEWAY_HOST, value: "0.0.0.0"}
 - {name: ORFEON_GATEWAY_PORT, value: "8000"}
+- {name: ORFEON_GATEWAY_GRPC_PORT, value: "50051"}
+{{- if .Values.gateway.grpc.tlsSecretName }}
+- {name: ORFEON_GATEWAY_GRPC_TLS_CERTIFICATE, value: /etc/orfeon/grpc/tls.crt}
+- {name: ORFEON_GATEWAY_GRPC_TLS_KEY, value: /etc/orfeon/grpc/tls.key}
+{{- end }}
 - {name: ORFEON_GATEWAY_DRAIN_SECONDS, value: {{ .Values.gateway.drainSeconds | quote }}}
 {{- range $name, $_ := include "orfeon.capabilities" . | fromYaml }}
 - name: ORFEON_GATEWAY_UPSTREAMS__{{ upper $name }}

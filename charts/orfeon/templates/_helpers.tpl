@@ -50,6 +50,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $all := dict -}}
 {{- range $name, $own := .Values.capabilities -}}
 {{- $merged := mergeOverwrite (deepCopy $.Values.capabilityDefaults) (deepCopy $own) -}}
+{{- $there := index $.Values.triton.capabilities $name | default dict -}}
+{{- if and $.Values.triton.enabled $there.enabled (not $merged.engine) -}}
+{{- $_ := set $merged "engine" "triton" -}}
+{{- end -}}
 {{- if $merged.enabled -}}{{- $_ := set $all $name $merged -}}{{- end -}}
 {{- end -}}
 {{- toYaml $all -}}
