@@ -7,7 +7,15 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +32,7 @@ from services.runtime.errors import (
     Cancelled,
     ModelLoadFailed,
     ModelLoading,
+    OrfeonError,
     ServiceUnavailable,
 )
 from services.runtime.triton.failures import error_of, exception_of, load_error_of
@@ -77,6 +86,7 @@ class TritonServer:
         self._patience = patience
         self._shared_memory = shared_memory
         self._interfaces: dict[str, tuple[Interface, float]] = {}
+        self._parameters: dict[str, Mapping[str, str]] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True, name="triton").start()
         self._client = self._run(_client(url))
@@ -87,8 +97,12 @@ class TritonServer:
 
         Raises `ServiceUnavailable`, `ModelLoadFailed`, and what the model itself raises.
         """
-        self._run(self._load(name, interface, timeout))
+        self._parameters[name] = self._run(self._load(name, interface, timeout))
         self._interfaces[name] = (interface, timeout)
+
+    def parameters(self, name: str) -> Mapping[str, str]:
+        """What the configuration of a loaded model says under `parameters`."""
+        return self._parameters[name]
 
     def unload(self, name: str) -> None:
         """Has the server unload a model; returns when its memory is free. A server that has gone
@@ -100,7 +114,25 @@ class TritonServer:
 
     def infer(self, name: str, tensors: Tensors, call: Call) -> Tensors:
         """What a model answers. Raises `OrfeonError`; `Cancelled` once nobody wants it."""
-        return self._run(self._again(name, call, lambda: self._infer(name, tensors, call)), call)
+        [answer] = self.infer_all(name, [tensors], call)
+        return answer
+
+    def infer_all(self, name: str, rows: Sequence[Tensors], call: Call) -> list[Tensors]:
+        """What a model answers to each of several inputs, asked all at once. Raises as `infer`."""
+
+        async def ask(row: Tensors) -> Tensors:
+            return await self._again(name, call, lambda: self._infer(name, row, call))
+
+        async def ask_all() -> list[Tensors]:
+            # Where one fails, the others are called back.
+            async with asyncio.TaskGroup() as asking:
+                tasks = [asking.create_task(ask(row)) for row in rows]
+            return [task.result() for task in tasks]
+
+        try:
+            return self._run(ask_all(), call)
+        except* OrfeonError as failed:
+            raise failed.exceptions[0] from None
 
     def stream(self, name: str, tensors: Tensors, call: Call) -> Iterator[Tensors]:
         """What a decoupled model answers, one by one. Closing the iterator stops the model.
@@ -143,7 +175,7 @@ class TritonServer:
             call.cancelled.on_set(running.cancel)
         return _result(running)
 
-    async def _load(self, name: str, interface: Interface, seconds: float) -> None:
+    async def _load(self, name: str, interface: Interface, seconds: float) -> Mapping[str, str]:
         async with self._loading.setdefault(name, asyncio.Lock()):
             try:
                 if not await self._client.is_model_ready(name, client_timeout=seconds):
@@ -158,6 +190,7 @@ class TritonServer:
                 f"{difference}.",
                 param="model",
             )
+        return {key: each.string_value for key, each in answer.config.parameters.items()}
 
     async def _unload(self, name: str) -> None:
         try:

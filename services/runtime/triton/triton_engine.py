@@ -1,6 +1,6 @@
 """An engine whose models are on a Triton server: a lease is a load there, its end an unload."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic
 
@@ -55,9 +55,18 @@ class RemoteModel(Elsewhere):
         self._server = server
         self._name = str(manifest.options[TRITON_MODEL])
 
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """See `TritonServer.parameters`."""
+        return self._server.parameters(self._name)
+
     def infer(self, tensors: Tensors, call: Call) -> Tensors:
         """See `TritonServer.infer`."""
         return self._server.infer(self._name, tensors, call)
+
+    def infer_all(self, rows: Sequence[Tensors], call: Call) -> list[Tensors]:
+        """See `TritonServer.infer_all`."""
+        return self._server.infer_all(self._name, rows, call)
 
     def stream(self, tensors: Tensors, call: Call) -> Iterator[Tensors]:
         """See `TritonServer.stream`."""
