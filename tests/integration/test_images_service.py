@@ -88,7 +88,8 @@ async def refusal(call: Any) -> OrfeonError:
 
 def images(told: list[pb.Event], kind: str = "image") -> list[tuple[pb.Image, Image.Image]]:
     """The last part of each image, and the image."""
-    found, data = [], b""
+    found: list[tuple[pb.Image, Image.Image]] = []
+    data = b""
     for each in told:
         if each.WhichOneof("event") == kind:
             part = getattr(each, kind)
@@ -178,10 +179,8 @@ async def test_a_prompt_says_something_and_not_too_much(stub: Stub, prompt: str)
 
 
 async def test_quality_chooses_the_steps_and_steps_go_before_it(stub: Stub) -> None:
-    low, high, own = [
-        (await generated(stub, **options))[0].started.steps
-        for options in ({"quality": 1}, {"quality": 3}, {"quality": 1, "steps": 3})
-    ]
+    wishes: list[dict[str, Any]] = [{"quality": 1}, {"quality": 3}, {"quality": 1, "steps": 3}]
+    low, high, own = [(await generated(stub, **wish))[0].started.steps for wish in wishes]
     assert (low, high, own) == (1, 4, 3)
 
 
