@@ -1,6 +1,7 @@
 """Renders charts/orfeon through the Helm SDK, without a cluster."""
 
 import functools
+import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import helm_python as helm
 import pytest
 import yaml
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHART = ROOT / "charts" / "orfeon"
@@ -82,3 +85,28 @@ def environment(deployment: Object) -> dict[str, str]:
     return {
         entry["name"]: entry["value"] for entry in container(deployment)["env"] if "value" in entry
     }
+
+
+def settings_of(module: str) -> type[BaseSettings]:
+    """The settings class that a container reads: the one of the module that is most derived."""
+    found = [
+        each
+        for each in vars(importlib.import_module(module)).values()
+        if isinstance(each, type) and issubclass(each, BaseSettings) and each.__module__ == module
+    ]
+    (only,) = found
+    return only
+
+
+def variables_of(settings: type[BaseSettings]) -> set[str]:
+    """The names of the variables that a settings class reads, nested ones not followed."""
+    names = set()
+    for name, field in settings.model_fields.items():
+        match field.validation_alias:
+            case None:
+                names.add(settings.model_config["env_prefix"] + name.upper())
+            case AliasChoices(choices=choices):
+                names.update(str(each) for each in choices)
+            case alias:
+                names.add(str(alias))
+    return names

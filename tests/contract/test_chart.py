@@ -60,7 +60,19 @@ CUSTOM = {
                 kind={"const": "Rule"},
                 match={"type": "string", "pattern": r"^Host\(`[^`]+`\)"},
                 middlewares=_list(_closed(["name"], name=TEXT, namespace=TEXT)),
-                services=_list(_closed(["name", "port"], name=TEXT, port={"const": "http"})),
+                services=_list(
+                    {
+                        "oneOf": [
+                            _closed(["name", "port"], name=TEXT, port={"const": "http"}),
+                            _closed(
+                                ["name", "port", "scheme"],
+                                name=TEXT,
+                                port={"const": "grpc"},
+                                scheme={"const": "h2c"},
+                            ),
+                        ]
+                    }
+                ),
             )
         ),
         tls=_closed([], secretName=TEXT, certResolver=TEXT),
@@ -135,7 +147,7 @@ def test_every_pod_meets_the_restricted_standard(flavour: str) -> None:
             assert each["securityContext"]["allowPrivilegeEscalation"] is False
             assert each["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         for volume in spec.get("volumes", []):
-            assert set(volume) - {"name"} <= {"emptyDir", "persistentVolumeClaim"}
+            assert set(volume) - {"name"} <= {"emptyDir", "persistentVolumeClaim", "secret"}
 
 
 @EVERY_FLAVOUR
@@ -208,9 +220,9 @@ def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_no
         assert endpoint["port"] in {port["name"] for port in services[name]["spec"]["ports"]}
         labels = services[name]["metadata"]["labels"].items()
         assert monitor["spec"]["selector"]["matchLabels"].items() <= labels
-    (route,) = of_kind(values, "IngressRoute")["gateway"]["spec"]["routes"]
-    assert "metrics" not in route["match"]
-    assert "PathPrefix(`/`)" not in route["match"]
+    for route in of_kind(values, "IngressRoute")["gateway"]["spec"]["routes"]:
+        assert "metrics" not in route["match"]
+        assert "PathPrefix(`/`)" not in route["match"]
 
 
 def test_jobs_and_models_of_trainings_are_where_they_are_looked_for() -> None:

@@ -23,7 +23,10 @@ from tests.contract.chart import CAPABILITIES, CHART, render
         ({"gateway": {"env": {"ORFEON_GATEWAY_DATABASE_URL": "x"}}}, "DATABASE_URL"),
         ({"gateway": {"secretEnv": {"SOME_TOKEN": "x"}}}, "SOME_TOKEN"),
         ({"capabilityDefaults": {"slots": 0}}, "slots"),
-        ({"triton": {"models": []}}, "models"),
+        ({"triton": {"models": ["no-such thing"]}}, "models"),
+        ({"triton": {"capabilities": {"emotion": {"memory": "2Gi"}}}}, "memory"),
+        ({"ingressRoute": {"grpcPaths": ["orfeon.api."]}}, "grpcPaths"),
+        ({"gateway": {"grpc": {"port": 1}}}, "port"),
         ({"arbiter": {"budgets": {"gpu": 1}}}, "gpu"),
         ({"arbiter": {"budgets": {"cpu": "2Gi"}}}, "budgets"),
         ({"ingressRoute": {"host": "a`) || Host(`b"}}, "host"),
@@ -81,6 +84,19 @@ def test_a_value_that_does_not_exist_or_fit_is_refused_by_name(
             {"arbiter": {"enabled": True, "resources": {"limits": {"memory": "1Gi"}}}},
             "would take its own limit for it",
         ),
+        (
+            {
+                "gateway": {"grpc": {"tlsSecretName": "a"}},
+                "ingressRoute": {
+                    "enabled": True,
+                    "host": "a.example.com",
+                    "tls": {"certResolver": "b"},
+                },
+            },
+            "exclude one another",
+        ),
+        ({"gateway": {"service": {"port": 443, "grpcPort": 443}}}, "are the same"),
+        ({"triton": {"capabilities": {"choir": {}}}}, "choir is no capability"),
         ({"gateway": {"env": {"ORFEON_GATEWAY_PORT": "1"}}}, "ORFEON_GATEWAY_PORT is set twice"),
     ],
 )
