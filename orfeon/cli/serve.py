@@ -69,6 +69,12 @@ def serve(
     metrics_base_port: Annotated[
         int, typer.Option(min=0, max=65000, help="Services show metrics from this port on; 0 none.")
     ] = 0,
+    triton: Annotated[
+        bool, typer.Option("--triton", help="Have a Triton server compute what it can.")
+    ] = False,
+    triton_repository: Annotated[
+        Path | None, typer.Option(help="Its models. Default: triton-repo/ of the checkout.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the logs here.")] = False,
     home: Home = DEFAULT_HOME,
     database: DatabaseUrl = "",
@@ -78,9 +84,14 @@ def serve(
         from orfeon.serve.plan import Choices
         from orfeon.serve.run import free_port
         from orfeon.serve.run import serve as run_all
+        from orfeon.serve.triton import REPOSITORY
     except ImportError as error:
         raise Fault("The services are not installed here: pip install 'orfeon[serve]'.") from error
     chosen = _capabilities(capabilities)
+    if triton and engine:
+        raise Fault(f"--triton and --engine {engine} are two answers to one question; choose one.")
+    if triton_repository is not None and not triton:
+        raise Fault("--triton-repository is for --triton; give both, or neither.")
     if grpc_port and grpc_port == port:
         raise Fault(f"Port {port} is HTTP's; choose another with --grpc-port.")
     place = absolute(home)
@@ -95,6 +106,7 @@ def serve(
         threads=threads,
         memory=memory_size(memory) if memory else 0,
         metrics_base_port=metrics_base_port,
+        triton=absolute(triton_repository or REPOSITORY) if triton else None,
         database_url=database_url(home, database),
     )
     if engine != "fake":

@@ -22,14 +22,16 @@ _ASK_EVERY = {Phase.STARTING: 0.1, Phase.LOADING: 0.25, Phase.READY: 2.0}
 class ChildPlan:
     """What to run. `environment` is all of it: nothing is inherited.
 
-    `front` children are stopped first, so that what they still work on can finish.
+    `prepare` is called before each start, in a thread. Children are stopped in the order of `stop`,
+    so that what those before still work on can finish.
     """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     probe: Callable[[], Probe]
-    front: bool = False
+    stop: int = 1
+    prepare: Callable[[], None] = lambda: None
 
 
 class Child:
@@ -100,6 +102,10 @@ class Child:
         self.started = time.monotonic()
         self._become(Phase.STARTING, "")
         leashed = (sys.executable, "-I", "-S", leash.__file__, str(os.getpid()))
+        try:
+            await asyncio.to_thread(self.plan.prepare)
+        except OSError as error:
+            return error
         # A pipe of our own: with one of asyncio's, `wait` would wait for whoever else holds it.
         output, theirs = os.pipe()
         try:

@@ -10,6 +10,7 @@ import orfeon
 from orfeon.capabilities import ARBITER
 from orfeon.serve.child import ChildPlan
 from orfeon.serve.probes import GatewayProbe, ServiceProbe
+from orfeon.serve.triton import launch
 
 _ROOT = Path(orfeon.__file__).parents[1]
 
@@ -19,8 +20,14 @@ _CALLS = {"song": ("emotion", "lyrics", "melody", "speech")}
 #: there, which then wants a GPU.
 _WAITING = {*_CALLS, "images", "training"}
 
+TRITON = "triton"
+#: Services whose models may be on a Triton server.
+_ON_TRITON = ("emotion", "images", "melody", "speech")
+
 # Kernels take 107 characters of a socket's path and a zero.
 _LONGEST_SOCKET_PATH = 107
+#: Triton puts a port behind every address, that of a socket too.
+_TRITON_SOCKET = "triton.sock:1"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Choices:
     port `metrics_base_port` on, one port each in the order of `capabilities`, and by the arbiter
     from the next; 0 serves none. `memory` is how many bytes of RAM models may take together; 0
     takes what the machine has.
+    `triton` is the folder of the models that a Triton server beside the services has; None
+    starts no such server. Its metrics come after the arbiter's.
     `drain_seconds` is how long running requests may go on when all is stopped.
     """
 
@@ -45,6 +54,7 @@ class Choices:
     memory: int = 0
     metrics_base_port: int = 0
     database_url: str = ""
+    triton: Path | None = None
     drain_seconds: int = 5
 
     @property
@@ -65,17 +75,18 @@ class Choices:
 
 def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:
     """Whether sockets in `folder` have paths that the kernel takes."""
-    names = (*capabilities, ARBITER)
-    longest = max(len(str(folder / f"{name}.sock").encode()) for name in names)
+    sockets = (*(f"{name}.sock" for name in (*capabilities, ARBITER)), _TRITON_SOCKET)
+    longest = max(len(str(folder / socket).encode()) for socket in sockets)
     return longest <= _LONGEST_SOCKET_PATH
 
 
 def children(
     choices: Choices, run: Path, cores: int, environment: Mapping[str, str]
 ) -> list[ChildPlan]:
-    """The arbiter, the services and the gateway, over sockets in the folder `run`.
+    """The arbiter, Triton, the services and the gateway, over sockets in the folder `run`.
 
-    `environment` is what all children are given besides.
+    `environment` is what all children are given besides. Raises `Fault` where Triton is wanted and
+    not there.
     """
     busy = sum(name not in _WAITING for name in choices.capabilities)
     threads = str(choices.threads or max(1, cores // max(1, busy)))
@@ -95,8 +106,11 @@ def children(
     }
     arbiter = f"unix:{run / ARBITER}.sock"
     served = {**shared, "ORFEON_ARBITER": arbiter}
+    triton = [] if choices.triton is None else [_triton(choices, choices.triton, run, shared)]
     plans = [
-        _service(choices, name, addresses, threads, served, index)
+        _service(
+            choices, name, addresses, threads, served | _with_triton(choices, name, run), index
+        )
         for index, name in enumerate(addresses)
     ]
     gateway = {
@@ -114,13 +128,14 @@ def children(
     }
     return [
         _arbiter(choices, arbiter, run, shared),
+        *triton,
         *plans,
         ChildPlan(
             "gateway",
             _module("gateway"),
             gateway,
             lambda: GatewayProbe(choices.url),
-            front=True,
+            stop=0,
         ),
     ]
 
@@ -142,6 +157,46 @@ def _arbiter(choices: Choices, address: str, run: Path, shared: Mapping[str, str
     return ChildPlan(
         ARBITER, _module("services.arbiter"), {**shared, **own}, lambda: ServiceProbe(address)
     )
+
+
+def _triton(choices: Choices, repository: Path, run: Path, shared: Mapping[str, str]) -> ChildPlan:
+    metrics_port = choices.metrics_base_port and (
+        choices.metrics_base_port + len(choices.capabilities) + 1
+    )
+    url = f"unix:{run / _TRITON_SOCKET}"
+    # Its models read the settings of their capabilities.
+    threads = {f"ORFEON_{name.upper()}_THREADS": shared["OMP_NUM_THREADS"] for name in _ON_TRITON}
+    planned = launch(
+        url,
+        run,
+        repository,
+        {**shared, **threads},
+        metrics_port=metrics_port,
+        exit_seconds=choices.drain_seconds,
+    )
+    return ChildPlan(
+        TRITON,
+        planned.command,
+        planned.environment,
+        lambda: ServiceProbe(url),
+        # Services have it unload their models when they end.
+        stop=2,
+        prepare=planned.prepare,
+    )
+
+
+def _with_triton(choices: Choices, name: str, run: Path) -> dict[str, str]:
+    """What a service is told of the server, if there is one and it can use it."""
+    if choices.triton is None or name not in _ON_TRITON:
+        return {}
+    prefix = f"ORFEON_{name.upper()}_"
+    return {
+        f"{prefix}ENGINE": TRITON,
+        f"{prefix}TRITON_URL": f"unix:{run / _TRITON_SOCKET}",
+        # The models there take this machine's memory, as all others do.
+        f"{prefix}TRITON_DEVICE": "cpu",
+        f"{prefix}TRITON_SHARED_MEMORY": "true",
+    }
 
 
 def _service(

@@ -4,13 +4,14 @@ The wheel holds the real server, for CPUs, with its Python backend. Of its own P
 nothing is used.
 """
 
+import hashlib
 import importlib.metadata
 import os
 import shutil
 import sys
 import sysconfig
 import venv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,11 @@ CACHE_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command, and all of its environment."""
+    """A command, all of its environment, and what has to be done before each start."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
+    prepare: Callable[[], None]
 
 
 def launch(
@@ -53,29 +55,33 @@ def launch(
 ) -> Launch:
     """How to start a server of the models in `repository`; it loads those that it is told to.
 
-    `url` is where its gRPC listens, and nothing else of it does but metrics, if they have a port:
-    `127.0.0.1:port` or `unix:/path:1`, for Triton gives a socket's path a port too. Who may
-    write there may have the server run anything. `folder` takes its backends. `environment` is
-    what it and its models see. Requests at work have `exit_seconds` to end after SIGTERM.
+    `url` is where its gRPC listens: `127.0.0.1:port` or `unix:/path:1`, for Triton gives a socket's
+    path a port too. Who may write there may have the server run anything. Nothing else of it
+    listens but metrics, on this machine alone, if they have a port. `folder` takes its backends.
+    `environment` is what it and its models see. Requests at work have `exit_seconds` to end after
+    SIGTERM.
 
     Raises `Fault` where the server or the repository is not there.
     """
-    site, triton = _wheel()
+    site, triton, stub = _wheel()
     if not repository.is_dir():
         raise Fault(f"There are no models for Triton at {repository}; name a --triton-repository.")
     address, _, port = url.rpartition(":")
+    # Each server of this machine needs shared memory of its own name.
+    shared_memory = f"orfeon-triton-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
     command = (
         str(triton / "bin" / "tritonserver"),
         f"--model-repository={repository}",
-        f"--backend-directory={_backends(triton, folder)}",
-        # Each server of this machine needs shared memory of its own name.
-        f"--backend-config=python,shm-region-prefix-name={shared_memory_prefix(folder)}",
+        f"--backend-directory={folder / 'backends'}",
+        f"--backend-config=python,shm-region-prefix-name={shared_memory}",
         f"--cache-directory={triton / 'caches'}",
         f"--cache-config=local,size={CACHE_BYTES}",
         "--model-control-mode=explicit",
         "--disable-auto-complete-config",
         "--exit-on-error=true",
         f"--exit-timeout-secs={exit_seconds}",
+        # One model that cannot be loaded is no reason to send no requests for others.
+        "--strict-readiness=false",
         "--rate-limit=execution_count",
         f"--rate-limit-resource=memory:{MEMORY_UNITS}",
         # Memory that a GPU could read: there is none.
@@ -86,7 +92,14 @@ def launch(
         *_metrics(metrics_port),
     )
     libraries = (site / "nvidia_pytriton.libs", str(sysconfig.get_config_var("LIBDIR")))
-    programs = (_environment(folder), environment.get("PATH", os.defpath))
+    programs = (folder / "venv" / "bin", environment.get("PATH", os.defpath))
+
+    def prepare() -> None:
+        _put_backends(triton, stub, folder / "backends")
+        _put_environment(folder / "venv")
+        for left in Path("/dev/shm").glob(f"{shared_memory}*"):
+            left.unlink(missing_ok=True)
+
     return Launch(
         command,
         {
@@ -94,16 +107,15 @@ def launch(
             "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
             "PATH": os.pathsep.join(map(str, programs)),
         },
+        prepare,
     )
 
 
-def shared_memory_prefix(folder: Path) -> str:
-    """How the names in /dev/shm begin through which the server and its models talk."""
-    return f"orfeon-triton-{folder.name}"
+def _wheel() -> tuple[Path, Path, Path]:
+    """Where the wheel is installed, the server in it, and its stub for this Python.
 
-
-def _wheel() -> tuple[Path, Path]:
-    """Where the wheel is installed, and the server in it. Raises `Fault`."""
+    Raises `Fault`.
+    """
     try:
         site = Path(str(importlib.metadata.distribution(_WHEEL).locate_file("")))
     except importlib.metadata.PackageNotFoundError:
@@ -111,11 +123,15 @@ def _wheel() -> tuple[Path, Path]:
     triton = site / "pytriton" / "tritonserver"
     if not triton.is_dir() or not _OLD_NUMPY.is_dir():
         raise Fault(
-            "The Triton server is not installed here. 'make run TRITON=1' installs it, or: "
-            f"pip install --no-deps {_WHEEL}==0.7.0 && "
-            f"pip install --no-deps --target {_OLD_NUMPY} numpy==1.26.4"
+            "The Triton server is not installed here. 'make run TRITON=1' installs it, and so does "
+            f"'pip install --no-deps {_WHEEL}==0.7.0' followed by "
+            f"'pip install --no-deps --target {_OLD_NUMPY} numpy==1.26.4'."
         )
-    return site, triton
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
+    if not stub.is_file():
+        raise Fault(f"The Triton server of {_WHEEL} takes no models in Python {version}.")
+    return site, triton, stub
 
 
 def _metrics(port: int) -> tuple[str, ...]:
@@ -124,30 +140,22 @@ def _metrics(port: int) -> tuple[str, ...]:
     return ("--metrics-address=127.0.0.1", f"--metrics-port={port}")
 
 
-def _backends(triton: Path, folder: Path) -> Path:
-    """A folder of backends: Python's, by this Python, and what we have for what the wheel lacks."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    stub = triton / "python_backend_stubs" / version / "triton_python_backend_stub"
-    if not stub.is_file():
-        raise Fault(f"The Triton server of {_WHEEL} has no backend for Python {version}.")
-    python = folder / "backends" / "python"
-    # Triton refuses libraries that are links to elsewhere.
-    shutil.copytree(triton / "backends" / "python", python, dirs_exist_ok=True)
-    shutil.copy(stub, python)
+def _put_backends(triton: Path, stub: Path, folder: Path) -> None:
+    """Backends: Python's, by this Python, and what we have for what the wheel lacks."""
+    # Copied, since Triton refuses libraries that are links to elsewhere.
+    shutil.copytree(triton / "backends" / "python", folder / "python", dirs_exist_ok=True)
+    shutil.copy(stub, folder / "python")
     for path in _BACKENDS.glob("*/model.py"):
-        shutil.copytree(path.parent, python.parent / path.parent.name, dirs_exist_ok=True)
-    return python.parent
+        shutil.copytree(path.parent, folder / path.parent.name, dirs_exist_ok=True)
 
 
-def _environment(folder: Path) -> Path:
-    """The programs of a virtual environment that holds the old NumPy, our code and our libraries.
+def _put_environment(folder: Path) -> None:
+    """A virtual environment of the old NumPy, our code and our libraries.
 
     The wheel's Python backend heeds no PYTHONPATH, but takes the environment of the `python3` that
     it finds first.
     """
-    place = folder / "venv"
-    venv.create(place, symlinks=True)
-    [packages] = place.glob("lib/python*/site-packages")
+    venv.create(folder, symlinks=True)
+    [packages] = folder.glob("lib/python*/site-packages")
     paths = (_OLD_NUMPY, _ROOT, sysconfig.get_path("purelib"))
     (packages / "orfeon.pth").write_text("\n".join(map(str, paths)))
-    return place / "bin"

@@ -39,14 +39,14 @@ class FileProbe:
         """Nothing to close."""
 
 
-def plan(folder: Path, name: str, code: str, front: bool = False) -> ChildPlan:
+def plan(folder: Path, name: str, code: str, stop: int = 1) -> ChildPlan:
     path = folder / f"{name}.pid"
     return ChildPlan(
         name,
         (sys.executable, "-I", "-S", "-c", code, str(path)),
         dict(os.environ),
         lambda: FileProbe(path),
-        front,
+        stop,
     )
 
 
@@ -148,7 +148,7 @@ async def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
 
 
 async def test_the_front_is_stopped_before_the_rest(tmp_path: Path) -> None:
-    plans = plan(tmp_path, "service", SLEEP), plan(tmp_path, "gateway", SLEEP, front=True)
+    plans = plan(tmp_path, "service", SLEEP), plan(tmp_path, "gateway", SLEEP, stop=0)
     async with supervised(tmp_path, *plans) as (supervisor, history):
         await supervisor.ready()
     assert history[-2:] == ["gateway stopped", "service stopped"]

@@ -28,6 +28,7 @@ def running_triton(
     """
     url = f"unix:{tmp_path / 'triton.sock'}:1"
     planned = launch(url, tmp_path, repository, {**os.environ, **environment})
+    planned.prepare()
     log = tmp_path / "triton.log"
     with log.open("wb") as output:
         server = subprocess.Popen(

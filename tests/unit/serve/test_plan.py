@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orfeon.capabilities import known_capabilities, model_folders
+from orfeon.fault import Fault
 from orfeon.serve.plan import Choices, children, socket_fits
 from services.arbiter.settings import ArbiterSettings
 from services.runtime.threads import PATIENT
@@ -129,3 +130,60 @@ def test_a_folder_too_deep_for_sockets_is_known() -> None:
     assert not socket_fits(Path("/" + "x" * 100), ("chat",))
     assert not socket_fits(Path("/" + "ü" * 50), ("chat",))
     assert not socket_fits(Path("/" + "x" * 95), ("chat",))  # too deep for the arbiter's
+
+
+@pytest.fixture
+def triton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository, where the server is installed."""
+    monkeypatch.setattr("orfeon.serve.triton._wheel", lambda: (RUN, RUN / "wheel", RUN / "stub"))
+    return tmp_path
+
+
+def test_services_whose_models_may_be_on_triton_are_told_of_it(triton: Path) -> None:
+    choices = Choices(HOME, ("chat", "emotion", "speech"), triton=triton, metrics_base_port=9100)
+    made = environments(choices)
+
+    assert list(made) == ["arbiter", "triton", "chat", "emotion", "speech", "gateway"]
+    emotion = {key: value for key, value in made["emotion"].items() if key.startswith("ORFEON_EMO")}
+    assert emotion["ORFEON_EMOTION_ENGINE"] == "triton"
+    assert emotion["ORFEON_EMOTION_TRITON_URL"] == "unix:/run/o/triton.sock:1"
+    assert emotion["ORFEON_EMOTION_TRITON_DEVICE"] == "cpu"
+    assert "ORFEON_CHAT_ENGINE" not in made["chat"]
+    assert made["triton"]["ORFEON_HOME"] == str(HOME)
+    assert made["triton"]["ORFEON_EMOTION_THREADS"] == made["emotion"]["ORFEON_EMOTION_THREADS"]
+
+
+def test_triton_listens_on_a_socket_is_bounded_and_ends_last(triton: Path) -> None:
+    plans = children(Choices(HOME, ("emotion",), triton=triton, metrics_base_port=9100), RUN, 8, {})
+    by_name = {plan.name: plan for plan in plans}
+    command = by_name["triton"].command
+
+    assert f"--model-repository={triton}" in command
+    assert {"--grpc-address=unix:/run/o/triton.sock", "--grpc-port=1"} <= set(command)
+    assert {"--allow-http=false", "--metrics-address=127.0.0.1", "--metrics-port=9102"} <= set(
+        command
+    )
+    assert {"--model-control-mode=explicit", "--disable-auto-complete-config"} <= set(command)
+    assert {"--exit-on-error=true", "--rate-limit=execution_count"} <= set(command)
+    assert "--exit-timeout-secs=5" in command
+    order = sorted(by_name, key=lambda name: by_name[name].stop)
+    assert (order[0], order[-1]) == ("gateway", "triton")
+
+
+def test_without_metrics_triton_serves_none(triton: Path) -> None:
+    plans = children(Choices(HOME, ("emotion",), triton=triton), RUN, 8, {})
+    [command] = [plan.command for plan in plans if plan.name == "triton"]
+    assert "--allow-metrics=false" in command
+
+
+def test_a_repository_that_is_not_there_is_refused(triton: Path) -> None:
+    with pytest.raises(Fault, match="--triton-repository"):
+        environments(Choices(HOME, ("emotion",), triton=triton / "none"))
+
+
+def test_a_server_that_is_not_installed_is_refused_with_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orfeon.serve.triton._OLD_NUMPY", tmp_path / "none")
+    with pytest.raises(Fault, match=r"make run TRITON=1.*pip install"):
+        environments(Choices(HOME, ("emotion",), triton=tmp_path))
