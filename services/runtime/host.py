@@ -16,7 +16,14 @@ from typing import Generic, Protocol, TypeVar
 from services.runtime import worker
 from services.runtime.arbiter_client import ArbiterClient
 from services.runtime.context import NORMAL, RequestContext
-from services.runtime.errors import ModelLoading, ModelNotFound, OrfeonError, OutOfMemory
+from services.runtime.errors import (
+    ModelLoadFailed,
+    ModelLoading,
+    ModelNotFound,
+    OrfeonError,
+    OutOfMemory,
+    ServiceUnavailable,
+)
 from services.runtime.footprint import footprint_of
 from services.runtime.manifest import TRITON_MODEL, Manifest
 from services.runtime.reclaim import unload
@@ -129,7 +136,8 @@ class ModelHost(Generic[M]):
 
         `cost` estimates the work in a unit of the capability's choice: tokens, seconds of audio.
         Raises `ModelNotFound`, `ModelLoading` while the container is still starting, `Overloaded`,
-        `DeadlineExceeded`, `OutOfMemory`, `ModelLoadFailed`.
+        `DeadlineExceeded`, `OutOfMemory`, `ModelLoadFailed`, `ServiceUnavailable` where what
+        computes the model is away.
         """
         manifest = self.ready(name, task)
         weights = self.registry.weights(manifest)
@@ -333,7 +341,16 @@ class ModelHost(Generic[M]):
             # These need no weights here, so nothing is fetched for them.
             if self._engine_name(manifest) in ("fake", TRITON):
                 return engine.load(manifest, Path(), placement)
-            folder = self.registry.folder(manifest)
+            folder = self._files(manifest)
             return engine.load(self.registry.usable(manifest), folder, placement)
 
         return await worker.apart(load)
+
+    def _files(self, manifest: Manifest) -> Path:
+        try:
+            return self.registry.folder(manifest)
+        except ServiceUnavailable as error:
+            # This model fails, the service is as available as ever.
+            raise ModelLoadFailed(
+                error.message, param="model", retry_after=error.retry_after
+            ) from error

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 #: Beside those of the turns: for reading files and the like.
 SPARE_THREADS = 8
 
+#: Seconds between two tries to load the default models where what computes them is away.
+_PAUSE = 1.0
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -110,14 +113,21 @@ class Container(Generic[M, S]):
         await self._endpoint.start()
 
     async def load(self) -> None:
-        """Loads the default models and turns the health to SERVING, unless it is stopped first."""
-        if self._settings.preload:
+        """Loads the default models and turns the health to SERVING, unless it is stopped first.
+
+        Waits for as long as what computes them, a Triton server, is away.
+        """
+        while self._settings.preload:
             try:
                 await self.host.preload()
-            except ServiceUnavailable:
+                break
+            except ServiceUnavailable as error:
                 if self._stopping:
                     return
-                raise
+                if type(error) is not ServiceUnavailable:
+                    raise
+                log.warning("models wait", extra={"why": error.message})
+                await asyncio.sleep(_PAUSE)
         await self._set_ready(True)
         log.info("ready")
 

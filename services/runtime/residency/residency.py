@@ -474,9 +474,6 @@ class Residency(Generic[M]):
 
 
 def _load_error(name: str, raised: BaseException) -> OrfeonError:
-    if type(raised) is ServiceUnavailable:
-        # Its weights could not be fetched: this model fails, the service is as available as ever.
-        return ModelLoadFailed(raised.message, param="model", retry_after=raised.retry_after)
     if isinstance(raised, OrfeonError):
         return raised
     if isinstance(raised, MemoryError):

@@ -21,6 +21,12 @@ from services.runtime.errors import (
 #: How an error of ours travels inside a message of Triton's: see `sent`.
 _OURS = re.compile(r"\[([A-Z_]+)\] ([^\n]*)")
 
+#: What is said where the server takes too long.
+SLOW = "The Triton server did not answer in the time allowed; allow more time."
+
+_REFUSED = "The Triton server's model does not take what it was given."
+_DOWN = "The Triton server is down or restarting; try again."
+
 #: Triton has few status codes and says the rest in words. The first part that is found decides.
 _FAILURES: list[tuple[str, type[OrfeonError], str]] = [
     (
@@ -33,16 +39,19 @@ _FAILURES: list[tuple[str, type[OrfeonError], str]] = [
         DeadlineExceeded,
         "The request waited too long at the Triton server; allow more time.",
     ),
-    (
-        "DEADLINE_EXCEEDED",
-        DeadlineExceeded,
-        "The Triton server did not answer in the time allowed; allow more time.",
-    ),
+    ("DEADLINE_EXCEEDED", DeadlineExceeded, SLOW),
     ("unknown model", ModelLoading, "The Triton server is loading the model; try again shortly."),
     ("not at ready state", ModelLoading, "The model is not ready yet; try again shortly."),
-    ("unexpected shape for input", InvalidRequest, "The Triton server does not take this input."),
+    ("unexpected shape for input", InvalidRequest, _REFUSED),
+    ("unexpected inference input", InvalidRequest, _REFUSED),
+    ("data-type is", InvalidRequest, _REFUSED),
+    ("inputs but got", InvalidRequest, _REFUSED),
+    # A server that has died since the memory was lent to it.
+    ("Unable to find shared memory region", ServiceUnavailable, _DOWN),
+    # The process in which the model is has died; the server starts another.
+    ("Stub process", ServiceUnavailable, _DOWN),
     ("RESOURCE_EXHAUSTED", Overloaded, "The request is too large for the Triton server."),
-    ("UNAVAILABLE", ServiceUnavailable, "The Triton server is down or restarting; try again."),
+    ("UNAVAILABLE", ServiceUnavailable, _DOWN),
     ("CANCELLED", Cancelled, "The request was cancelled."),
 ]
 

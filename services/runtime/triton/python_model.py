@@ -5,13 +5,21 @@ names its capability and says how tensors become a request, and what comes of it
 """
 
 import json
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic
 
 import numpy as np
 
-from services.runtime.errors import Cancelled, InvalidRequest, ModelLoadFailed, OrfeonError
+from services.runtime.errors import (
+    Cancelled,
+    Internal,
+    InvalidRequest,
+    ModelLoadFailed,
+    OrfeonError,
+    OutOfMemory,
+)
 from services.runtime.footprint import footprint_of
 from services.runtime.host import M
 from services.runtime.manifest import Manifest
@@ -24,6 +32,8 @@ from services.runtime.threads import wait_patiently
 from services.runtime.triton.failures import sent
 from services.runtime.triton.interface import Tensors
 from services.runtime.worker import Cancellation
+
+log = logging.getLogger(__name__)
 
 
 class _Instance(Generic[M]):
@@ -46,8 +56,8 @@ class _Instance(Generic[M]):
         self._pb = pb_utils
         try:
             self._load(args)
-        except OrfeonError as error:
-            raise pb_utils.TritonModelException(sent(error)) from error
+        except (OrfeonError, MemoryError) as error:
+            raise pb_utils.TritonModelException(sent(_ours(error))) from error
 
     def finalize(self) -> None:
         """Gives the memory back."""
@@ -74,7 +84,8 @@ class _Instance(Generic[M]):
         tensors = [self._pb.Tensor(name, array) for name, array in batch.items()]
         return self._pb.InferenceResponse(tensors)
 
-    def _failure(self, error: OrfeonError) -> Any:
+    def _failure(self, raised: Exception) -> Any:
+        error = _ours(raised)
         codes = self._pb.TritonError
         code = codes.INTERNAL
         if isinstance(error, InvalidRequest):
@@ -99,7 +110,7 @@ class PythonModel(_Instance[M]):
         cancelled = Polled(request.is_cancelled)
         try:
             rows = [self.answer(row, cancelled) for row in _rows(request)]
-        except OrfeonError as error:
+        except Exception as error:
             return self._failure(error)
         return self._response({name: np.stack([row[name] for row in rows]) for name in rows[0]})
 
@@ -130,7 +141,7 @@ class StreamingModel(_Instance[M]):
                 sender.send(
                     self._response({name: array[np.newaxis] for name, array in tensors.items()})
                 )
-        except OrfeonError as error:
+        except Exception as error:
             sender.send(self._failure(error))
         finally:
             sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
@@ -151,6 +162,19 @@ class Polled(Cancellation):
         if not super().is_set and self._ask():
             self.set()
         return super().is_set
+
+
+def _ours(raised: Exception) -> OrfeonError:
+    """What is told of an exception. One that is none of ours might tell what the request held."""
+    if isinstance(raised, OrfeonError):
+        return raised
+    if isinstance(raised, MemoryError):
+        return OutOfMemory(
+            "The Triton server had not enough memory for the model; free some, or ask for less.",
+            retry_after=5.0,
+        )
+    log.error("model failed", exc_info=raised)
+    return Internal("The model failed to answer. The failure has been logged.")
 
 
 def _rows(request: Any) -> Iterator[Tensors]:

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import queue
 import threading
 import time
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -25,17 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import InferInput, InferResult
 from tritonclient.grpc.aio import InferenceServerClient
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services.runtime.context import NORMAL
 from services.runtime.errors import (
     Cancelled,
+    DeadlineExceeded,
     ModelLoadFailed,
     ModelLoading,
     OrfeonError,
     ServiceUnavailable,
 )
-from services.runtime.triton.failures import error_of, exception_of, load_error_of
+from services.runtime.triton.failures import SLOW, error_of, exception_of, load_error_of
 from services.runtime.triton.interface import Interface, Tensors
 from services.runtime.triton.shared_memory import LEAST_BYTES, lent
 from services.runtime.worker import Cancellation
@@ -46,11 +50,10 @@ T = TypeVar("T")
 
 #: A request that kills whoever works on it must not do so for ever.
 TRIES = 3
-#: Seconds between two questions whether the server is back, and that one may take.
-PAUSE, QUICK = 0.1, 1.0
-
-#: States in which a model is in memory.
-_HELD = ("READY", "LOADING", "UNLOADING")
+#: Seconds between two questions whether the server is back.
+PAUSE = 0.1
+#: Answers of a stream that wait to be read. Beyond, the server is not read from either.
+AHEAD = 16
 
 #: What tritonclient has by itself, messages of any size, and a server that is back found soon.
 _CHANNEL = [
@@ -63,7 +66,10 @@ _CHANNEL = [
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """How urgent a call is, by our levels; how many seconds it may take; whether it is wanted."""
+    """How urgent a call is, by our levels; how many seconds it may take; whether it is wanted.
+
+    Without a `timeout` the server's holds: for the answer, or for each of a stream.
+    """
 
     priority: int = NORMAL
     timeout: float | None = None
@@ -71,12 +77,12 @@ class Call:
 
 
 class TritonServer:
-    """The server at `url`, `host:port` of its gRPC. Safe to use from any thread.
+    """The server at `url`, `host:port` or `unix:/path` of its gRPC. Safe to use from any thread.
 
     One connection serves all calls; it belongs to an event loop in a thread of its own.
-    `timeout` bounds, in seconds, a call that brings no bound. Where the server dies on a request,
-    the request waits for up to `patience` seconds for it to be back. With `shared_memory` the
-    server is on this machine and reads large tensors from memory that both see.
+    `timeout` bounds, in seconds, a call that brings no bound. Where the server is not there, or
+    dies on a request, loads and requests wait for up to `patience` seconds for it. With
+    `shared_memory` the server is on this machine and reads large tensors from memory that both see.
     """
 
     def __init__(
@@ -97,7 +103,8 @@ class TritonServer:
 
         Raises `ServiceUnavailable`, `ModelLoadFailed`, and what the model itself raises.
         """
-        self._parameters[name] = self._run(self._load(name, interface, timeout))
+        until = time.monotonic() + self._patience
+        self._parameters[name] = self._run(self._load(name, interface, timeout, until))
         self._interfaces[name] = (interface, timeout)
 
     def parameters(self, name: str) -> Mapping[str, str]:
@@ -119,9 +126,10 @@ class TritonServer:
 
     def infer_all(self, name: str, rows: Sequence[Tensors], call: Call) -> list[Tensors]:
         """What a model answers to each of several inputs, asked all at once. Raises as `infer`."""
+        end = time.monotonic() + (self._timeout if call.timeout is None else call.timeout)
 
         async def ask(row: Tensors) -> Tensors:
-            return await self._again(name, call, lambda: self._infer(name, row, call))
+            return await self._again(name, end, lambda: self._infer(name, row, call, end))
 
         async def ask_all() -> list[Tensors]:
             # Where one fails, the others are called back.
@@ -140,17 +148,21 @@ class TritonServer:
         Raises as `infer` does.
         """
         answers: queue.SimpleQueue[Tensors | None] = queue.SimpleQueue()
+        room = asyncio.Semaphore(AHEAD)
+        end = math.inf if call.timeout is None else time.monotonic() + call.timeout
 
         async def follow() -> None:
             begun = False
 
             async def attempt() -> None:
                 nonlocal begun
-                async for answer in self._stream(name, tensors, call):
-                    begun = True
-                    answers.put(answer)
+                async with contextlib.aclosing(self._stream(name, tensors, call, end)) as stream:
+                    async for answer in stream:
+                        begun = True
+                        answers.put(answer)
+                        await room.acquire()
 
-            await self._again(name, call, attempt, given_up=lambda: begun)
+            await self._again(name, end, attempt, given_up=lambda: begun)
 
         running = asyncio.run_coroutine_threadsafe(follow(), self._loop)
         running.add_done_callback(lambda _: answers.put(None))
@@ -158,6 +170,7 @@ class TritonServer:
             call.cancelled.on_set(running.cancel)
         try:
             while (answer := answers.get()) is not None:
+                self._loop.call_soon_threadsafe(room.release)
                 yield answer
             _result(running)
         finally:
@@ -175,99 +188,116 @@ class TritonServer:
             call.cancelled.on_set(running.cancel)
         return _result(running)
 
-    async def _load(self, name: str, interface: Interface, seconds: float) -> Mapping[str, str]:
+    async def _load(
+        self, name: str, interface: Interface, seconds: float, until: float
+    ) -> Mapping[str, str]:
+        """Has the model loaded, within `seconds`, by a server that is there until `until`; returns
+        the parameters of its configuration.
+        """
         async with self._loading.setdefault(name, asyncio.Lock()):
-            try:
-                if not await self._client.is_model_ready(name, client_timeout=seconds):
-                    await self._client.load_model(name, client_timeout=seconds)
-                answer = await self._client.get_model_config(name, client_timeout=seconds)
-            except InferenceServerException as failure:
-                log.warning("model not loaded by Triton", extra={"model": name})
-                raise load_error_of(failure, name) from failure
-        if difference := interface.difference(answer.config):
+            while True:
+                try:
+                    config = await self._loaded(name, seconds)
+                    break
+                except InferenceServerException as failure:
+                    error = load_error_of(failure, name)
+                    if type(error) is not ServiceUnavailable or time.monotonic() + PAUSE > until:
+                        log.warning("model not loaded by Triton", extra={"model": name})
+                        raise error from failure
+                await asyncio.sleep(PAUSE)
+        if difference := interface.difference(config):
             raise ModelLoadFailed(
                 f"The model {name!r} of the Triton server is not the one that is meant: "
                 f"{difference}.",
                 param="model",
             )
-        return {key: each.string_value for key, each in answer.config.parameters.items()}
+        return {key: each.string_value for key, each in config.parameters.items()}
+
+    async def _loaded(self, name: str, seconds: float) -> ModelConfig:
+        """The configuration of a model that the server has loaded, now if need be."""
+        if not await self._client.is_model_ready(name, client_timeout=self._timeout):
+            await self._client.load_model(name, client_timeout=seconds)
+        answer = await self._client.get_model_config(name, client_timeout=self._timeout)
+        return answer.config
 
     async def _unload(self, name: str) -> None:
         try:
             await self._client.unload_model(name, client_timeout=self._timeout)
             # Which returns before the requests that the model still works on have ended.
-            while await self._has(name):  # noqa: ASYNC110 - nothing here could set an event.
+            while await self._is_going(name):  # noqa: ASYNC110 - nothing could set an event.
                 await asyncio.sleep(PAUSE)
         except InferenceServerException as failure:
             raise error_of(failure) from failure
 
-    async def _has(self, name: str) -> bool:
-        index = await self._client.get_model_repository_index(client_timeout=QUICK)
-        return any(model.name == name and model.state in _HELD for model in index.models)
+    async def _is_going(self, name: str) -> bool:
+        index = await self._client.get_model_repository_index(client_timeout=self._timeout)
+        return any(each.name == name and each.state == "UNLOADING" for each in index.models)
 
     async def _again(
         self,
         name: str,
-        call: Call,
+        end: float,
         attempt: Callable[[], Awaitable[T]],
         given_up: Callable[[], bool] = lambda: False,
     ) -> T:
         """What an attempt returns, tried again where the server, or the model there, was away."""
-        until = time.monotonic() + min(self._patience, call.timeout or self._patience)
+        until = 0.0
         for attempts in itertools.count(1):
             try:
                 return await attempt()
             except InferenceServerException as failure:
                 error = error_of(failure)
-                away = type(error) is ServiceUnavailable
-                if not (away or type(error) is ModelLoading) or attempts == TRIES or given_up():
+                away = type(error) in (ServiceUnavailable, ModelLoading)
+                if not away or attempts == TRIES or given_up():
                     raise error from failure
-                if away and not await self._is_back(until):
-                    raise error from failure
-                # Another who shares the server has unloaded it, or the server is a new one.
-                interface, timeout = self._interfaces[name]
-                await self._load(name, interface, timeout)
+            # The server is a new one, or another who shares it has had the model unloaded.
+            until = until or min(end, time.monotonic() + self._patience)
+            interface, seconds = self._interfaces[name]
+            await self._load(name, interface, seconds, until)
         raise AssertionError("unreachable")
 
-    async def _is_back(self, until: float) -> bool:
-        while time.monotonic() + PAUSE < until:
-            await asyncio.sleep(PAUSE)
-            with contextlib.suppress(InferenceServerException):
-                if await self._client.is_server_ready(client_timeout=QUICK):
-                    return True
-        return False
-
-    async def _infer(self, name: str, tensors: Tensors, call: Call) -> Tensors:
-        timeout = self._timeout if call.timeout is None else call.timeout
+    async def _infer(self, name: str, tensors: Tensors, call: Call, end: float) -> Tensors:
         async with self._inputs(tensors) as inputs:
+            left = _left(end)
             result = await self._client.infer(
                 name,
                 inputs,
                 priority=_level(call),
-                timeout=_microseconds(timeout),
-                client_timeout=timeout,
+                timeout=_microseconds(left),
+                client_timeout=left,
             )
         return _outputs(result)
 
-    async def _stream(self, name: str, tensors: Tensors, call: Call) -> AsyncIterator[Tensors]:
-        timeout = self._timeout if call.timeout is None else call.timeout
+    async def _stream(
+        self, name: str, tensors: Tensors, call: Call, end: float
+    ) -> AsyncGenerator[Tensors, None]:
         async with self._inputs(tensors) as inputs:
+            bounded = end < math.inf
+            left = _left(end) if bounded else self._timeout
             request = {
                 "model_name": name,
                 "inputs": inputs,
                 "priority": _level(call),
-                "timeout": _microseconds(timeout),
+                "timeout": _microseconds(left),
             }
 
             async def requests() -> AsyncIterator[dict[str, Any]]:
                 yield request
 
-            answers = self._client.stream_infer(requests(), stream_timeout=timeout)
+            answers = self._client.stream_infer(
+                requests(), stream_timeout=left if bounded else None
+            )
             try:
-                async for result, failure in answers:
+                while True:
+                    async with asyncio.timeout(None if bounded else self._timeout):
+                        result, failure = await anext(answers, (None, None))
                     if failure is not None:
                         raise failure
+                    if result is None:
+                        return
                     yield _outputs(result)
+            except TimeoutError:
+                raise DeadlineExceeded(SLOW) from None
             except grpc.aio.AioRpcError as failed:
                 raise exception_of(failed) from failed
             finally:
@@ -277,14 +307,14 @@ class TritonServer:
     async def _inputs(self, tensors: Tensors) -> AsyncIterator[list[InferInput]]:
         inputs, large = [], []
         for name, array in tensors.items():
-            batch = array[np.newaxis]
+            batch = np.ascontiguousarray(array)[np.newaxis]
             tensor = InferInput(name, batch.shape, np_to_triton_dtype(batch.dtype))
             if self._shared_memory and array.nbytes >= LEAST_BYTES and array.dtype != np.object_:
                 large.append((tensor, batch))
             else:
                 tensor.set_data_from_numpy(batch)
             inputs.append(tensor)
-        async with lent(self._client, large):
+        async with lent(self._client, large, self._timeout):
             yield inputs
 
 
@@ -302,6 +332,11 @@ def _result(running: "Future[T]") -> T:
 def _level(call: Call) -> int:
     """Triton's levels begin at 1; its 0 means the default."""
     return call.priority + 1
+
+
+def _left(end: float) -> float:
+    """Seconds until then; what has none left fails at once."""
+    return max(1e-6, end - time.monotonic())
 
 
 def _microseconds(seconds: float) -> int:

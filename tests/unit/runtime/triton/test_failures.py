@@ -6,6 +6,7 @@ from services.runtime.errors import (
     DeadlineExceeded,
     Internal,
     InvalidAudio,
+    InvalidRequest,
     ModelLoading,
     OrfeonError,
     Overloaded,
@@ -25,7 +26,12 @@ from services.runtime.triton.failures import error_of, sent
         ("Request for unknown model: 'x' has no available versions", "UNAVAILABLE", ModelLoading),
         ("failed to connect to all addresses", "UNAVAILABLE", ServiceUnavailable),
         ("Locally cancelled by application!", "CANCELLED", Cancelled),
-        ("Stub process is not healthy: /secret/path", "INTERNAL", Internal),
+        ("Stub process 'x_0_0' is not healthy.", "INTERNAL", ServiceUnavailable),
+        ("Unable to find shared memory region: 'x'", "INVALID_ARGUMENT", ServiceUnavailable),
+        ("inference input 'X' data-type is 'INT32', but", "INVALID_ARGUMENT", InvalidRequest),
+        ("unexpected inference input 'Y' for model 'x'", "INVALID_ARGUMENT", InvalidRequest),
+        ("expected 2 inputs but got 1 inputs for model 'x'", "INVALID_ARGUMENT", InvalidRequest),
+        ("Traceback: /secret/path", "INTERNAL", Internal),
     ],
 )
 def test_what_befalls_a_request_keeps_its_meaning(
