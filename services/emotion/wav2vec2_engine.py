@@ -80,6 +80,10 @@ class Listener:
         # Whisper's encoder reads spectrograms of one length alone.
         fixed = isinstance(extractor, transformers.WhisperFeatureExtractor)
         self._padding = "max_length" if fixed else "longest"
+        self.hears_samples = not fixed and getattr(extractor, "feature_size", 0) == 1
+        """Whether the network reads samples as they are, or brought to the same level."""
+        self.levels = bool(getattr(extractor, "do_normalize", False))
+        """Whether the extractor brings them to the same level."""
         self.masks = bool(getattr(extractor, "return_attention_mask", False)) and not fixed
         """Whether the network tells padding from sound. One that does not, such as wav2vec2-base,
         hears zeros where another has nothing, so what it reads together is best equally long."""

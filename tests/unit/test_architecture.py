@@ -14,8 +14,8 @@ MODEL_LIBRARIES = {
     "audiocraft", "ctranslate2", "diffusers", "faster_whisper", "llama_cpp", "onnxruntime",
     "peft", "piper", "torch", "transformers", "tritonclient",
 }  # fmt: skip
-#: The service that has models trained is none of them.
-IS_TRAINING = re.compile(r"services/\w+/training/")
+#: Programs that serve nobody. The service that has models trained is none of them.
+IS_TRAINING = re.compile(r"services/\w+/(training|export)/")
 CAPABILITIES = {
     path.parent.name
     for path in (ROOT / "services").glob("*/servicer.py")
@@ -52,7 +52,16 @@ def offences(folder: str, forbidden: str) -> list[str]:
 
 
 def test_there_are_capabilities_to_check() -> None:
-    assert {"chat", "lyrics", "speech", "emotion", "melody", "song", "images", "training"} <= CAPABILITIES
+    assert {
+        "chat",
+        "lyrics",
+        "speech",
+        "emotion",
+        "melody",
+        "song",
+        "images",
+        "training",
+    } <= CAPABILITIES
 
 
 @pytest.mark.parametrize("capability", sorted(CAPABILITIES))
@@ -86,13 +95,14 @@ def test_only_engines_and_training_import_model_libraries(library: str) -> None:
     assert found == []
 
 
-def test_nothing_that_serves_imports_training() -> None:
+def test_nothing_that_serves_imports_training_or_export() -> None:
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for folder in sorted(OWN)
         for path in modules(folder)
         for name in sorted(imports(path))
-        if re.match(r"services\.\w+\.training\b", name) and "training" not in path.parts
+        if (program := re.match(r"services\.\w+\.(training|export)\b", name))
+        and program[1] not in path.parts
     ]
     assert found == []
 
