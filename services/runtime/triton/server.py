@@ -290,11 +290,13 @@ class TritonServer:
             try:
                 while True:
                     async with asyncio.timeout(None if bounded else self._timeout):
-                        result, failure = await anext(answers, (None, None))
+                        # No pair, of which older Pythons make a SystemError (gh-128078).
+                        answer = await anext(answers, None)
+                    if answer is None:
+                        return
+                    result, failure = answer
                     if failure is not None:
                         raise failure
-                    if result is None:
-                        return
                     yield _outputs(result)
             except TimeoutError:
                 raise DeadlineExceeded(SLOW) from None
