@@ -37,6 +37,8 @@ SPEECH_TORCH = Path("services/speech/torch.lock")
 
 #: The extra of images' other image.
 IMAGES_TORCH = Path("services/images/torch.lock")
+#: Triton's image, which has the engines of several capabilities.
+TRITON = Path("triton-repo/requirements.lock")
 #: The extras of emotion's other images.
 EMOTION_TORCH = Path("services/emotion/torch.lock")
 EMOTION_TRAIN = Path("services/emotion/train.lock")
@@ -96,6 +98,7 @@ def main() -> None:
     lock_extra("musicgen", MUSICGEN)
     lock_extra("speech-torch", SPEECH_TORCH)
     lock_extra("images-torch", IMAGES_TORCH)
+    lock_extra("triton", TRITON)
     lock_extra("emotion-torch", EMOTION_TORCH)
     lock_extra("emotion-train", EMOTION_TRAIN)
     compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
