@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServiceUnavailableError,
     )
+    from orfeon.images import ImageWish, MadeImage, PictureWish
     from orfeon.jobs import Artifact, Job, JobError, SongFacts, SongWish, WrittenSection
     from orfeon.live import AsyncLive, ListenWish, Live
     from orfeon.types import (
@@ -74,6 +75,7 @@ __all__ = [
     "Diarization",
     "DiarizeWish",
     "EmotionHeard",
+    "ImageWish",
     "InternalServerError",
     "Job",
     "JobError",
@@ -86,6 +88,7 @@ __all__ = [
     "LyricsLine",
     "LyricsSection",
     "LyricsWish",
+    "MadeImage",
     "Melody",
     "MelodyGenre",
     "MelodySection",
@@ -95,6 +98,7 @@ __all__ = [
     "Orfeon",
     "OrfeonError",
     "PermissionDeniedError",
+    "PictureWish",
     "QueueEntry",
     "RateLimitError",
     "ServiceUnavailableError",
@@ -116,6 +120,7 @@ __all__ = [
 
 _HOMES = {
     "orfeon.client": {"AsyncOrfeon", "Orfeon"},
+    "orfeon.images": {"ImageWish", "MadeImage", "PictureWish"},
     "orfeon.jobs": {
         "Artifact", "Job", "JobError", "SongFacts", "SongWish", "WrittenSection",
     },

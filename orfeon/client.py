@@ -11,7 +11,7 @@ from orfeon import calls, voicecalls
 from orfeon.calls import File
 from orfeon.events import events, events_async, read
 from orfeon.live import AsyncLive, ListenWish, Live, listening, listening_async
-from orfeon.resources import AsyncJobs, AsyncSongs, Jobs, Songs
+from orfeon.resources import AsyncImages, AsyncJobs, AsyncSongs, Images, Jobs, Songs
 from orfeon.transport import AsyncTransport, Transport
 from orfeon.types import (
     Lyrics,
@@ -43,7 +43,7 @@ class Orfeon:
     is in seconds. A call refused with 429 or 503 is tried again up to `max_retries` times, after
     as long as the gateway asks. `transport` stands in for the network in tests.
 
-    `songs` makes songs, in the background; `jobs` says what has become of them.
+    `images` makes images; `songs` songs, in the background; `jobs` says what has become of them.
 
     Every method raises `OrfeonError`.
     """
@@ -59,6 +59,7 @@ class Orfeon:
     ) -> None:
         options = calls.options(*calls.from_environment(base_url, api_key), timeout)
         self._transport = Transport(httpx.Client(transport=transport, **options), max_retries)
+        self.images = Images(self._transport)
         self.songs = Songs(self._transport)
         self.jobs = Jobs(self._transport)
 
@@ -187,6 +188,7 @@ class AsyncOrfeon:
         options = calls.options(*calls.from_environment(base_url, api_key), timeout)
         client = httpx.AsyncClient(transport=transport, **options)
         self._transport = AsyncTransport(client, max_retries)
+        self.images = AsyncImages(self._transport)
         self.songs = AsyncSongs(self._transport)
         self.jobs = AsyncJobs(self._transport)
 

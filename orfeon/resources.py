@@ -1,4 +1,4 @@
-"""`client.songs` and `client.jobs`: what goes on in the background, as methods."""
+"""`client.images`, `client.songs` and `client.jobs`, as methods."""
 
 import asyncio
 import os
@@ -7,16 +7,65 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Unpack
 
-from orfeon import jobs
+from orfeon import images, jobs
 from orfeon.calls import File
 from orfeon.errors import APIConnectionError, OrfeonError
 from orfeon.events import events, events_async, read
+from orfeon.images import ImageWish, MadeImage, PictureWish
 from orfeon.jobs import Job, SongWish, job_of
 from orfeon.transport import AsyncTransport, Transport
 
 #: How often a connection that broke is made again without a word of the job, and after how many
 #: seconds each time.
 _RECONNECTS, _PAUSE = 30, 1.0
+
+
+class Images:
+    """Images, made while one waits. Every method raises `OrfeonError`.
+
+    Pictures are PNG, JPEG or WebP: paths, bytes or open files. Raises `OSError` if one cannot be
+    read.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def generate(self, prompt: str, **wish: Unpack[ImageWish]) -> list[MadeImage]:
+        """Images that a prompt describes."""
+        return self._transport.send(images.generation(prompt, wish))
+
+    def edit(
+        self, image: File, prompt: str, mask: File | None = None, **wish: Unpack[PictureWish]
+    ) -> list[MadeImage]:
+        """A picture, changed towards a prompt where it, or the mask, is transparent; all of it
+        where nothing is.
+        """
+        return self._transport.send(images.edit(image, prompt, mask, wish))
+
+    def vary(self, image: File, **wish: Unpack[PictureWish]) -> list[MadeImage]:
+        """Images like a picture."""
+        return self._transport.send(images.variation(image, wish))
+
+
+class AsyncImages:
+    """`Images` for asyncio."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def generate(self, prompt: str, **wish: Unpack[ImageWish]) -> list[MadeImage]:
+        """See `Images.generate`."""
+        return await self._transport.send(images.generation(prompt, wish))
+
+    async def edit(
+        self, image: File, prompt: str, mask: File | None = None, **wish: Unpack[PictureWish]
+    ) -> list[MadeImage]:
+        """See `Images.edit`."""
+        return await self._transport.send(images.edit(image, prompt, mask, wish))
+
+    async def vary(self, image: File, **wish: Unpack[PictureWish]) -> list[MadeImage]:
+        """See `Images.vary`."""
+        return await self._transport.send(images.variation(image, wish))
 
 
 class Songs:

@@ -8,6 +8,7 @@ from orfeon import __version__
 from orfeon.cli import evaluate, jobs, keys, models, train
 from orfeon.cli.audio import speak, transcribe
 from orfeon.cli.chat import chat
+from orfeon.cli.image import image
 from orfeon.cli.listen import listen
 from orfeon.cli.lyrics import lyrics
 from orfeon.cli.melody import melody
@@ -25,8 +26,8 @@ app = typer.Typer(
     help="Orfeón: voice and music AI on your own machines.",
 )
 for command in (
-    serve, chat, lyrics, melody, song, transcribe, speak, classify, listen, diarize, keywords, ps,
-    queue,
+    serve, chat, lyrics, melody, song, image, transcribe, speak, classify, listen, diarize,
+    keywords, ps, queue,
 ):  # fmt: skip
     app.command()(one_sentence(command))
 app.add_typer(jobs.app, name="jobs")

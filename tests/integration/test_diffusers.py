@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +48,8 @@ def painter(folder: Path, engine: DiffusersEngine) -> Iterator[Painter]:
     painter.close()
 
 
-def painted(painter: Painter, request: ImageRequest = WISH, **more: object) -> list[Piece]:
-    asked = dataclasses.replace(request, **more)  # type: ignore[arg-type]
+def painted(painter: Painter, **more: Any) -> list[Piece]:
+    asked = dataclasses.replace(WISH, **more)
     return list(painter.paint(asked, Cancellation()))
 
 

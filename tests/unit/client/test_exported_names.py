@@ -15,6 +15,7 @@ def test_all_holds_exactly_the_public_names() -> None:
         orfeon.OrfeonError,
         orfeon.Voice,
         orfeon.Job,
+        orfeon.MadeImage,
         orfeon.Turn,
         orfeon.Live,
     )
