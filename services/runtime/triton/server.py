@@ -14,7 +14,7 @@ from collections.abc import (
     Awaitable,
     Callable,
     Coroutine,
-    Iterator,
+    Generator,
     Mapping,
     Sequence,
 )
@@ -142,8 +142,8 @@ class TritonServer:
         except* OrfeonError as failed:
             raise failed.exceptions[0] from None
 
-    def stream(self, name: str, tensors: Tensors, call: Call) -> Iterator[Tensors]:
-        """What a decoupled model answers, one by one. Closing the iterator stops the model.
+    def stream(self, name: str, tensors: Tensors, call: Call) -> Generator[Tensors, None, None]:
+        """What a decoupled model answers, one by one. Closing the generator stops the model.
 
         Raises as `infer` does.
         """

@@ -1,6 +1,6 @@
 """An engine whose models are on a Triton server: a lease is a load there, its end an unload."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic
 
@@ -68,7 +68,7 @@ class RemoteModel(Elsewhere):
         """See `TritonServer.infer_all`."""
         return self._server.infer_all(self._name, rows, call)
 
-    def stream(self, tensors: Tensors, call: Call) -> Iterator[Tensors]:
+    def stream(self, tensors: Tensors, call: Call) -> Generator[Tensors, None, None]:
         """See `TritonServer.stream`."""
         return self._server.stream(self._name, tensors, call)
 
