@@ -9,11 +9,14 @@ import yaml
 
 from orfeon.calls import unload_model as unload_call
 from orfeon.capabilities import known_capabilities, model_folders
+from orfeon.cli.exporting import export as export_model
+from orfeon.cli.exporting import name_of
 from orfeon.cli.loading import load as load_model
 from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, connected
 from orfeon.cli.output import complain, err, one_sentence, out, size, table
 from orfeon.cli.pulling import pull as pull_model
-from services.runtime.manifest import Manifest, PackageSource
+from orfeon.serve.triton import REPOSITORY
+from services.runtime.manifest import TRITON_MODEL, Manifest, PackageSource
 from services.runtime.registry import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Models: fetch, list, load, remove.")
@@ -106,6 +109,37 @@ def show(name: Name, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None
         typer.echo(json.dumps(facts))
     else:
         typer.echo(yaml.safe_dump(facts, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@app.command()
+@one_sentence
+def export(
+    name: Name,
+    as_name: Annotated[
+        str | None, typer.Option("--name", help="What it is called on the server.")
+    ] = None,
+    repository: Annotated[
+        Path, typer.Option(help="Where the folders are that it is made of.")
+    ] = REPOSITORY,
+    to: Annotated[
+        Path | None, typer.Option(help="Where its folder is put. Default: into the repository.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite a folder of that name.")
+    ] = False,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Make a model's folder for a Triton server, with its ONNX file where it needs one."""
+    registry = open_registry(home)
+    manifest = registry.get(name)
+    called = as_name or name_of(manifest)
+    folder = export_model(
+        registry, absolute(home), manifest, called,
+        repository=absolute(repository), to=absolute(to or repository), replace=replace,
+    )  # fmt: skip
+    typer.echo(f"{manifest.name} is in {folder}.")
+    if manifest.options.get(TRITON_MODEL) != called:
+        typer.echo(f"For it to be used, say in its model.yaml: options: {{triton_model: {called}}}")
 
 
 @app.command()

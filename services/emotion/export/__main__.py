@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
@@ -17,8 +18,8 @@ from services.runtime.errors import InvalidRequest, ModelLoadFailed, OrfeonError
 from services.runtime.registry import Registry
 
 
-def export(name: str, folder: Path, settings: EmotionSettings) -> dict[str, str]:
-    """Writes `model.onnx` into a folder; gives the parameters of its configuration.
+def export(name: str, folder: Path, settings: EmotionSettings) -> dict[str, dict[str, Any]]:
+    """Writes `model.onnx` into a folder; gives parameters and shapes for its configuration.
 
     Raises `OrfeonError`, and `ValueError` for a model whose files do not fit its `model.yaml`.
     """
@@ -53,7 +54,8 @@ def export(name: str, folder: Path, settings: EmotionSettings) -> dict[str, str]
             f"The ONNX file of {name!r} differs from torch by {difference:.1e}, more than "
             f"{TOLERANCE:g}; it is not used. Serve this model in the service's own process."
         )
-    return {"labels": json.dumps(labels), "masks": json.dumps(listener.masks)}
+    parameters = {"labels": json.dumps(labels), "masks": json.dumps(listener.masks)}
+    return {"parameters": parameters, "dims": {"LOGITS": [len(labels)]}}
 
 
 def _tell(said: str) -> None:
@@ -67,14 +69,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     try:
-        parameters = export(arguments.model, arguments.folder, EmotionSettings())
+        told = export(arguments.model, arguments.folder, EmotionSettings())
     except OrfeonError as error:
         sys.exit(f"orfeon: {error.message}")
     except ValueError as error:
         sys.exit(f"orfeon: {error}")
     except ModuleNotFoundError as error:
         sys.exit(f"orfeon: there is no {error.name} here; pip install 'orfeon[train]'")
-    sys.stdout.write(json.dumps(parameters))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
