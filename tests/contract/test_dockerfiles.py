@@ -11,6 +11,7 @@ import pytest
 
 from scripts.lock import CONTAINERS, model_packages
 from services.runtime.threads import PATIENT
+from tests.contract.chart import container, of_kind
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or "hadolint"
@@ -19,6 +20,7 @@ DOCKERFILES = sorted(
     for pattern in ("gateway/Dockerfile", "services/*/Dockerfile*", "triton-repo/Dockerfile")
     for path in ROOT.glob(pattern)
 )
+TRITON = Path("triton-repo/Dockerfile")
 PYTHON = [path for path in DOCKERFILES if path.parent.name not in ("runtime", "triton-repo")]
 LOCKS = sorted(
     path.relative_to(ROOT)
@@ -44,6 +46,11 @@ def final_stage(dockerfile: Path) -> list[tuple[str, str]]:
     found = instructions(dockerfile)
     last = max(index for index, (name, _) in enumerate(found) if name == "FROM")
     return found[last:]
+
+
+def versions(lock: Path) -> set[str]:
+    """The `name==version` of all that a lock pins."""
+    return set(re.findall(r"^\S+==\S+", (ROOT / lock).read_text("utf-8"), re.M))
 
 
 def arguments(dockerfile: Path, name: str) -> list[str]:
@@ -114,8 +121,31 @@ def test_no_container_holds_the_code_of_another(dockerfile: Path) -> None:
             assert source in own or source.startswith("orfeon/")
 
 
-def test_openmp_threads_wait_in_every_container_as_the_runtime_says() -> None:
-    environment = " ".join(arguments(Path("services/runtime/Dockerfile"), "ENV"))
+def test_the_image_of_triton_holds_each_capability_that_has_a_model_there() -> None:
+    copied = {argument.split()[0] for argument in arguments(TRITON, "COPY")}
+    models = {path.parent.name for path in ROOT.glob("triton-repo/*/config.pbtxt")}
+    assert "triton-repo" in copied
+    assert {f"services/{name.partition('_')[0]}" for name in models} <= copied
+
+
+def test_the_image_of_triton_computes_with_the_libraries_of_the_other_images() -> None:
+    """But those that only play notes."""
+    there = versions(TRITON.parent / "requirements.lock")
+    for lock in ("emotion/torch", "images/torch", "melody/musicgen", "speech/torch"):
+        here = versions(Path(f"services/{lock}.lock"))
+        assert {each.partition("==")[0] for each in here - there} <= {"tinysoundfont"}
+
+
+def test_the_image_of_triton_starts_it_as_the_chart_does() -> None:
+    (command,) = arguments(TRITON, "CMD")
+    triton = container(of_kind({"triton": {"enabled": True}}, "Deployment")["triton"])
+    given = [each for each in triton["args"] if "--exit-timeout-secs" not in each]
+    assert json.loads(command) == ["tritonserver", *given]
+
+
+@pytest.mark.parametrize("image", ["services/runtime", "triton-repo"])
+def test_openmp_threads_wait_in_every_container_as_the_runtime_says(image: str) -> None:
+    environment = " ".join(arguments(Path(image, "Dockerfile"), "ENV"))
     patient = (f"{name}={value}" for name, value in PATIENT.items())
     for setting in (*patient, "PYTHONUNBUFFERED=1"):
         assert setting in environment
@@ -142,9 +172,6 @@ def test_images_hold_the_packages_of_their_default_models(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", [f for f in CONTAINERS.values() if f.name != "runtime"], ids=str)
 def test_every_container_agrees_with_the_layer_that_they_share(folder: Path) -> None:
-    def versions(path: Path) -> set[str]:
-        return set(re.findall(r"^\S+==\S+", (ROOT / path).read_text("utf-8"), re.M))
-
     runtime = versions(CONTAINERS["runtime"] / "requirements.lock")
     own = versions(folder / "requirements.lock")
     named = {each.partition("==")[0] for each in own}
