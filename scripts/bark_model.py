@@ -22,6 +22,8 @@ OPENAI_VOICES = (
     "alloy", "ash", "ballad", "cedar", "coral", "echo", "fable", "marin", "nova", "onyx", "sage",
     "shimmer", "verse",
 )  # fmt: skip
+#: The model that `triton-repo/speech_bark` names.
+ON_TRITON = "bark-small"
 #: What it takes beyond its weights.
 BESIDE_BYTES = 500_000_000
 
@@ -66,7 +68,8 @@ def described(folder: Path, voices: list[str]) -> dict[str, Any]:
             }
             for name in names
         },
-        "options": {
+        "options": ({"triton_model": "speech_bark"} if folder.name == ON_TRITON else {})
+        | {
             "voice_aliases": {
                 name: english[at % len(english)]
                 for at, name in enumerate(OPENAI_VOICES)

@@ -41,6 +41,13 @@ def bark(settings: SpeechSettings) -> Engine[SpeechModel]:
     return BarkEngine(device=settings.device, threads=settings.threads_per_slot)
 
 
+def triton(settings: SpeechSettings) -> Engine[SpeechModel]:
+    """The engine for models that a Triton server has."""
+    from services.speech.triton_engine import triton
+
+    return triton(settings)
+
+
 def register(
     server: grpc.aio.Server, host: ModelHost[SpeechModel], settings: SpeechSettings
 ) -> None:
@@ -59,6 +66,7 @@ SPEECH: Capability[SpeechModel, SpeechSettings] = Capability(
         "faster-whisper": whisper,
         "piper": piper,
         "bark": bark,
+        "triton": triton,
         "fake": lambda _settings: FakeSpeechEngine(),
     },
     register=register,

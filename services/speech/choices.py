@@ -1,15 +1,43 @@
-"""What a request may choose of a model: its voices and its languages."""
+"""What a request may ask of a model: texts, voices, paces, languages, styles."""
 
 import re
 
 from services.runtime.errors import InvalidRequest
 from services.runtime.manifest import Manifest
+from services.speech.engine import SpeechRequest
+
+MAX_CHARACTERS = 4096
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+MAX_PROMPT_CHARACTERS = 4096
 
 #: Up to so many languages, or voices with their aliases, an error lists all of them.
 _FEW_LANGUAGES, _FEW_VOICES = 12, 24
 
 #: What Bark calls its voices, by language and number.
 _PRESET = re.compile(r"(?:.*/)?([a-z]{2})_speaker_\d")
+
+
+def spoken(manifest: Manifest, text: str, voice: str, speed: float) -> SpeechRequest:
+    """A text to speak, with a voice by name or alias. Raises `InvalidRequest` naming the field."""
+    if not 1 <= len(text) <= MAX_CHARACTERS:
+        raise InvalidRequest(
+            f"input must have 1 to {MAX_CHARACTERS} characters; it has {len(text)}.",
+            param="input",
+        )
+    # `not (a <= x <= b)`, here and below: NaN fails every comparison.
+    if not (MIN_SPEED <= speed <= MAX_SPEED):
+        raise InvalidRequest(f"speed must be between {MIN_SPEED} and {MAX_SPEED}.", param="speed")
+    return SpeechRequest(text, voice_of(manifest, voice), speed)
+
+
+def check_style(prompt: str, temperature: float | None) -> None:
+    """Raises `InvalidRequest` naming the field at fault of a transcription."""
+    if temperature is not None and not (0.0 <= temperature <= 1.0):
+        raise InvalidRequest("temperature must be between 0 and 1.", param="temperature")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            f"prompt must have at most {MAX_PROMPT_CHARACTERS} characters.", param="prompt"
+        )
 
 
 def voice_of(manifest: Manifest, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from services.runtime.context import NORMAL
 from services.runtime.host import LoadedModel
 from services.runtime.worker import Cancellation
 
@@ -23,11 +24,17 @@ Task = Literal["transcription", "translation"]
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """A text to speak. `voice` is one of the model's own, `speed` the pace, 1 for normal."""
+    """A text to speak. `voice` is one of the model's own, `speed` the pace, 1 for normal.
+
+    `priority` and `timeout` (seconds, None for no limit), here and below, are for engines that
+    queue on another machine.
+    """
 
     text: str
     voice: str
     speed: float = 1.0
+    priority: int = NORMAL
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +51,8 @@ class TranscriptionRequest:
     prompt: str = ""
     temperature: float | None = None
     word_timestamps: bool = False
+    priority: int = NORMAL
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,8 @@ class Synthesizer(LoadedModel, Protocol):
     def synthesize(self, request: SpeechRequest, cancelled: Cancellation) -> Iterator[Samples]:
         """Yields the sound at `SYNTHESIZER_RATE`, a sentence at a time.
 
-        Ends early once `cancelled`. Raises `InvalidRequest` for a text with nothing to say.
+        Ends early, or raises `Cancelled`, once `cancelled`. Raises `InvalidRequest` for a text with
+        nothing to say.
         """
 
 
@@ -100,7 +110,10 @@ class Transcriber(LoadedModel, Protocol):
     def transcribe(
         self, request: TranscriptionRequest, cancelled: Cancellation
     ) -> Iterator[Started | Segment]:
-        """Yields `Started`, then the segments in order. Ends early once `cancelled`."""
+        """Yields `Started`, then the segments in order.
+
+        Ends early, or raises `Cancelled`, once `cancelled`.
+        """
 
 
 SpeechModel = Synthesizer | Transcriber

@@ -1,6 +1,7 @@
 """The speech contract: messages of the protocol <-> values of the engines."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import cast
 
 import grpc
@@ -15,7 +16,7 @@ from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
 from services.runtime.upload import Uploads
 from services.runtime.worker import Cancellation
-from services.speech.choices import language_of, language_of_voice, voice_of
+from services.speech.choices import check_style, language_of, language_of_voice, spoken
 from services.speech.engine import (
     TRANSCRIBER_RATE,
     Samples,
@@ -29,9 +30,6 @@ from services.speech.engine import (
     TranscriptionRequest,
 )
 
-MAX_CHARACTERS = 4096
-MIN_SPEED, MAX_SPEED = 0.25, 4.0
-MAX_PROMPT_CHARACTERS = 4096
 #: Of speech at normal speed, for estimates alone.
 CHARACTERS_PER_SECOND = 15
 
@@ -75,8 +73,10 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
             # The task decides what kind of model is leased; types cannot say so.
             model = cast(Synthesizer, leased.model)
 
+            urgent = replace(asked, priority=call.priority, timeout=call.timeout())
+
             def speak(cancelled: Cancellation) -> Iterator[bytes]:
-                return _encoded(model.synthesize(asked, cancelled), file_format)
+                return _encoded(model.synthesize(urgent, cancelled), file_format)
 
             async with worker.stream(speak) as parts:
                 async for part in parts:
@@ -110,8 +110,10 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
                     task,
                     language,
                     config.prompt,
-                    config.temperature if config.HasField("temperature") else None,
+                    temperature_of(config),
                     config.word_timestamps,
+                    call.priority,
+                    call.timeout(),
                 )
 
                 def listen(cancelled: Cancellation) -> Iterator[Started | Segment]:
@@ -152,35 +154,28 @@ def speech_request_of(
     request: speech_pb2.SynthesizeRequest, manifest: Manifest
 ) -> tuple[SpeechRequest, AudioFormat]:
     """The values of a request. Raises `InvalidRequest` naming the field at fault."""
-    if not 1 <= len(request.input) <= MAX_CHARACTERS:
-        raise InvalidRequest(
-            f"input must have 1 to {MAX_CHARACTERS} characters; it has {len(request.input)}.",
-            param="input",
-        )
     speed = request.speed if request.HasField("speed") else 1.0
-    # `not (a <= x <= b)`, here and below: NaN fails every comparison.
-    if not (MIN_SPEED <= speed <= MAX_SPEED):
-        raise InvalidRequest(f"speed must be between {MIN_SPEED} and {MAX_SPEED}.", param="speed")
+    asked = spoken(manifest, request.input, request.voice, speed)
     file_format = _FORMATS.get(request.format)
     if file_format is None:
         raise InvalidRequest(
             f"response_format must be one of {', '.join(sorted(set(_FORMATS.values())))}.",
             param="response_format",
         )
-    return SpeechRequest(request.input, voice_of(manifest, request.voice), speed), file_format
+    return asked, file_format
 
 
 def task_of(config: speech_pb2.TranscribeConfig) -> Task:
     """What to write, other fields checked. Raises `InvalidRequest` naming the field at fault."""
-    if config.HasField("temperature") and not (0.0 <= config.temperature <= 1.0):
-        raise InvalidRequest("temperature must be between 0 and 1.", param="temperature")
-    if len(config.prompt) > MAX_PROMPT_CHARACTERS:
-        raise InvalidRequest(
-            f"prompt must have at most {MAX_PROMPT_CHARACTERS} characters.", param="prompt"
-        )
+    check_style(config.prompt, temperature_of(config))
     if config.task not in _TASKS:
         raise InvalidRequest("task must be transcribe or translate.", param="task")
     return _TASKS[config.task]
+
+
+def temperature_of(config: speech_pb2.TranscribeConfig) -> float | None:
+    """None where the model is to choose."""
+    return config.temperature if config.HasField("temperature") else None
 
 
 def _encoded(parts: Iterator[Samples], file_format: AudioFormat) -> Iterator[bytes]:

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.runtime.settings import AudioSettings
+from services.runtime.settings import AudioSettings, TritonSettings
 
 
-class SpeechSettings(AudioSettings):
+class SpeechSettings(AudioSettings, TritonSettings):
     """Read from variables named `ORFEON_SPEECH_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="ORFEON_SPEECH_", frozen=True, extra="ignore")
