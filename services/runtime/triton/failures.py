@@ -27,8 +27,9 @@ SLOW = "The Triton server did not answer in the time allowed; allow more time."
 _REFUSED = "The Triton server's model does not take what it was given."
 _DOWN = "The Triton server is down or restarting; try again."
 
-#: Triton has few status codes and says the rest in words. The first part that is found decides.
-_FAILURES: list[tuple[str, type[OrfeonError], str]] = [
+#: Triton has few status codes and says the rest in words. The first that is found decides, in the
+#: message; after that the code.
+_WORDS: list[tuple[str, type[OrfeonError], str]] = [
     (
         "maximum queue size",
         Overloaded,
@@ -39,7 +40,6 @@ _FAILURES: list[tuple[str, type[OrfeonError], str]] = [
         DeadlineExceeded,
         "The request waited too long at the Triton server; allow more time.",
     ),
-    ("DEADLINE_EXCEEDED", DeadlineExceeded, SLOW),
     ("unknown model", ModelLoading, "The Triton server is loading the model; try again shortly."),
     ("not at ready state", ModelLoading, "The model is not ready yet; try again shortly."),
     ("unexpected shape for input", InvalidRequest, _REFUSED),
@@ -50,10 +50,14 @@ _FAILURES: list[tuple[str, type[OrfeonError], str]] = [
     ("Unable to find shared memory region", ServiceUnavailable, _DOWN),
     # The process in which the model is has died; the server starts another.
     ("Stub process", ServiceUnavailable, _DOWN),
+]
+_CODES: list[tuple[str, type[OrfeonError], str]] = [
+    ("DEADLINE_EXCEEDED", DeadlineExceeded, SLOW),
     ("RESOURCE_EXHAUSTED", Overloaded, "The request is too large for the Triton server."),
     ("UNAVAILABLE", ServiceUnavailable, _DOWN),
     ("CANCELLED", Cancelled, "The request was cancelled."),
 ]
+_UNKNOWN = ("", Internal, "The Triton server failed to answer; its log says why.")
 
 
 def sent(error: OrfeonError) -> str:
@@ -71,10 +75,10 @@ def error_of(failure: InferenceServerException) -> OrfeonError:
     message, status = str(failure.message()), str(failure.status())
     if (ours := _ours(message)) is not None:
         return ours
-    for part, cls, said in _FAILURES:
-        if part in message or part in status:
-            return cls(said, retry_after=1.0 if cls.retryable else None)
-    return Internal("The Triton server failed to answer. The failure has been logged.")
+    words = [found for found in _WORDS if found[0] in message]
+    codes = [found for found in _CODES if found[0] in status]
+    _, cls, said = [*words, *codes, _UNKNOWN][0]
+    return cls(said, retry_after=1.0 if cls.retryable else None)
 
 
 def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
@@ -82,9 +86,8 @@ def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
     message = str(failure.message())
     if (ours := _ours(message)) is not None:
         return ours
-    error = error_of(failure)
-    if type(error) is ServiceUnavailable:
-        return error
+    if "UNAVAILABLE" in str(failure.status()):
+        return ServiceUnavailable(_DOWN, retry_after=1.0)
     if "failed to poll from model repository" in message:
         said = f"The Triton server has no model {name!r} in its repository, or its config.pbtxt is"
         return ModelLoadFailed(f"{said} wrong; put it right there.", retry_after=5.0)
