@@ -7,6 +7,7 @@ from typing import Any
 import diffusers
 import torch
 import transformers
+import yaml
 
 from services.runtime.manifest import Manifest
 
@@ -50,6 +51,16 @@ def tiny_sdxl(folder: Path) -> Path:
     )
     pipeline.save_pretrained(folder)
     return folder
+
+
+def installed_sdxl(home: Path, name: str, **options: Any) -> tuple[Manifest, Path]:
+    """A model of that name in an ORFEON_HOME, and the folder of its files."""
+    folder = tiny_sdxl(home / name)
+    manifest = manifest_of(folder, **options).model_copy(update={"name": name})
+    entry = home / "models" / name
+    entry.mkdir(parents=True)
+    (entry / "model.yaml").write_text(yaml.safe_dump(manifest.model_dump(mode="json")))
+    return manifest, folder
 
 
 def tiny_tokenizer(folder: Path) -> Any:

@@ -21,6 +21,13 @@ def diffusers(settings: ImagesSettings) -> Engine[Painter]:
     return diffusers(settings)
 
 
+def triton(settings: ImagesSettings) -> Engine[Painter]:
+    """The engine for painters that a Triton server has."""
+    from services.images.triton_engine import triton
+
+    return triton(settings)
+
+
 def register(server: grpc.aio.Server, host: ModelHost[Painter], settings: ImagesSettings) -> None:
     """Adds the servicer."""
     store = ImageStore(
@@ -36,6 +43,7 @@ IMAGES: Capability[Painter, ImagesSettings] = Capability(
     models=Path(__file__).parent / "models",
     engines={
         "diffusers": diffusers,
+        "triton": triton,
         "fake": lambda _settings: FakeImagesEngine(),
     },
     register=register,

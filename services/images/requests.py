@@ -62,7 +62,7 @@ def generation(
 ) -> ImageRequest:
     """Images that a prompt describes. Raises `InvalidRequest` naming the field at fault."""
     size = _size(request.options, max_side) or (min(choices.size, max_side),) * 2
-    return _request(request.options, choices, _prompt(request.prompt), size)
+    return request_with(request.options, choices, _prompt(request.prompt), size)
 
 
 def edit(request: images_pb2.EditRequest, choices: Choices, max_side: int) -> ImageRequest:
@@ -71,7 +71,7 @@ def edit(request: images_pb2.EditRequest, choices: Choices, max_side: int) -> Im
     wanted = _size(request.options, max_side)
     picture = opened_original(request.image)
     size = wanted or size_for(picture, min(choices.size, max_side))
-    return _request(
+    return request_with(
         request.options,
         choices,
         prompt,
@@ -89,10 +89,10 @@ def variation(request: images_pb2.VaryRequest, choices: Choices, max_side: int) 
     picture = opened_original(request.image)
     size = wanted or size_for(picture, min(choices.size, max_side))
     image = fitted(picture, size)
-    return _request(request.options, choices, "", size, image=image, strength=strength)
+    return request_with(request.options, choices, "", size, image=image, strength=strength)
 
 
-def _request(
+def request_with(
     options: images_pb2.Options,
     choices: Choices,
     prompt: str,
@@ -102,6 +102,7 @@ def _request(
     mask: Image.Image | None = None,
     strength: float = 1.0,
 ) -> ImageRequest:
+    """A request whose size, picture and prompt are known. Raises `InvalidRequest`."""
     guidance = choices.guidance
     if options.HasField("guidance"):
         guidance = _within("guidance", options.guidance, 0, MAX_GUIDANCE)
