@@ -15,6 +15,7 @@ def test_there_are_descriptions() -> None:
         "smolvlm-256m-instruct",
         "llava-1.5-7b",
         "musicgen-small",
+        "sdxl-turbo",
         "wav2vec2-superb-emotion",
     }
     assert expected <= DESCRIBED.keys()
