@@ -69,11 +69,6 @@ class Following:
         uplink = asyncio.create_task(self._listen(call))
         try:
             await self._tell(call)
-        except asyncio.CancelledError:
-            # A call that was cancelled looks as if this task were.
-            if not (self._left or self._error):
-                raise
-            await self._fail(Cancelled("The stream was ended."))
         except Exception as failure:
             await self._fail(failure)
         finally:

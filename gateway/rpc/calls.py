@@ -123,10 +123,13 @@ class PublicCalls:
 
     async def _received(self, method: Method, wire: Wire, exchange: Exchange) -> Callable[[], Any]:
         """What makes the messages of the client, as often as they are needed."""
-        if not method.uploads:
-            message = with_name(method, await one(method, wire, self._limits.message_bytes))
-            return lambda: message
         memory = self._gatekeeper.uploads
+        if not method.uploads:
+            limit = self._limits.upload_bytes if method.form else self._limits.message_bytes
+            message = with_name(method, await one(method, wire, limit))
+            if method.form:
+                memory.hold(exchange, len(message))
+            return lambda: message
         messages = await several(method, wire, self._limits.upload_bytes, memory, exchange)
         messages[:1] = [with_name(method, first) for first in messages[:1]]
         return lambda: again(messages)

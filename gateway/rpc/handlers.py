@@ -53,7 +53,7 @@ class PublicHandlers(grpc.GenericRpcHandler):
         async def behave(_: Any, context: Any) -> None:
             headers = headers_in(context)
             exchange = Exchange(request_id_of(headers.get(REQUEST_ID_KEY, "")))
-            wire = Wire(context, exchange)
+            wire = Wire(context, exchange, uploads=method is not None and method.uploads)
             token = current_request_id.set(exchange.request_id)
             status = _LEFT
             try:

@@ -59,11 +59,9 @@ class Stream:
                 async for event in events:
                     self._listening.set()
                     await self._wire.write(event, self._idle)
-        except asyncio.CancelledError:
-            # A call that was cancelled looks as if this task were.
-            if self._error is None:
-                raise
-            raise self._error from None
+        except OrfeonError as error:
+            # Where the client's messages are at fault, the call was cancelled for that.
+            raise self._error or error from None
         finally:
             uplink.cancel()
             await asyncio.wait([uplink])

@@ -47,6 +47,8 @@ _FREE = ("Get", "List", "Watch", "Read", "Cancel", "Delete", "Pause", "Resume", 
 _IN_BACKGROUND = {"CreateSong", "RepeatSong", "CreateJob"}
 #: What lasts as long as it has to.
 _LASTING = {"Follow", "UploadFile", "WatchJob"}
+#: Whose only message holds files, as forms do on HTTP.
+_FORMS = {"Edit", "Vary"}
 #: Whose messages go on as they come: what is heard while somebody speaks, and what is too large to
 #: be held.
 _LIVE = {"Follow", "UploadFile"}
@@ -69,6 +71,7 @@ class Method:
     """Whether the client sends several messages."""
     streams: bool
     """Whether it is sent several."""
+    form: bool
     live: bool
     lasting: bool
     metered: bool
@@ -85,6 +88,7 @@ def _method(one: MethodDescriptor, capability: str, scope: str | None) -> Method
         response=GetMessageClass(one.output_type),
         uploads=one.client_streaming,
         streams=one.server_streaming,
+        form=name in _FORMS,
         live=name in _LIVE,
         lasting=name in _LASTING,
         metered=not name.startswith(_FREE),

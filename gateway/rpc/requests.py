@@ -35,9 +35,7 @@ async def one(method: Method, wire: Wire, most: int) -> bytes:
     """The only message of a call, of at most so many bytes."""
     message = await wire.read()
     if message is None:
-        raise InvalidRequest(
-            f"The call has no message; send one of type {method.request.DESCRIPTOR.full_name}."
-        )
+        raise _empty(method)
     if len(message) > most:
         raise ContentTooLarge(f"The message is larger than the limit of {most:,} bytes.")
     check(method, message)
@@ -62,7 +60,15 @@ async def several(
             memory.hold(exchange, more := max(size - room, _ROOM))
             room += more
         messages.append(message)
+    if not messages:
+        raise _empty(method)
     return messages
+
+
+def _empty(method: Method) -> InvalidRequest:
+    return InvalidRequest(
+        f"The call has no message; send one of type {method.request.DESCRIPTOR.full_name}."
+    )
 
 
 async def again(messages: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -30,13 +30,16 @@ def headers_in(context: Any) -> Headers:
 
 
 class Wire:
-    """The messages of one call. What is refused has to be told by `refuse`, and only once."""
+    """The messages of one call, of which the client may send several: then it `uploads`."""
 
-    def __init__(self, context: Any, exchange: Exchange) -> None:
+    def __init__(self, context: Any, exchange: Exchange, *, uploads: bool) -> None:
         self._context = context
         self._exchange = exchange
+        self._uploads = uploads
         self._begun = False
-        self._read_all = False
+        # Not while a message is awaited, nor where nobody has waited for it to its end.
+        self._readable = True
+        self._stalled = False
 
     def seconds_left(self) -> float | None:
         """Time until the caller's deadline; None where there is none."""
@@ -48,17 +51,17 @@ class Wire:
 
         Raises `InvalidRequest` where nothing comes for so many seconds.
         """
+        self._readable = False
         try:
             async with asyncio.timeout(patience):
                 message = await self._context.read()
         except TimeoutError:
-            self._read_all = True
             raise InvalidRequest(
                 f"Nothing has come for {patience:g} s; send the next message, or end the stream."
             ) from None
         if message is grpc.aio.EOF:
-            self._read_all = True
             return None
+        self._readable = True
         assert isinstance(message, bytes)
         return message
 
@@ -75,10 +78,14 @@ class Wire:
                     await self.begin()
                 await self._context.write(message)
         except TimeoutError:
+            self._stalled = True
             raise Cancelled("The client took nothing of its answer for too long.") from None
 
     async def refuse(self, error: OrfeonError) -> None:
         """Ends the call with an error. Raises what gRPC wants raised then."""
+        if self._stalled:
+            # The status would wait behind the answer; to be cancelled drops the call.
+            raise asyncio.CancelledError
         await self._read_off()
         trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details_of(error))]
         trailers += headers_of(error).items()
@@ -93,7 +100,7 @@ class Wire:
         """Reads what is still on its way, for a moment, and keeps none of it."""
         try:
             async with asyncio.timeout(_LINGER):
-                while not self._read_all:
+                while self._uploads and self._readable:
                     await self.read()
         except TimeoutError:
             pass

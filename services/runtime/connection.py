@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from services.runtime.status import error_of
+from services.runtime.status import error_of, error_of_code
 
 T = TypeVar("T")
 
@@ -72,6 +72,8 @@ async def answer(call: Awaitable[T]) -> T:
         return await call
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from failure
+    except asyncio.CancelledError:
+        raise _ended() from None
     finally:
         cancel(call)
 
@@ -83,8 +85,21 @@ async def answers(call: AsyncIterable[T]) -> AsyncGenerator[T, None]:
             yield message
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from failure
+    except asyncio.CancelledError:
+        raise _ended() from None
     finally:
         cancel(call)
+
+
+def _ended() -> BaseException:
+    """What it means that a call looks cancelled.
+
+    gRPC's asyncio cancels a call by itself where the service is gone as the last message is sent.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        return asyncio.CancelledError()
+    return error_of_code(grpc.StatusCode.UNAVAILABLE)
 
 
 def cancel(call: Any) -> None:

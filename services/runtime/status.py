@@ -92,8 +92,13 @@ def error_of(failure: AioRpcError) -> OrfeonError:
                 retry_after=retry_after,
                 facts=_facts(info.metadata),
             )
+    return error_of_code(failure.code())
+
+
+def error_of_code(code: grpc.StatusCode) -> OrfeonError:
+    """The error that a status of gRPC's own stands for."""
     cls, sentence = _TRANSPORT.get(
-        failure.code(), (Internal, "The service failed to answer. The failure has been logged.")
+        code, (Internal, "The service failed to answer. The failure has been logged.")
     )
     return cls(sentence, retry_after=1.0 if cls.retryable else None)
 
