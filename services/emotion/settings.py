@@ -1,11 +1,16 @@
 """What the emotion container can be told."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.runtime.residency.placement import TRITON
 from services.runtime.settings import AudioSettings, TritonSettings
+
+#: Requests that a Triton server is given at once: what it computes side by side, and a queue of its
+#: own in which what is urgent overtakes.
+ON_TRITON = 32
 
 
 class EmotionSettings(AudioSettings, TritonSettings):
@@ -23,5 +28,15 @@ class EmotionSettings(AudioSettings, TritonSettings):
     """Requests that fallback models work on at once, beside the slots."""
     max_fallbacks: Annotated[int, Field(ge=1)] = 16
     """Requests that may be with fallback models at once, waiting ones too."""
+    slots: Annotated[int, Field(ge=1)] = 1
+    """Requests worked on at once: those that a Triton server computes are 32 unless told otherwise,
+    since it has the order of the levels too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder may run; auto takes a GPU where ONNX Runtime or torch can use one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _many_at_once_on_a_server(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("engine") == TRITON:
+            return {"slots": ON_TRITON, **given}
+        return given

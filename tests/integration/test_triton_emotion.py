@@ -64,26 +64,40 @@ def test_both_say_the_same(both: Both) -> None:
         assert scores(both.there, clip) == pytest.approx(scores(both.here, clip), abs=1e-3)
 
 
-def test_clips_of_unequal_length_share_a_batch_and_keep_their_answers(both: Both) -> None:
-    clips = [synthetic(1 + at / 4) for at in range(12)]
+def test_32_at_once_keep_their_answers(both: Both) -> None:
+    clips = [synthetic(1 + at / 16) for at in range(32)]
     with ThreadPoolExecutor(len(clips)) as pool:
         found = list(pool.map(lambda clip: scores(both.there, clip), clips))
     for answer, clip in zip(found, clips, strict=True):
         assert answer == pytest.approx(scores(both.here, clip), abs=1e-3)
+
+
+def test_what_was_asked_before_is_not_computed_again(both: Both) -> None:
+    clip = synthetic(2.2)
     with InferenceServerClient(both.url) as client:
-        [statistics] = client.get_inference_statistics(NAME).model_stats
-    assert statistics.execution_count < statistics.inference_count
+
+        def hits() -> int:
+            [statistics] = client.get_inference_statistics(NAME).model_stats
+            return int(statistics.inference_stats.cache_hit.count)
+
+        first, before = scores(both.there, clip), hits()
+        assert scores(both.there, clip) == first
+        assert hits() == before + 1
+        clip[100] += 0.01
+        scores(both.there, clip)
+        assert hits() == before + 1
 
 
 def test_urgent_requests_overtake_the_waiting(both: Both) -> None:
     order: list[int] = []
 
-    def ask(priority: int) -> None:
-        both.there.classify(Clip(synthetic(8), priority, 60), Cancellation())
+    def ask(priority: int, seconds: float) -> None:
+        both.there.classify(Clip(synthetic(seconds), priority, 60), Cancellation())
         order.append(priority)
 
-    background = [threading.Thread(target=ask, args=(2,)) for _ in range(16)]
-    urgent = threading.Thread(target=ask, args=(0,))
+    # No two are equal, or the cache would answer.
+    background = [threading.Thread(target=ask, args=(2, 7 + at / 16)) for at in range(16)]
+    urgent = threading.Thread(target=ask, args=(0, 6.5))
     for thread in background:
         thread.start()
     wait_for_queue(both.url, len(background))
@@ -139,7 +153,7 @@ def test_a_model_unloaded_by_another_is_loaded_again(both: Both) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(both: Both) -> None:
     with pytest.raises(ServiceUnavailable):
-        triton(EmotionSettings(triton_url="127.0.0.1:1", load_timeout=1)).load(
+        triton(EmotionSettings(triton_url="127.0.0.1:1", load_timeout=1, triton_patience=0)).load(
             both.manifest, EMOTION.models, on_cpu(both.manifest)
         )
 
