@@ -27,6 +27,9 @@ SLOW = "The Triton server did not answer in the time allowed; allow more time."
 _REFUSED = "The Triton server's model does not take what it was given."
 _DOWN = "The Triton server is down or restarting; try again."
 
+#: What Triton says of a Python model whose process has died.
+_DEAD = "Stub process"
+
 #: Triton has few status codes and says the rest in words. The first that is found decides, in the
 #: message; after that the code.
 _WORDS: list[tuple[str, type[OrfeonError], str]] = [
@@ -48,8 +51,7 @@ _WORDS: list[tuple[str, type[OrfeonError], str]] = [
     ("inputs but got", InvalidRequest, _REFUSED),
     # A server that has died since the memory was lent to it.
     ("Unable to find shared memory region", ServiceUnavailable, _DOWN),
-    # The process in which the model is has died; the server starts another.
-    ("Stub process", ServiceUnavailable, _DOWN),
+    (_DEAD, ServiceUnavailable, "The model has died at the Triton server; try again."),
 ]
 _CODES: list[tuple[str, type[OrfeonError], str]] = [
     ("DEADLINE_EXCEEDED", DeadlineExceeded, SLOW),
@@ -57,7 +59,11 @@ _CODES: list[tuple[str, type[OrfeonError], str]] = [
     ("UNAVAILABLE", ServiceUnavailable, _DOWN),
     ("CANCELLED", Cancelled, "The request was cancelled."),
 ]
-_UNKNOWN = ("", Internal, "The Triton server failed to answer; its log says why.")
+_UNKNOWN: tuple[str, type[OrfeonError], str] = (
+    "",
+    Internal,
+    "The Triton server failed to answer; its log says why.",
+)
 
 
 def sent(error: OrfeonError) -> str:
@@ -77,8 +83,13 @@ def error_of(failure: InferenceServerException) -> OrfeonError:
         return ours
     words = [found for found in _WORDS if found[0] in message]
     codes = [found for found in _CODES if found[0] in status]
-    _, cls, said = [*words, *codes, _UNKNOWN][0]
+    _, cls, said = next(iter([*words, *codes, _UNKNOWN]))
     return cls(said, retry_after=1.0 if cls.retryable else None)
+
+
+def has_died(failure: InferenceServerException) -> bool:
+    """Whether the process of a Python model has died. Triton starts no other by itself."""
+    return _DEAD in str(failure.message())
 
 
 def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:

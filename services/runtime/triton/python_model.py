@@ -6,6 +6,7 @@ names its capability and says how tensors become a request, and what comes of it
 
 import json
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic
@@ -55,7 +56,7 @@ class _Instance(Generic[M]):
         wait_patiently()
         self._pb = pb_utils
         try:
-            self._load(args)
+            self.model = self.load(args)
         except (OrfeonError, MemoryError) as error:
             raise pb_utils.TritonModelException(sent(_ours(error))) from error
 
@@ -63,7 +64,8 @@ class _Instance(Generic[M]):
         """Gives the memory back."""
         self.model.close()
 
-    def _load(self, args: dict[str, str]) -> None:
+    def load(self, args: dict[str, str]) -> M:
+        """The model that `config.pbtxt` names."""
         name = json.loads(args["model_config"])["parameters"]["model"]["string_value"]
         settings = self.settings()
         configure_logging(settings.log_level)
@@ -76,7 +78,7 @@ class _Instance(Generic[M]):
         self.manifest = registry.get(name)
         engine = self.capability.engines[self.manifest.engine](settings)
         placement = _placement(args, self.manifest, engine.kinds)
-        self.model = engine.load(
+        return engine.load(
             registry.usable(self.manifest), registry.folder(self.manifest), placement
         )
 
@@ -145,6 +147,53 @@ class StreamingModel(_Instance[M]):
             sender.send(self._failure(error))
         finally:
             sender.send(flags=self._pb.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+
+class SequenceModel(_Instance[M]):
+    """A model that remembers: it answers the parts of a sequence, which Triton brings to one
+    instance in their order. Its configuration has the controls START, END and CORRID.
+    """
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """See `_Instance`."""
+        batching = json.loads(args["model_config"])["sequence_batching"]
+        self._idle = int(batching["max_sequence_idle_microseconds"]) / 1e6
+        self._sequences: dict[int, tuple[float, SequenceAnswer]] = {}
+        super().initialize(args)
+
+    @abstractmethod
+    def begin(self) -> "SequenceAnswer":
+        """What answers the parts of a new sequence, and is told which is the last."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answers the next part of each of several sequences."""
+        return [self._step(request) for request in requests]
+
+    def _step(self, request: Any) -> Any:
+        [row] = _rows(request)
+        tensors = dict(row)
+        first, last, number = (int(tensors.pop(name)[0]) for name in ("START", "END", "CORRID"))
+        now = time.monotonic()
+        if first:
+            self._forget(before=now - self._idle)
+            self._sequences[number] = (now, self.begin())
+        try:
+            _, answer = self._sequences.pop(number)
+            told = answer(tensors, bool(last))
+        except Exception as error:
+            return self._failure(error)
+        if not last:
+            self._sequences[number] = (now, answer)
+        return self._response({name: array[np.newaxis] for name, array in told.items()})
+
+    def _forget(self, *, before: float) -> None:
+        """Triton does not tell which sequences it has given up, but when it does so."""
+        for number in [each for each, (at, _) in self._sequences.items() if at < before]:
+            del self._sequences[number]
+
+
+#: Answers the next part of a sequence: its tensors, and whether it is the last.
+SequenceAnswer = Callable[[Tensors, bool], Tensors]
 
 
 class Polled(Cancellation):

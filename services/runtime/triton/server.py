@@ -8,6 +8,7 @@ import math
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -39,7 +40,13 @@ from services.runtime.errors import (
     OrfeonError,
     ServiceUnavailable,
 )
-from services.runtime.triton.failures import SLOW, error_of, exception_of, load_error_of
+from services.runtime.triton.failures import (
+    SLOW,
+    error_of,
+    exception_of,
+    has_died,
+    load_error_of,
+)
 from services.runtime.triton.interface import Interface, Tensors
 from services.runtime.triton.shared_memory import LEAST_BYTES, lent
 from services.runtime.worker import Cancellation
@@ -76,6 +83,19 @@ class Call:
     cancelled: Cancellation | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sequence, which has a number from 1 on that no other has meanwhile."""
+
+    sequence: int = 0
+    first: bool = False
+    last: bool = False
+
+
+#: What belongs to no sequence.
+ALONE = Part()
+
+
 class TritonServer:
     """The server at `url`, `host:port` or `unix:/path` of its gRPC. Safe to use from any thread.
 
@@ -97,6 +117,7 @@ class TritonServer:
         threading.Thread(target=self._loop.run_forever, daemon=True, name="triton").start()
         self._client = self._run(_client(url))
         self._loading: dict[str, asyncio.Lock] = {}
+        self._lives: Counter[str] = Counter()
 
     def load(self, name: str, interface: Interface, *, timeout: float) -> None:
         """Has the server load a model, unless it has, and checks that it is the one that is meant.
@@ -114,6 +135,8 @@ class TritonServer:
     def unload(self, name: str) -> None:
         """Has the server unload a model; returns when its memory is free. A server that has gone
         holds none.
+
+        Raises `DeadlineExceeded` where the model does not let go.
         """
         self._interfaces.pop(name, None)
         with contextlib.suppress(ServiceUnavailable):
@@ -141,6 +164,20 @@ class TritonServer:
             return self._run(ask_all(), call)
         except* OrfeonError as failed:
             raise failed.exceptions[0] from None
+
+    def step(self, name: str, tensors: Tensors, call: Call, part: Part) -> Tensors:
+        """What a model that remembers a sequence answers to its next part. Raises as `infer`, and
+        asks but once: a server that was away remembers nothing.
+        """
+        end = time.monotonic() + (self._timeout if call.timeout is None else call.timeout)
+
+        async def ask() -> Tensors:
+            try:
+                return await self._infer(name, tensors, call, end, part)
+            except InferenceServerException as failure:
+                raise error_of(failure) from failure
+
+        return self._run(ask(), call)
 
     def stream(self, name: str, tensors: Tensors, call: Call) -> Generator[Tensors, None, None]:
         """What a decoupled model answers, one by one. Closing the generator stops the model.
@@ -222,15 +259,18 @@ class TritonServer:
 
     async def _unload(self, name: str) -> None:
         try:
-            await self._client.unload_model(name, client_timeout=self._timeout)
-            # Which returns before the requests that the model still works on have ended.
-            while await self._is_going(name):  # noqa: ASYNC110 - nothing could set an event.
-                await asyncio.sleep(PAUSE)
+            async with asyncio.timeout(self._timeout):
+                await self._client.unload_model(name)
+                # Which returns before the requests that the model still works on have ended.
+                while await self._is_going(name):  # noqa: ASYNC110 - nothing could set an event.
+                    await asyncio.sleep(PAUSE)
+        except TimeoutError:
+            raise DeadlineExceeded(SLOW) from None
         except InferenceServerException as failure:
             raise error_of(failure) from failure
 
     async def _is_going(self, name: str) -> bool:
-        index = await self._client.get_model_repository_index(client_timeout=self._timeout)
+        index = await self._client.get_model_repository_index()
         return any(each.name == name and each.state == "UNLOADING" for each in index.models)
 
     async def _again(
@@ -243,6 +283,7 @@ class TritonServer:
         """What an attempt returns, tried again where the server, or the model there, was away."""
         until = 0.0
         for attempts in itertools.count(1):
+            life = self._lives[name]
             try:
                 return await attempt()
             except InferenceServerException as failure:
@@ -250,18 +291,33 @@ class TritonServer:
                 away = type(error) in (ServiceUnavailable, ModelLoading)
                 if not away or attempts == TRIES or given_up():
                     raise error from failure
+                if has_died(failure):
+                    await self._bury(name, life)
             # The server is a new one, or another who shares it has had the model unloaded.
             until = until or min(end, time.monotonic() + self._patience)
             interface, seconds = self._interfaces[name]
             await self._load(name, interface, seconds, until)
         raise AssertionError("unreachable")
 
-    async def _infer(self, name: str, tensors: Tensors, call: Call, end: float) -> Tensors:
+    async def _bury(self, name: str, life: int) -> None:
+        """Has a model unloaded whose process has died, once for all whom it has failed."""
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            if self._lives[name] == life:
+                self._lives[name] += 1
+                with contextlib.suppress(InferenceServerException):
+                    await self._client.unload_model(name, client_timeout=self._timeout)
+
+    async def _infer(
+        self, name: str, tensors: Tensors, call: Call, end: float, part: Part = ALONE
+    ) -> Tensors:
         async with self._inputs(tensors) as inputs:
             left = _left(end)
             result = await self._client.infer(
                 name,
                 inputs,
+                sequence_id=part.sequence,
+                sequence_start=part.first,
+                sequence_end=part.last,
                 priority=_level(call),
                 timeout=_microseconds(left),
                 client_timeout=left,
