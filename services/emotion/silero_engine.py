@@ -40,6 +40,9 @@ class Silero:
         """An ear for one stream."""
         return SileroEar(self._session)
 
+    def close(self) -> None:
+        """See `LoadedModel`. The network goes with its last ear."""
+
 
 class SileroEar:
     """Hears a stream twice: as it is, and half as fast again with every pitch a fifth lower.

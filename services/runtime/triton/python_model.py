@@ -78,9 +78,10 @@ class _Instance(Generic[M]):
         self.manifest = registry.get(name)
         engine = self.capability.engines[self.manifest.engine](settings)
         placement = _placement(args, self.manifest, engine.kinds)
-        return engine.load(
+        model: M = engine.load(
             registry.usable(self.manifest), registry.folder(self.manifest), placement
         )
+        return model
 
     def _response(self, batch: Tensors) -> Any:
         tensors = [self._pb.Tensor(name, array) for name, array in batch.items()]
