@@ -55,15 +55,7 @@ class Triton:
     def start(self) -> None:
         """Returns once the server answers; fails with its last words."""
         self.begin()
-        deadline = time.monotonic() + START_SECONDS
-        with InferenceServerClient(self.url) as client:
-            while time.monotonic() < deadline and self.process.poll() is None:
-                try:
-                    if client.is_server_live(client_timeout=1.0):
-                        return
-                except InferenceServerException:
-                    time.sleep(0.1)
-        pytest.fail(f"Triton did not start:\n{self.log.read_text('utf-8', 'replace')[-3000:]}")
+        wait_until_live(self.process, self.url, self.log)
 
     def kill(self) -> None:
         """Kills the server and the processes of its models outright, as a supervisor does."""
@@ -90,3 +82,16 @@ def running_triton(
         yield server.url
     finally:
         server.stop()
+
+
+def wait_until_live(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    """Returns once the server answers; fails with its last words."""
+    deadline = time.monotonic() + START_SECONDS
+    with InferenceServerClient(url) as client:
+        while time.monotonic() < deadline and server.poll() is None:
+            try:
+                if client.is_server_live(client_timeout=1.0):
+                    return
+            except InferenceServerException:
+                time.sleep(0.1)
+    pytest.fail(f"Triton did not start:\n{log.read_text('utf-8', 'replace')[-3000:]}")

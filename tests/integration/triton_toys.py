@@ -35,10 +35,11 @@ from services.runtime.triton.python_model import PythonModel, StreamingModel
 
 
 class Toy:
-    def _load(self, args):
+    def load(self, args):
         parameters = json.loads(args["model_config"])["parameters"]
         self.notes = Path(parameters["notes"]["string_value"])
         self.begin()
+        return self
 
     def begin(self):
         pass
@@ -47,7 +48,7 @@ class Toy:
         with self.notes.open("a") as file:
             file.write(word + "\\n")
 
-    def finalize(self):
+    def close(self):
         pass
 
 
@@ -123,8 +124,6 @@ class TritonPythonModel(Toy, PythonModel):
             os.kill(os.getpid(), signal.SIGKILL)
         if way == 5:
             time.sleep(3600)
-        if way == 6:
-            return {"Z": tensors["X"]}
         return {"Y": tensors["X"]}
 '''
 
