@@ -17,7 +17,7 @@ _FEW_LANGUAGES, _FEW_VOICES = 12, 24
 _PRESET = re.compile(r"(?:.*/)?([a-z]{2})_speaker_\d")
 
 
-def spoken(manifest: Manifest, text: str, voice: str, speed: float) -> SpeechRequest:
+def speech_request(manifest: Manifest, text: str, voice: str, speed: float) -> SpeechRequest:
     """A text to speak, with a voice by name or alias. Raises `InvalidRequest` naming the field."""
     if not 1 <= len(text) <= MAX_CHARACTERS:
         raise InvalidRequest(

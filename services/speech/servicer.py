@@ -16,7 +16,7 @@ from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
 from services.runtime.upload import Uploads
 from services.runtime.worker import Cancellation
-from services.speech.choices import check_style, language_of, language_of_voice, spoken
+from services.speech.choices import check_style, language_of, language_of_voice, speech_request
 from services.speech.engine import (
     TRANSCRIBER_RATE,
     Samples,
@@ -155,7 +155,7 @@ def speech_request_of(
 ) -> tuple[SpeechRequest, AudioFormat]:
     """The values of a request. Raises `InvalidRequest` naming the field at fault."""
     speed = request.speed if request.HasField("speed") else 1.0
-    asked = spoken(manifest, request.input, request.voice, speed)
+    asked = speech_request(manifest, request.input, request.voice, speed)
     file_format = _FORMATS.get(request.format)
     if file_format is None:
         raise InvalidRequest(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.runtime.errors import InvalidAudio, InvalidRequest
 from services.runtime.manifest import Manifest
 from services.runtime.triton.interface import Interface, Tensor, Tensors
-from services.speech.choices import check_style, language_of, spoken
+from services.speech.choices import check_style, language_of, speech_request
 from services.speech.engine import (
     Samples,
     Segment,
@@ -61,7 +61,7 @@ def speech_tensors(request: SpeechRequest) -> Tensors:
 def speech_of(tensors: Tensors, manifest: Manifest) -> SpeechRequest:
     """The text that tensors ask to speak. Raises `InvalidRequest`."""
     speed = float(_first(tensors, "SPEED", 1.0))
-    return spoken(manifest, _string(tensors, "TEXT"), _string(tensors, "VOICE"), speed)
+    return speech_request(manifest, _string(tensors, "TEXT"), _string(tensors, "VOICE"), speed)
 
 
 def sound_tensors(samples: Samples) -> Tensors:

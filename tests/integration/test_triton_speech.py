@@ -111,9 +111,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         engine = {"bark": bark, "faster-whisper": whisper}[manifest.engine](settings)
         return engine.load(manifest, registry.folder(manifest), on_cpu(manifest))
 
-    environment = {
-        "ORFEON_HOME": str(home), "ORFEON_SPEECH_THREADS": "2", "ORFEON_SPEECH_SLOTS": "1",
-    }  # fmt: skip
+    environment = {"ORFEON_HOME": str(home), "ORFEON_SPEECH_THREADS": "2"}
     with running_triton(tmp_path, environment) as url:
         settings = settings_of(home, url)
         server = triton(settings)

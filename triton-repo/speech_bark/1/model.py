@@ -1,6 +1,7 @@
 """Triton's side of Bark: tensors <-> values. The engine is the service's own."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from services.runtime.triton.interface import Tensors
 from services.runtime.triton.python_model import StreamingModel
@@ -15,7 +16,8 @@ class TritonPythonModel(StreamingModel[Synthesizer]):
     """A voice; see `StreamingModel`."""
 
     capability = SPEECH
-    settings = SpeechSettings
+    # One request at a time, which may have all threads.
+    settings = partial(SpeechSettings, slots=1)
 
     def answers(self, tensors: Tensors, cancelled: Cancellation) -> Iterator[Tensors]:
         """The sound of a text, phrase by phrase."""
