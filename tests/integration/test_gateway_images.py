@@ -5,6 +5,7 @@ import base64
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gateway.keystore import KeyStore
+from gateway.settings import Capability as GatewayCapability
 from gateway.settings import GatewaySettings
 from orfeon import AsyncOrfeon, NotFoundError, Orfeon
 from orfeon.cli.app import app
 from services.images.__main__ import IMAGES
+from services.images.engine import Painter
 from services.images.settings import ImagesSettings
+from services.runtime.server import Capability
 from tests.fakes import container
-from tests.fakes.gateway import error_of, running
-from tests.integration.test_images_service import MODEL
+from tests.fakes.gateway import error_of, eventually, running
+from tests.integration.test_images_service import MODEL, Held, held_by
 from tests.pictures import picture_file
 
 GENERATIONS, EDITS, VARIATIONS = (
@@ -49,19 +53,29 @@ class Front:
         return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=self.secret, max_retries=0)
 
 
-@pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
+@asynccontextmanager
+async def fronted(
+    tmp_path: Path, capability: Capability[Painter, ImagesSettings] = IMAGES, **more: Any
+) -> AsyncIterator[Front]:
+    """A front with the tiny model; `more` are settings of the gateway."""
     folder = tmp_path / "models" / "tiny"
     folder.mkdir(parents=True)
     (folder / "model.yaml").write_text(MODEL)
     address = f"unix:{tmp_path}/s"
     service = ImagesSettings(ORFEON_HOME=tmp_path, address=address, engine="fake")
-    chosen = GatewaySettings(home=tmp_path, host="127.0.0.1", upstreams={"images": address})
+    upstreams: dict[GatewayCapability, str] = {"images": address}
+    chosen = GatewaySettings(home=tmp_path, host="127.0.0.1", upstreams=upstreams, **more)
     keys = KeyStore(chosen.database_url, cache_seconds=0.2)
     _, secret = keys.create("test")
-    async with container.running(IMAGES, service), running(chosen, keys) as url:
+    async with container.running(capability, service), running(chosen, keys) as url:
         yield Front(url, secret, keys)
     keys.close()
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    async with fronted(tmp_path) as front:
+        yield front
 
 
 def opened(data: dict[str, Any]) -> Image.Image:
@@ -251,6 +265,40 @@ async def test_no_model_is_404_and_says_what_to_do(front: Front, tmp_path: Path)
     async with front.http as client:
         response = await client.post(GENERATIONS, json={"prompt": "a cat", "model": "dall-e-3"})
     assert (response.status_code, error_of(response)["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_who_leaves_is_seen_in_the_queue_until_the_next_step(
+    tmp_path: Path, stream: bool
+) -> None:
+    held = Held()
+    async with fronted(tmp_path, held_by(held)) as front, front.http as client:
+
+        async def queued() -> list[Any]:
+            entries: list[Any] = (await client.get("/v1/queue")).json()["data"]
+            return entries
+
+        async def running() -> bool:
+            return len(await queued()) == 1
+
+        async def gone() -> bool:
+            return await queued() == []
+
+        wish = {"prompt": "a cat", "stream": stream}
+        asking = asyncio.create_task(client.post(GENERATIONS, json=wish))
+        await eventually(running)
+        asking.cancel()
+        await eventually(gone)
+        assert held.ended.is_set()
+
+
+async def test_addresses_begin_where_clients_find_the_gateway(tmp_path: Path) -> None:
+    wish = {"prompt": "a cat", "response_format": "url"}
+    public_url = "https://orfeon.example.org/"
+    async with fronted(tmp_path, public_url=public_url) as front, front.http as client:
+        response = await client.post(GENERATIONS, json=wish)
+    (kept,) = response.json()["data"]
+    assert kept["url"].startswith("https://orfeon.example.org/v1/images/files/")
 
 
 async def test_openais_own_client_does_all_of_it(front: Front) -> None:

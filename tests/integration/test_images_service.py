@@ -312,14 +312,19 @@ class Held(FakePainter):
         raise Cancelled("The request was cancelled.")
 
 
-async def test_who_leaves_ends_the_work(tmp_path: Path) -> None:
-    held = Held()
+def held_by(held: Held) -> Capability[Painter, ImagesSettings]:
+    """The container with that painter."""
 
     class Engine(FakeImagesEngine):
         def load(self, manifest: Manifest, folder: Path, placement: Placement) -> Painter:
             return held
 
-    capability = dataclasses.replace(with_model(tmp_path), engines={"fake": lambda _: Engine()})
+    return dataclasses.replace(IMAGES, engines={**IMAGES.engines, "fake": lambda _: Engine()})
+
+
+async def test_who_leaves_ends_the_work(tmp_path: Path) -> None:
+    held = Held()
+    capability = dataclasses.replace(held_by(held), models=with_model(tmp_path).models)
     async with running(capability, settings(tmp_path)) as channel:
         stub: Stub = images_pb2_grpc.ImagesServiceStub(channel)
         call = stub.Generate(pb.GenerateRequest(prompt="a cat"))
