@@ -85,7 +85,10 @@ def _places(wanted: str, texts: Sequence[str], threshold: float) -> Iterator[_Pl
                 break  # Longer runs can only be less similar.
             if len(run) < threshold * len(wanted):
                 continue
-            likeness = Levenshtein.normalized_similarity(wanted, run, score_cutoff=threshold)
+            longer = max(len(wanted), len(run))
+            # One more than are allowed: a share of letters is no exact number.
+            most = int((1 - threshold) * longer) + 1
+            likeness = 1 - Levenshtein.distance(wanted, run, score_cutoff=most) / longer
             if likeness >= threshold and likeness > best:
                 best, end = likeness, last + 1
         if end > first:

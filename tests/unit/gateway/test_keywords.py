@@ -65,6 +65,10 @@ def test_how_similar_is_for_the_asker_to_say() -> None:
     assert found("a cut", "cat", threshold=0.6) == ["cut"]
 
 
+def test_exactly_as_similar_as_was_asked_for_is_similar_enough() -> None:
+    assert found("Hello there", "hallo", threshold=0.8) == ["Hello"]
+
+
 @pytest.mark.parametrize("keyword", ["...", "", " "])
 def test_what_has_no_letter_is_found_nowhere(keyword: str) -> None:
     assert found("so ... what ?", keyword) == []
