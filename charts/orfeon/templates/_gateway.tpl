@@ -15,6 +15,11 @@
 - name: ORFEON_GATEWAY_UPSTREAMS__{{ upper $name }}
   value: {{ include "orfeon.capabilityAddress" (dict "root" $root "name" $name) }}
 {{- end }}
+{{- /* Traefik ends TLS, so the gateway cannot know how it is called; gateway.env may say otherwise. */}}
+{{- if and .Values.ingressRoute.enabled (not (hasKey .Values.gateway.env "ORFEON_GATEWAY_PUBLIC_URL")) }}
+- name: ORFEON_GATEWAY_PUBLIC_URL
+  value: {{ ternary "https" "http" .Values.ingressRoute.tls.enabled }}://{{ .Values.ingressRoute.host }}
+{{- end }}
 {{- with .Values.gateway.database.secretName }}
 - name: ORFEON_GATEWAY_DATABASE_URL
   valueFrom:
