@@ -60,11 +60,22 @@ def ears(settings: EmotionSettings) -> Ears:
     return lambda manifest: silero.ear() if manifest.options.get("speech", True) else LoudnessEar()
 
 
+def stream_ears(settings: EmotionSettings) -> Ears:
+    """How to listen to live streams."""
+    here = ears(settings)
+    if settings.stream_ear == "here" or settings.engine == "fake":
+        return here
+    from services.emotion.remote_ear import remote_ear
+
+    there = remote_ear(settings)
+    return lambda manifest: there() if manifest.options.get("speech", True) else here(manifest)
+
+
 def register(
     server: grpc.aio.Server, host: ModelHost[AudioModel], settings: EmotionSettings
 ) -> None:
     """Adds the servicer."""
-    servicer = EmotionServicer(host, ears(settings), settings)
+    servicer = EmotionServicer(host, ears(settings), stream_ears(settings), settings)
     emotion_pb2_grpc.add_EmotionServiceServicer_to_server(servicer, server)
 
 

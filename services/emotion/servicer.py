@@ -38,9 +38,16 @@ _KNOWN = AudioLimits(max_seconds=30.0)
 class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
     """Listens with the models of a host."""
 
-    def __init__(self, host: ModelHost[AudioModel], ears: Ears, settings: EmotionSettings) -> None:
+    def __init__(
+        self,
+        host: ModelHost[AudioModel],
+        ears: Ears,
+        stream_ears: Ears,
+        settings: EmotionSettings,
+    ) -> None:
         self._host = host
         self._ears = ears
+        self._stream_ears = stream_ears
         self._uploads = Uploads(settings.max_audio_bytes, settings.upload_memory_bytes)
         self._limits = AudioLimits(settings.max_audio_seconds)
         self._stall = settings.stall_seconds
@@ -105,7 +112,7 @@ class EmotionServicer(emotion_pb2_grpc.EmotionServiceServicer):
         manifest = self._host.ready(first.config.model, TASK)
         async with self._streams.place():
             turns = self._turns(call, manifest, Fallback.NEVER, 0.0)
-            listener = Listener(self._ears(manifest), LIVE)
+            listener = Listener(self._stream_ears(manifest), LIVE)
             follower = Follower(Pcm(rate, channels, SAMPLE_RATE), listener, turns, call)
             started = pb.FollowStarted(model=manifest.name, labels=manifest.labels)
             yield pb.FollowResponse(started=started)

@@ -24,6 +24,9 @@ class EmotionSettings(AudioSettings, TritonSettings):
     """Live streams followed at once; one more is refused with 429."""
     stall_seconds: Annotated[float, Field(gt=0)] = 60
     """Seconds after which a live stream is ended in which nothing comes."""
+    stream_ear: Literal["here", "triton"] = "here"
+    """Where live streams are listened to for speech. On a Triton server that costs three times as
+    much as here and some milliseconds, and who computes nothing here computes nothing at all."""
     fallback_slots: Annotated[int, Field(ge=1)] = 1
     """Requests that fallback models work on at once, beside the slots."""
     max_fallbacks: Annotated[int, Field(ge=1)] = 16

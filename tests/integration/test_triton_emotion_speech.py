@@ -1,13 +1,17 @@
 """Live streams listened to by a real Triton server: what is heard here, stream by stream."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
+from orfeon.api.emotion.v1 import emotion_pb2 as pb
+from orfeon.api.emotion.v1 import emotion_pb2_grpc
+from services.emotion.__main__ import EMOTION
 from services.emotion.engine import SAMPLE_RATE, Samples
 from services.emotion.listening import LIVE, Heard, Listener
 from services.emotion.remote_ear import RemoteEar, remote_ear
@@ -15,6 +19,7 @@ from services.emotion.settings import EmotionSettings
 from services.emotion.silero_engine import Silero
 from services.emotion.voice_activity import Began, Ended
 from services.runtime.errors import ServiceUnavailable
+from tests.fakes.container import running
 from tests.integration.triton_server import running_triton
 from tests.integration.voices import recorded, synthetic
 
@@ -112,3 +117,43 @@ def feed_without_end(ear: RemoteEar) -> None:
     """The server goes on for as long as somebody's part is at work."""
     for _ in range(1000):
         ear.feed(np.zeros(1600, np.float32))
+
+
+async def test_a_live_stream_through_the_service_is_told_as_here(url: str, tmp_path: Path) -> None:
+    samples = streams()[0]
+    data = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    parts = [pb.FollowRequest(config=pb.FollowConfig())]
+    parts += [pb.FollowRequest(audio=data[at : at + 32000]) for at in range(0, len(data), 32000)]
+    told = []
+    for place in ("here", "triton"):
+        settings = EmotionSettings(
+            ORFEON_HOME=tmp_path / "home",
+            address=f"unix:{tmp_path / place}",
+            engine="triton",
+            triton_url=url,
+            stream_ear=place,
+        )
+        async with running(EMOTION, settings) as channel:
+            call = emotion_pb2_grpc.EmotionServiceStub(channel).Follow(aiter_of(parts))
+            told.append([summary(event) async for event in call])
+    assert told[0] == told[1]
+    kinds = [kind for kind, _ in told[0]]
+    assert (kinds[0], kinds[-1]) == ("started", "finished")
+    assert kinds.count("speech_started") == kinds.count("speech_stopped") == 2
+
+
+async def aiter_of(parts: list[pb.FollowRequest]) -> AsyncIterator[pb.FollowRequest]:
+    for part in parts:
+        yield part
+
+
+def summary(event: pb.FollowResponse) -> tuple[str | None, float]:
+    """What was told, and of when."""
+    moments = {
+        "speech_started": event.speech_started.at,
+        "emotion": event.emotion.segment.end,
+        "speech_stopped": event.speech_stopped.at,
+        "finished": event.finished.speech_seconds,
+    }
+    kind = event.WhichOneof("event")
+    return kind, moments.get(str(kind), 0.0)
