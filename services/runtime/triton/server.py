@@ -114,7 +114,8 @@ class TritonServer:
         self._interfaces: dict[str, tuple[Interface, float]] = {}
         self._parameters: dict[str, Mapping[str, str]] = {}
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True, name="triton").start()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="triton")
+        self._thread.start()
         self._client = self._run(_client(url))
         self._loading: dict[str, asyncio.Lock] = {}
         self._lives: Counter[str] = Counter()
@@ -217,6 +218,11 @@ class TritonServer:
         """Ends all calls and the connection."""
         self._run(self._client.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _work(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_forever()
 
     def _run(self, coroutine: Coroutine[Any, Any, T], call: Call | None = None) -> T:
         """Waits for a coroutine of the connection's loop."""
