@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from bench import emotion, gateway, musicgen, overhead, product, sharing, soak, songs, wav2vec2
+from bench import emotion, gateway, musicgen, overhead, product, rpc, sharing, soak, songs, wav2vec2
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
@@ -12,6 +12,7 @@ if __name__ == "__main__":
     parts = sys.argv[1:] or [
         "product",
         "gateway",
+        "grpc",
         "language",
         "sharing",
         "overhead",
@@ -25,6 +26,8 @@ if __name__ == "__main__":
         product.main()
     if "gateway" in parts:
         gateway.main(LITELLM)
+    if "grpc" in parts:
+        rpc.main()
     if "language" in parts:
         suite.main()
     if "sharing" in parts:
