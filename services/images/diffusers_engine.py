@@ -29,7 +29,7 @@ from services.images.engine import (
 )
 from services.images.settings import ImagesSettings
 from services.images.telling import told
-from services.runtime.errors import Cancelled, InvalidRequest, ModelLoadFailed
+from services.runtime.errors import Cancelled, InvalidRequest, ModelLoadFailed, OutOfMemory
 from services.runtime.footprint import allowed
 from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CUDA, Placement
@@ -148,7 +148,15 @@ class DiffusersPainter:
         with self._working:
             if cancelled.is_set:
                 raise Cancelled("The request was cancelled.")
-            picture = pipeline(**wish).images[0]
+            try:
+                picture = pipeline(**wish).images[0]
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                raise OutOfMemory(
+                    "An image of this size does not fit the memory there is; ask for a smaller "
+                    "one.",
+                    param="size",
+                ) from error
         if request.mask is not None and request.image is not None:
             # The way through the latents changes what is outside the mask a little.
             picture = Image.composite(picture, request.image, request.mask)

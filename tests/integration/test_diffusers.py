@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from services.images.diffusers_engine import DiffusersEngine
 from services.images.engine import ImageRequest, Painter, Painting, Piece, Preview, Step
-from services.runtime.errors import Cancelled, InvalidRequest, ModelLoadFailed
+from services.runtime.errors import Cancelled, InvalidRequest, ModelLoadFailed, OutOfMemory
 from services.runtime.residency.placement import Placement
 from services.runtime.worker import Cancellation
 from tests.tiny_sdxl import LONGEST, manifest_of, tiny_sdxl
@@ -141,6 +143,28 @@ def test_concurrent_requests_do_not_disturb_each_other(painter: Painter) -> None
             threads.map(lambda seed: pixels(painted(painter, seeds=(seed,))), (1, 2, 3))
         )
     assert together == alone
+
+
+def test_an_image_that_has_no_room_is_told_to_be_too_large(
+    painter: Painter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(diffusers.UNet2DConditionModel, "forward", full)
+        with pytest.raises(OutOfMemory, match="smaller"):
+            painted(painter)
+    assert pixels(painted(painter))
+
+
+def test_weights_that_are_named_as_of_16_bits_are_found(
+    engine: DiffusersEngine, painter: Painter, broken: Path
+) -> None:
+    for path in list(broken.rglob("*.safetensors")):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    again = engine.load(manifest_of(broken), broken, HERE)
+    assert pixels(painted(again)) == pixels(painted(painter))
 
 
 @pytest.fixture
