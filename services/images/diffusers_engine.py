@@ -7,6 +7,7 @@ variations, where diffusers has such a pipeline of that kind.
 import logging
 import math
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,8 @@ class DiffusersEngine:
         for logger in (library.utils.logging, transformers.utils.logging):
             logger.set_verbosity_error()
             logger.disable_progress_bar()
+        # What diffusers says of itself where a VAE of 16 bits has to compute in 32.
+        warnings.filterwarnings("ignore", "`upcast_vae` is deprecated", FutureWarning)
 
     def load(self, manifest: Manifest, folder: Path, placement: Placement) -> Painter:
         """See `Engine`. On a GPU it computes in 16 bits.
