@@ -3,7 +3,19 @@
 import sys
 from pathlib import Path
 
-from bench import emotion, gateway, musicgen, overhead, product, rpc, sharing, soak, songs, wav2vec2
+from bench import (
+    emotion,
+    gateway,
+    musicgen,
+    overhead,
+    product,
+    rpc,
+    sharing,
+    soak,
+    songs,
+    triton,
+    wav2vec2,
+)
 from bench.language import suite
 
 LITELLM = Path(sys.prefix + "-litellm") / "bin" / "litellm"
@@ -21,6 +33,7 @@ if __name__ == "__main__":
         "songs",
         "musicgen",
         "wav2vec2",
+        "triton",
     ]
     if "product" in parts:
         product.main()
@@ -44,3 +57,5 @@ if __name__ == "__main__":
         musicgen.main()
     if "wav2vec2" in parts:
         wav2vec2.main()
+    if "triton" in parts:
+        triton.main()
