@@ -25,9 +25,11 @@ from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
 from services.runtime.triton.repository import copy_template
 from services.runtime.worker import Cancellation
+from tests.integration.training import train
 from tests.integration.triton_server import running_triton
 from tests.placed import on_cpu
 from tests.tiny_classifiers import manifest_of, tiny_classifier
+from tests.tones import recorded_tones, tone
 
 #: Kinds of networks, and whether they have masks.
 NETWORKS = [("wav2vec2", True), ("wav2vec2", False), ("hubert", True), ("wavlm", True)]
@@ -79,10 +81,9 @@ def put(home: Path, repository: Path, kind: str, masks: bool) -> None:
     )  # fmt: skip
 
 
-def put_quickly(home: Path, repository: Path, kind: str, masks: bool) -> None:
+def put_quickly(home: Path, repository: Path, manifest: Manifest) -> None:
     """Exports a model without a process that imports torch once more."""
-    name = model_name(kind, masks)
-    manifest = Registry(home, [EMOTION.models]).get(name)
+    name = manifest.name
     folder = repository / name_of(manifest)
     (folder / "1").mkdir(parents=True)
     told = write_onnx(name, folder / "1", EmotionSettings(ORFEON_HOME=home))
@@ -98,8 +99,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         save(home, kind, masks)
     first, *others = NETWORKS
     put(home, repository, *first)
+    registry = Registry(home, [EMOTION.models])
     for network in others:
-        put_quickly(home, repository, *network)
+        put_quickly(home, repository, registry.get(model_name(*network)))
     with running_triton(tmp_path, {"ORFEON_HOME": str(home)}, repository) as url:
         settings = EmotionSettings(ORFEON_HOME=home, triton_url=url)
         yield World(home, repository, url, Registry(home, [EMOTION.models]), settings)
@@ -128,6 +130,30 @@ def test_the_server_says_what_torch_says_whatever_shares_a_batch(
     for answer, clip in zip(found, clips, strict=True):
         assert answer == pytest.approx(scores(here, clip), abs=1e-3)
     assert len({tuple(answer.values()) for answer in found}) == len(clips)
+    there.close()
+
+
+def test_a_classifier_of_ones_own_is_trained_exported_and_served(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORFEON_HOME", str(world.home))
+    data = recorded_tones(tmp_path / "tones")
+    base = tiny_classifier(tmp_path / "base", labels=("yes", "no"))
+    folder = world.home / "models" / "own"
+    code = train(
+        "--data", data, "--base", base, "--output", folder, "--classifies", "pitch", "--no-speech",
+        "--seconds", "0.5", "--batch", "4", "--accumulation", "1", "--epochs", "1",
+    )  # fmt: skip
+    assert code == 0
+    manifest = world.registry.get("own")
+    put_quickly(world.home, world.repository, manifest)
+    assert name_of(manifest) == "emotion_own"
+    served = manifest.model_copy(
+        update={"options": manifest.options | {"triton_model": "emotion_own"}}
+    )
+    there, here = world.there(served), world.here(manifest)
+    for clip in [noise(1), tone(300, 0.7, 1)]:
+        assert scores(there, clip) == pytest.approx(scores(here, clip), abs=1e-3)
     there.close()
 
 
