@@ -153,6 +153,8 @@ def _check_inputs(inputs: Sequence[chat_pb2.TextInput], most: int, param: str) -
     for at, one in enumerate(inputs):
         if not one.text and not one.tokens.ids:
             raise InvalidRequest("The text is empty.", param=f"{param}[{at}]")
+        if any(token < 0 for token in one.tokens.ids):
+            raise InvalidRequest("No token is less than 0.", param=f"{param}[{at}]")
 
 
 def _prompts(model: LanguageModel, inputs: Sequence[chat_pb2.TextInput]) -> list[Prompt]:

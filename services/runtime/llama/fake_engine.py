@@ -179,6 +179,8 @@ def _word(token: int) -> str:
 
 
 def _vector(prompt: Prompt) -> list[float]:
-    numbers = [byte - 127.5 for byte in hashlib.sha256(repr(prompt.tokens).encode()).digest()]
+    numbers = [
+        byte - 127.5 for byte in hashlib.sha256(" ".join(map(hex, prompt.tokens)).encode()).digest()
+    ]
     length = math.hypot(*numbers)
     return [number / length for number in numbers]
