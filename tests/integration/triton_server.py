@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,14 +14,15 @@ from tritonclient.utils import InferenceServerException
 
 from orfeon.serve.triton import REPOSITORY, launch
 
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 STOP_SECONDS = 30.0
 
 
 class Triton:
     """A server that can be started again at the same address. `make test` installs what it needs.
 
-    `folder` takes the socket, the backends and the log.
+    `folder` takes the socket, the backends and the log. It ends if it cannot load what is to be
+    loaded at its start.
     """
 
     def __init__(
@@ -32,12 +33,14 @@ class Triton:
         *,
         url: str = "",
         metrics_port: int = 0,
+        load: Sequence[str] = (),
     ) -> None:
         self.url = url or f"unix:{folder / 'triton.sock'}:1"
         self.log = folder / "triton.log"
         self.planned = launch(
             self.url, folder, repository, {**os.environ, **environment}, metrics_port=metrics_port
         )
+        self.command = (*self.planned.command, *(f"--load-model={name}" for name in load))
         self.process: subprocess.Popen[bytes]
 
     def begin(self) -> None:
@@ -45,7 +48,7 @@ class Triton:
         self.planned.prepare()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                self.planned.command,
+                self.command,
                 env=dict(self.planned.environment),
                 stdout=output,
                 stderr=subprocess.STDOUT,
