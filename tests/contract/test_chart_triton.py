@@ -56,6 +56,11 @@ def test_one_value_has_every_capability_that_can_compute_there() -> None:
     assert found == dict.fromkeys(ABLE, url)
 
 
+def test_emotion_gives_the_server_many_requests_at_once() -> None:
+    for values, slots in ((ON, "32"), ({}, "1")):
+        assert environment(deployments(values)["emotion"])["ORFEON_EMOTION_SLOTS"] == slots
+
+
 def test_a_capability_may_compute_elsewhere() -> None:
     values = {
         "triton": {"enabled": True, "capabilities": {"emotion": {"enabled": False}}},

@@ -53,6 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $there := index $.Values.triton.capabilities $name | default dict -}}
 {{- if and $.Values.triton.enabled $there.enabled (not $merged.engine) -}}
 {{- $_ := set $merged "engine" "triton" -}}
+{{- with $there.slots }}{{- $_ := set $merged "slots" . -}}{{- end -}}
 {{- end -}}
 {{- if $merged.enabled -}}{{- $_ := set $all $name $merged -}}{{- end -}}
 {{- end -}}
