@@ -9,8 +9,8 @@ from services.runtime.residency.placement import TRITON
 from services.runtime.settings import AudioSettings, TritonSettings
 
 #: Requests that a Triton server is given at once: what it computes side by side, and a queue of its
-#: own in which what is urgent overtakes.
-ON_TRITON = 32
+#: own in which what is urgent overtakes; and so many urgent ones beside them.
+ON_TRITON, URGENT_ON_TRITON = 32, 8
 
 
 class EmotionSettings(AudioSettings, TritonSettings):
@@ -36,6 +36,11 @@ class EmotionSettings(AudioSettings, TritonSettings):
     since it has the order of the levels too."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the encoder may run; auto takes a GPU where ONNX Runtime or torch can use one."""
+
+    @property
+    def urgent_slots(self) -> int:
+        """See `ServiceSettings`. What is urgent overtakes on the server, once it is there."""
+        return URGENT_ON_TRITON if self.engine == TRITON else 0
 
     @model_validator(mode="before")
     @classmethod

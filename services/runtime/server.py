@@ -148,7 +148,8 @@ async def _serve(capability: Capability[M, S], settings: S) -> None:
     stopping = stop_signal()
     loop = asyncio.get_running_loop()
     # Every turn has a thread at work; asyncio's own number of threads knows nothing of slots.
-    loop.set_default_executor(ThreadPoolExecutor(settings.slots + SPARE_THREADS))
+    turns = settings.slots + settings.urgent_slots
+    loop.set_default_executor(ThreadPoolExecutor(turns + SPARE_THREADS))
     container = Container(capability, settings)
     await container.start()
     stop = asyncio.ensure_future(stopping.wait())

@@ -19,4 +19,7 @@ def test_a_server_is_given_many_at_once(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"ORFEON_EMOTION_{name}", value)
-    assert EmotionSettings().slots == slots
+    settings = EmotionSettings()
+    assert settings.slots == slots
+    # What is urgent waits for none of them.
+    assert (settings.urgent_slots > 0) == (settings.engine == "triton")
