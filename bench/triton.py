@@ -99,11 +99,11 @@ def throughput(home: Path, url: str, rounds: int) -> list[Figure]:
     rates: dict[str, list[float]] = {way: [] for way in ways}
     times: dict[str, list[float]] = {way: [] for way in ways}
     with threadpool_limits(1, "blas"):
-        for place, (model, concurrent) in enumerate(ways.values()):
-            rate(model, concurrent, 10**6 + place)
+        for number, (model, concurrent) in enumerate(ways.values()):
+            rate(model, concurrent, 10**6 + number)
         for at in range(rounds):
-            for place, way in list(enumerate(ways))[:: 1 if at % 2 else -1]:
-                found, median = rate(*ways[way], seed=at * len(ways) + place)
+            for number, way in list(enumerate(ways))[:: 1 if at % 2 else -1]:
+                found, median = rate(*ways[way], seed=at * len(ways) + number)
                 rates[way].append(found)
                 times[way].append(median)
     own, most = "in process, 2 threads", f"Triton, {max(CONCURRENT)} at once"
