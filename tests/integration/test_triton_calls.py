@@ -186,6 +186,27 @@ def test_a_request_that_is_cancelled_before_it_is_sent_is_not_sent(toys: Toys) -
     assert toys.notes("slow")[-1] == "done"
 
 
+def test_the_order_of_the_levels_can_be_seen_in_the_statistics_of_triton(toys: Toys) -> None:
+    toys.forget("slow")
+
+    def answered() -> int:
+        with InferenceServerClient(toys.process.url) as client:
+            return int(client.get_inference_statistics("slow").model_stats[0].inference_count)
+
+    before = answered()
+    with ThreadPoolExecutor(13) as pool:
+        background = [pool.submit(toys.server.infer, "slow", x(0.2), Call(2)) for _ in range(12)]
+        toys.until_noted("slow", "begun")
+        until(lambda: toys.pending() == 11)
+        toys.server.infer("slow", x(0.01), Call(0))
+        # It came last and went before all but the one that was at work.
+        assert answered() - before <= 3
+        assert toys.pending() >= 9
+        for each in background:
+            each.result(30)
+    assert answered() - before == 13
+
+
 @pytest.mark.parametrize("seconds", [0.001, 0.2])
 def test_a_deadline_ends_the_wait_and_the_work(toys: Toys, seconds: float) -> None:
     with pytest.raises(DeadlineExceeded, match="allow more time"):
