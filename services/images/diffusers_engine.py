@@ -108,6 +108,7 @@ class DiffusersPainter:
     def paint(self, request: ImageRequest, cancelled: Cancellation) -> Iterator[Piece]:
         """See `Painter`. Cancelling takes effect between two steps."""
         pipeline = self._pipeline_for(request)
+        self._check_strength(request)
         self._check_prompt("prompt", request.prompt)
         self._check_prompt("negative_prompt", request.negative_prompt)
         for index, seed in enumerate(request.seeds):
@@ -182,6 +183,17 @@ class DiffusersPainter:
             made.set_progress_bar_config(disable=True)
             self._siblings[kind] = made
         return self._siblings[kind]
+
+    def _check_strength(self, request: ImageRequest) -> None:
+        """Refuses more steps than there are on the way. Raises `InvalidRequest`."""
+        most = self._pipeline.scheduler.config.num_train_timesteps
+        if request.image is not None and request.steps > most * request.strength:
+            raise InvalidRequest(
+                f"With a strength of {request.strength:g} this model makes "
+                f"{math.floor(most * request.strength)} steps at most; go further, or in fewer "
+                "steps.",
+                param="strength",
+            )
 
     def _check_prompt(self, name: str, text: str) -> None:
         """Refuses what the model would not read to its end. Raises `InvalidRequest`."""

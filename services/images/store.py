@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,14 +46,16 @@ class ImageStore:
         self._seconds = seconds
         self._most = most_bytes
         self._now = now
+        # A file that is being written has not yet its time, and would be swept away.
+        self._changing = threading.Lock()
 
     def add(self, data: bytes, kind: FileFormat) -> StoredFile:
         """Keeps a file. Raises `InsufficientStorage`."""
-        self.check_room(len(data))
-        expires_at = int(self._now()) + self._seconds
-        name = secrets.token_urlsafe(_ID_BYTES)
-        path = self._folder / f"{name}.{kind}"
-        with storing():
+        with self._changing, storing():
+            self._check_room(len(data))
+            expires_at = int(self._now()) + self._seconds
+            name = secrets.token_urlsafe(_ID_BYTES)
+            path = self._folder / f"{name}.{kind}"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -76,26 +79,33 @@ class ImageStore:
                 return StoredFile(name, media_type, len(data), int(expires_at)), data
         raise NotFound("There is no such image, or no longer; make it again.", param="file_id")
 
-    def check_room(self, size: int = 1) -> None:
-        """Raises `InsufficientStorage` where there is no room for `size` bytes."""
-        self.sweep()
-        with storing():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def check_room(self) -> None:
+        """Raises `InsufficientStorage` where there is no room for any file."""
+        with self._changing, storing():
+            self._check_room(1)
+
+    def sweep(self) -> float | None:
+        """Removes what has expired; says when the next one does, Unix seconds, if there is one."""
+        with self._changing:
+            return self._sweep()
+
+    def _check_room(self, size: int) -> None:
+        self._sweep()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = sum(path.stat().st_size for path in self._folder.iterdir())
         if held + size > self._most:
             raise InsufficientStorage(
                 "As many images are kept here as may be; ask for b64_json, or try again later."
             )
 
-    def sweep(self) -> float | None:
-        """Removes what has expired; says when the next one does, Unix seconds, if there is one."""
+    def _sweep(self) -> float | None:
         if not self._folder.is_dir():
             return None
         left: list[float] = []
         for path in self._folder.iterdir():
             expires_at = path.stat().st_mtime
             if expires_at <= self._now():
-                path.unlink(missing_ok=True)
+                path.unlink()
             else:
                 left.append(expires_at)
         return min(left, default=None)

@@ -91,6 +91,15 @@ def test_all_steps_are_made_on_the_way_from_a_picture(painter: Painter, strength
     assert [piece.step for piece in pieces if isinstance(piece, Step)] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(("strength", "steps"), [(0.001, 2), (0.1, 150), (1e-9, 1), (5e-324, 1)])
+def test_more_steps_than_there_are_on_the_way_are_refused(
+    painter: Painter, strength: float, steps: int
+) -> None:
+    with pytest.raises(InvalidRequest, match="steps at most") as refused:
+        painted(painter, steps=steps, image=RED, strength=strength)
+    assert refused.value.param == "strength"
+
+
 def test_strength_says_how_far_to_go_from_a_picture(painter: Painter) -> None:
     near, far = (
         np.frombuffer(pixels(painted(painter, image=RED, strength=strength))[0], np.uint8)

@@ -1,6 +1,10 @@
 """Images that are kept: until their time has come, by names that nobody guesses."""
 
+import os
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +92,21 @@ def test_names_that_are_none_are_not_looked_for(tmp_path: Path, clock: Clock, na
     store.add(b"1", "png")
     with pytest.raises(NotFound):
         store.read(name)
+
+
+def test_a_file_that_is_being_written_is_not_swept_away(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.now = time.time() + 1
+    store, utime = store_in(tmp_path, clock), os.utime
+    sweeping = threading.Thread(target=store.sweep)
+
+    def before_it_has_its_time(*given: Any) -> None:
+        sweeping.start()
+        sweeping.join(0.05)
+        utime(*given)
+
+    monkeypatch.setattr(os, "utime", before_it_has_its_time)
+    kept = store.add(b"one", "png")
+    sweeping.join()
+    assert store.read(kept.id) == (kept, b"one")
