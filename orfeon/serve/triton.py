@@ -95,8 +95,10 @@ def launch(
     programs = (folder / "venv" / "bin", environment.get("PATH", os.defpath))
 
     def prepare() -> None:
-        _put_backends(triton, stub, folder / "backends")
-        _put_environment(folder / "venv")
+        # Once: programs of a server that has just died may still run.
+        if not (folder / "venv").is_dir():
+            _put_backends(triton, stub, folder / "backends")
+            _put_environment(folder / "venv")
         for left in Path("/dev/shm").glob(f"{shared_memory}*"):
             left.unlink(missing_ok=True)
 
