@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -52,6 +52,8 @@ class ImagesServicer(images_pb2_grpc.ImagesServiceServicer):
         self._host = host
         self._store = store
         self._max_side = settings.max_side
+        # A picture of a few kilobytes may take most of a gigabyte while it is opened.
+        self._opening = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._sweep()
 
@@ -106,7 +108,8 @@ class ImagesServicer(images_pb2_grpc.ImagesServiceServicer):
         store = self._store if keeps(options) else None
         manifest = self._model(options.model, task)
         choices = choices_of(manifest)
-        asked = await worker.run(lambda _: read(choices, self._max_side))
+        async with nullcontext() if task == "image-generation" else self._opening:
+            asked = await worker.run(lambda _: read(choices, self._max_side))
         if store is not None:
             await worker.run(lambda _: store.check_room())
         async with self._host.lease(call, manifest.name, task=task, cost=asked.cost()) as leased:

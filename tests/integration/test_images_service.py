@@ -16,9 +16,11 @@ from PIL import Image
 
 from orfeon.api.images.v1 import images_pb2 as pb
 from orfeon.api.images.v1 import images_pb2_grpc
+from services.images import requests
 from services.images.__main__ import IMAGES
 from services.images.engine import ImageRequest, Painter, Piece, Step
 from services.images.fake_engine import FakeImagesEngine, FakePainter
+from services.images.originals import opened_original
 from services.images.settings import ImagesSettings
 from services.runtime.errors import (
     Cancelled,
@@ -341,3 +343,25 @@ async def test_options_of_a_model_that_are_wrong_are_told(tmp_path: Path) -> Non
         stub: Stub = images_pb2_grpc.ImagesServiceStub(channel)
         error = await refusal(stub.Generate(pb.GenerateRequest(prompt="a cat")))
     assert "options.size" in error.message
+
+
+async def test_pictures_are_opened_one_after_the_other(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def counted(data: bytes) -> Image.Image:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        picture = opened_original(data)
+        with lock:
+            inside -= 1
+        return picture
+
+    monkeypatch.setattr(requests, "opened_original", counted)
+    large = picture_file(Image.new("RGB", (3000, 3000)))
+    varied = pb.VaryRequest(image=large, options=pb.Options(width=64, height=64, steps=1))
+    await asyncio.gather(*(events(stub.Vary(varied)) for _ in range(4)))
+    assert most == 1
