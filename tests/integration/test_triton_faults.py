@@ -31,7 +31,7 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Triton, Pat
     process = Triton(folder, {}, write_toys(folder))
     process.start()
     yield process, folder
-    process.kill()
+    process.discard()
 
 
 @pytest.fixture
@@ -255,6 +255,7 @@ def test_a_stream_of_which_something_came_is_not_begun_again(tmp_path: Path) -> 
         came.extend(int(answer["Y"][0]) for answer in stream)
     assert came == list(range(len(came)))
     server.close()
+    process.discard()
 
 
 def test_a_server_that_stays_away_is_waited_for_only_so_long(tmp_path: Path) -> None:
@@ -274,6 +275,7 @@ def test_a_server_that_stays_away_is_waited_for_only_so_long(tmp_path: Path) -> 
         server.infer("slow", x(0), Call(timeout=0.5))
     server.unload("slow")  # Of a server that has gone nothing is left to unload.
     server.close()
+    process.discard()
 
 
 def _until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

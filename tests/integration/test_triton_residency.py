@@ -106,7 +106,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await asyncio.to_thread(triton.start)
     yield World(tmp_path, triton, address)
     await arbiter.stop()
-    await asyncio.to_thread(triton.kill)
+    await asyncio.to_thread(triton.discard)
 
 
 @asynccontextmanager

@@ -66,6 +66,11 @@ class Triton:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def discard(self) -> None:
+        """Kills the server for good: what it leaves in shared memory goes too."""
+        self.kill()
+        self.planned.prepare()
+
     def stop(self) -> None:
         """Has the server end."""
         self.process.send_signal(signal.SIGTERM)
