@@ -112,12 +112,13 @@ class TritonServer:
         self._patience = patience
         self._shared_memory = shared_memory
         self._interfaces: dict[str, tuple[Interface, float]] = {}
+        self._users: Counter[str] = Counter()
         self._parameters: dict[str, Mapping[str, str]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, daemon=True, name="triton")
         self._thread.start()
         self._client = self._run(_client(url))
-        self._loading: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._lives: Counter[str] = Counter()
 
     def load(self, name: str, interface: Interface, *, timeout: float) -> None:
@@ -126,20 +127,18 @@ class TritonServer:
         Raises `ServiceUnavailable`, `ModelLoadFailed`, and what the model itself raises.
         """
         until = time.monotonic() + self._patience
-        self._parameters[name] = self._run(self._load(name, interface, timeout, until))
-        self._interfaces[name] = (interface, timeout)
+        self._run(self._use(name, interface, timeout, until))
 
     def parameters(self, name: str) -> Mapping[str, str]:
         """What the configuration of a loaded model says under `parameters`."""
         return self._parameters[name]
 
     def unload(self, name: str) -> None:
-        """Has the server unload a model; returns when its memory is free. A server that has gone
-        holds none.
+        """Has the server unload a model, unless it was loaded more often than that; returns when
+        its memory is free. A server that has gone holds none.
 
         Raises `DeadlineExceeded` where the model does not let go.
         """
-        self._interfaces.pop(name, None)
         with contextlib.suppress(ServiceUnavailable):
             self._run(self._unload(name))
 
@@ -215,10 +214,17 @@ class TritonServer:
             running.cancel()
 
     def close(self) -> None:
-        """Ends all calls and the connection."""
-        self._run(self._client.close())
+        """Ends all calls and the connection. Who still waits gets `Cancelled`."""
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+    async def _end(self) -> None:
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await self._client.close()
 
     def _work(self) -> None:
         with contextlib.closing(self._loop):
@@ -231,39 +237,63 @@ class TritonServer:
             call.cancelled.on_set(running.cancel)
         return _result(running)
 
+    async def _use(self, name: str, interface: Interface, seconds: float, until: float) -> None:
+        async with self._changing(name):
+            config = await self._load(name, interface, seconds, until)
+            self._users[name] += 1
+        self._interfaces[name] = (interface, seconds)
+        self._parameters[name] = {key: each.string_value for key, each in config.parameters.items()}
+
+    async def _renew(self, name: str, end: float, until: float) -> None:
+        """Has a model loaded that was, by a server that is there until `until`."""
+        interface, seconds = self._interfaces[name]
+        try:
+            async with asyncio.timeout(None if end == math.inf else _left(end)):
+                async with self._changing(name):
+                    await self._load(name, interface, seconds, until)
+        except TimeoutError:
+            raise DeadlineExceeded(SLOW) from None
+
+    def _changing(self, name: str) -> asyncio.Lock:
+        """Held by who loads or unloads the model."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
     async def _load(
         self, name: str, interface: Interface, seconds: float, until: float
-    ) -> Mapping[str, str]:
-        """Has the model loaded, within `seconds`, by a server that is there until `until`; returns
-        the parameters of its configuration.
-        """
-        async with self._loading.setdefault(name, asyncio.Lock()):
-            while True:
-                try:
-                    config = await self._loaded(name, seconds)
-                    break
-                except InferenceServerException as failure:
-                    error = load_error_of(failure, name)
-                    if type(error) is not ServiceUnavailable or time.monotonic() + PAUSE > until:
-                        log.warning("model not loaded by Triton", extra={"model": name})
-                        raise error from failure
-                await asyncio.sleep(PAUSE)
-        if difference := interface.difference(config):
+    ) -> ModelConfig:
+        """Has the model loaded, within `seconds`, by a server that is there until `until`."""
+        while True:
+            try:
+                ready = await self._client.is_model_ready(name, client_timeout=self._timeout)
+                if not ready:
+                    await self._client.load_model(name, client_timeout=seconds)
+                answer = await self._client.get_model_config(name, client_timeout=self._timeout)
+                break
+            except InferenceServerException as failure:
+                error = load_error_of(failure, name)
+                if type(error) is not ServiceUnavailable or time.monotonic() + PAUSE > until:
+                    log.warning("model not loaded by Triton", extra={"model": name})
+                    raise error from failure
+            await asyncio.sleep(PAUSE)
+        if difference := interface.difference(answer.config):
+            if not ready:
+                # It has no lease, so nobody else would.
+                await self._let_go(name)
             raise ModelLoadFailed(
                 f"The model {name!r} of the Triton server is not the one that is meant: "
                 f"{difference}.",
                 param="model",
             )
-        return {key: each.string_value for key, each in config.parameters.items()}
-
-    async def _loaded(self, name: str, seconds: float) -> ModelConfig:
-        """The configuration of a model that the server has loaded, now if need be."""
-        if not await self._client.is_model_ready(name, client_timeout=self._timeout):
-            await self._client.load_model(name, client_timeout=seconds)
-        answer = await self._client.get_model_config(name, client_timeout=self._timeout)
         return answer.config
 
     async def _unload(self, name: str) -> None:
+        async with self._changing(name):
+            self._users[name] -= 1
+            if self._users[name] <= 0:
+                del self._users[name]
+                await self._let_go(name)
+
+    async def _let_go(self, name: str) -> None:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._client.unload_model(name)
@@ -301,13 +331,12 @@ class TritonServer:
                     await self._bury(name, life)
             # The server is a new one, or another who shares it has had the model unloaded.
             until = until or min(end, time.monotonic() + self._patience)
-            interface, seconds = self._interfaces[name]
-            await self._load(name, interface, seconds, until)
+            await self._renew(name, end, until)
         raise AssertionError("unreachable")
 
     async def _bury(self, name: str, life: int) -> None:
         """Has a model unloaded whose process has died, once for all whom it has failed."""
-        async with self._loading.setdefault(name, asyncio.Lock()):
+        async with self._changing(name):
             if self._lives[name] == life:
                 self._lives[name] += 1
                 with contextlib.suppress(InferenceServerException):

@@ -40,11 +40,15 @@ class TritonEngine(Generic[M]):
     def load(self, manifest: Manifest, folder: Path, placement: Placement) -> M:
         """See `Engine`. The server finds files and place itself; neither is used.
 
-        Raises `ServiceUnavailable`, `ModelLoadFailed`.
+        Raises `ServiceUnavailable`, `ModelLoadFailed`, and what `make` raises.
         """
         name = str(manifest.options[TRITON_MODEL])
         self._server.load(name, self._interface(manifest), timeout=self._load_timeout)
-        return self._make(manifest, self._server)
+        try:
+            return self._make(manifest, self._server)
+        except Exception:
+            self._server.unload(name)
+            raise
 
 
 class RemoteModel(Elsewhere):
