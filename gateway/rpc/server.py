@@ -20,10 +20,15 @@ log = logging.getLogger(__name__)
 
 _HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
+#: Calls of one connection at once; its further ones wait in the client.
+MAX_CALLS = 1_000
+
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),
+    # Each takes some 20 KiB, and health is watched without a key.
+    ("grpc.max_concurrent_streams", MAX_CALLS),
     # A client that is gone without a word is noticed within a minute and a half.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),

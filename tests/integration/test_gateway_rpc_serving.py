@@ -11,6 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.rpc.server import MAX_CALLS
 from tests.fakes.gateway import eventually, running, settings_for
 from tests.fakes.rpc import ASKED, Rpc, bearer, dialled, refused, rpc, rpc_staged, with_grpc
 
@@ -55,6 +56,20 @@ async def test_health_follows_the_services_and_needs_no_key(rpc: Rpc) -> None:
     unknown = health_pb2.HealthCheckRequest(service="orfeon.api.arbiter.v1.ArbiterService")
     assert (await refused(stub.Check(unknown))).code == grpc.StatusCode.NOT_FOUND
     for watch in watches:
+        watch.cancel()
+
+
+async def test_a_connection_has_a_bound_on_its_calls(rpc: Rpc) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(rpc.channel)
+    watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(MAX_CALLS)]
+    await asyncio.gather(*(watch.read() for watch in watches))
+    further = stub.Watch(health_pb2.HealthCheckRequest())
+    answer = asyncio.ensure_future(further.read())
+    done, _ = await asyncio.wait([answer], timeout=0.5)
+    assert not done
+    watches.pop().cancel()
+    assert (await asyncio.wait_for(answer, 10)).status in (SERVING, NOT_SERVING)
+    for watch in (further, *watches):
         watch.cancel()
 
 
