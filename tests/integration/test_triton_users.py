@@ -1,6 +1,8 @@
 """Who loads a model of a real Triton server, and who lets it go."""
 
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +112,33 @@ def test_a_model_of_which_nothing_can_be_made_is_not_left_there(
     with pytest.raises(ValueError, match="window_seconds"):
         engine.load(manifest, tmp_path, Placement((("triton", 1),)))
     assert loaded(triton) == set()
+
+
+def test_a_load_that_was_given_up_leaves_no_model_behind(tmp_path: Path) -> None:
+    models = write_toys(tmp_path)
+    path = models / "sleeping" / "1" / "model.py"
+    path.write_text(
+        path.read_text().replace("time.sleep(3600)", 'self.note("begun"), time.sleep(3)')
+    )
+    process = Triton(tmp_path, {}, models)
+    process.start()
+    server = TritonServer(process.url, timeout=20)
+    with pytest.raises(ModelLoadFailed, match="in time"):
+        server.load("sleeping", ECHO, timeout=1)
+    # It is loaded all the same; what counts is that it goes.
+    states = _states(process, "sleeping")
+    assert next(states) == "LOADING"
+    assert "UNAVAILABLE" in itertools.islice(states, 100)
+    server.close()
+    process.kill()
+
+
+def _states(triton: Triton, name: str) -> Iterator[str]:
+    with InferenceServerClient(triton.url) as client:
+        while True:
+            index = client.get_model_repository_index()
+            yield from (each.state for each in index.models if each.name == name)
+            time.sleep(0.1)
 
 
 def test_a_deadline_holds_while_a_model_is_loaded_anew(tmp_path: Path) -> None:

@@ -92,6 +92,11 @@ def has_died(failure: InferenceServerException) -> bool:
     return _DEAD in str(failure.message())
 
 
+def is_late(failure: InferenceServerException) -> bool:
+    """Whether we no longer waited for the server, which may go on."""
+    return "DEADLINE_EXCEEDED" in str(failure.status())
+
+
 def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
     """Why a model could not be loaded."""
     message = str(failure.message())
@@ -102,6 +107,9 @@ def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
     if "failed to poll from model repository" in message:
         said = f"The Triton server has no model {name!r} in its repository, or its config.pbtxt is"
         return ModelLoadFailed(f"{said} wrong; put it right there.", retry_after=5.0)
+    if is_late(failure):
+        said = f"The Triton server did not load {name!r} in time; allow more by LOAD_TIMEOUT."
+        return ModelLoadFailed(said, retry_after=5.0)
     said = f"The Triton server cannot load {name!r}; its log says why."
     return ModelLoadFailed(said, retry_after=5.0)
 

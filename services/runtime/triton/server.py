@@ -45,6 +45,7 @@ from services.runtime.triton.failures import (
     error_of,
     exception_of,
     has_died,
+    is_late,
     load_error_of,
 )
 from services.runtime.triton.interface import Interface, Tensors
@@ -59,6 +60,8 @@ T = TypeVar("T")
 TRIES = 3
 #: Seconds between two questions whether the server is back.
 PAUSE = 0.1
+#: Seconds for a word to the server whose effect nobody waits for.
+HEARD = 1.0
 #: Answers of a stream that wait to be read. Beyond, the server is not read from either.
 AHEAD = 16
 
@@ -273,6 +276,8 @@ class TritonServer:
                 error = load_error_of(failure, name)
                 if type(error) is not ServiceUnavailable or time.monotonic() + PAUSE > until:
                     log.warning("model not loaded by Triton", extra={"model": name})
+                    if is_late(failure) and not self._users[name]:
+                        await self._countermand(name)
                     raise error from failure
             await asyncio.sleep(PAUSE)
         if difference := interface.difference(answer.config):
@@ -285,6 +290,11 @@ class TritonServer:
                 param="model",
             )
         return answer.config
+
+    async def _countermand(self, name: str) -> None:
+        """Has a model unloaded as soon as it is loaded: the server goes on with what we gave up."""
+        with contextlib.suppress(InferenceServerException):
+            await self._client.unload_model(name, client_timeout=HEARD)
 
     async def _unload(self, name: str) -> None:
         async with self._changing(name):
