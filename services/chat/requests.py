@@ -45,6 +45,8 @@ MAX_LEVELS = 200
 #: Characters of a JSON schema: the grammar of a larger one would be too large anyhow.
 MAX_SCHEMA = 500_000
 MAX_PROMPTS, MAX_INPUTS = 64, 2_048
+#: Of a conversation: an empty one takes but two bytes on the wire.
+MAX_MESSAGES = MAX_PARTS = 10_000
 #: For estimates alone: of English text, and tokens of a picture and of an answer without a limit.
 CHARACTERS_PER_TOKEN = 4
 TYPICAL_PICTURE = 576
@@ -93,6 +95,15 @@ def conversation_of(request: chat_pb2.ChatCompletionRequest) -> Conversation:
     """
     if not request.messages:
         raise InvalidRequest("Send at least one message.", param="messages")
+    if (
+        len(request.messages) > MAX_MESSAGES
+        or sum(len(one.content) + len(one.tool_calls) for one in request.messages) > MAX_PARTS
+    ):
+        raise InvalidRequest(
+            f"A conversation may have {MAX_MESSAGES:,} messages, and in all of them {MAX_PARTS:,} "
+            "parts and calls of tools; leave out the oldest.",
+            param="messages",
+        )
     offered = _offered(request)
     grammar, trigger, calls = _grammar(request, offered)
     return Conversation(

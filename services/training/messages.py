@@ -39,7 +39,7 @@ def order_of(config: training_pb2.JobConfig, call: RequestContext) -> Order:
         raise InvalidRequest("training_file must name a file.", param="training_file")
     if len(config.suffix) > MAX_SUFFIX:
         raise InvalidRequest(f"suffix may have {MAX_SUFFIX} characters.", param="suffix")
-    _check_notes(config.metadata)
+    check_notes(config.metadata)
     chosen = config.hyperparameters
     drawn = not config.HasField("seed")
     epochs = chosen.epochs if chosen.HasField("epochs") else None
@@ -110,7 +110,8 @@ def _check_labels(field: str, labels: list[str]) -> None:
             )
 
 
-def _check_notes(notes: Mapping[str, str]) -> None:
+def check_notes(notes: Mapping[str, str]) -> None:
+    """Raises `InvalidRequest` where there are too many notes, or too long ones."""
     too_long = any(len(k) > _MAX_NOTE_NAME or len(v) > _MAX_NOTE for k, v in notes.items())
     if len(notes) > _MAX_NOTES or too_long:
         raise InvalidRequest(

@@ -11,6 +11,7 @@ from services.runtime.errors import InvalidRequest, OrfeonError
 from services.training.files import Files, Incoming
 from services.training.jobs import Jobs
 from services.training.messages import (
+    check_notes,
     checkpoint_message,
     event_message,
     file_message,
@@ -123,6 +124,7 @@ class TrainingServicer(training_pb2_grpc.TrainingServiceServicer):
         self, request: training_pb2.ListJobsRequest, context: Any
     ) -> training_pb2.ListJobsResponse:
         """The jobs of the key that asks."""
+        check_notes(request.metadata)
         jobs, more = await self._jobs.page(
             context_of(context).key_id,
             _limit(request.limit, 20, 100),

@@ -413,6 +413,12 @@ async def test_what_cannot_be_trained_is_refused(
     assert len((await stage.caller.ListJobs()).jobs) == 0
 
 
+async def test_jobs_are_not_chosen_by_more_notes_than_a_job_may_have(stage: Stage) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        await stage.caller.ListJobs(metadata={str(number): "" for number in range(2_000)})
+    assert raised.value.param == "metadata"
+
+
 async def test_a_result_file_is_no_training_file(stage: Stage) -> None:
     job = await stage.caller.create()
     done = await stage.caller.until(job.id, SUCCEEDED)

@@ -107,6 +107,20 @@ def test_a_conversation_needs_messages_with_roles(messages: list[pb.Message]) ->
         conversation_of(pb.ChatCompletionRequest(messages=messages))
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [pb.Message(role=pb.ROLE_USER)] * 10_001,
+        [pb.Message(role=pb.ROLE_USER, content=[pb.ContentPart(text="a")] * 5_001)] * 2,
+        [pb.Message(role=pb.ROLE_ASSISTANT, tool_calls=[pb.ToolCall()] * 10_001)],
+    ],
+)
+def test_a_conversation_has_a_bound_on_its_parts(messages: list[pb.Message]) -> None:
+    with pytest.raises(InvalidRequest, match="10,000") as refused:
+        conversation_of(pb.ChatCompletionRequest(messages=messages))
+    assert refused.value.param == "messages"
+
+
 def test_a_free_choice_of_tools_binds_from_the_mark_on() -> None:
     asked = conversation_of(ask(tools=[WEATHER, TIME]))
     assert [tool.name for tool in asked.tools] == ["weather", "time"]
