@@ -119,7 +119,7 @@ def request_with(
         height=size[1],
         steps=_steps(options, choices),
         guidance=guidance,
-        prompt=_styled(prompt, options.style, choices),
+        prompt=_text("prompt", _styled(prompt, options.style, choices)),
         negative_prompt=negative,
         image=image,
         mask=mask,
