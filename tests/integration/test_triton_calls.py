@@ -112,6 +112,13 @@ def test_a_refusal_after_answers_comes_after_them(toys: Toys) -> None:
         next(stream)
 
 
+def test_a_model_that_has_refused_can_be_unloaded(toys: Toys) -> None:
+    with pytest.raises(InvalidRequest):
+        list(toys.server.stream("count", x(14, 0, 1), Call()))
+    toys.server.unload("count")  # Which waits for whatever the model has not let go.
+    toys.server.load("count", INTERFACES["count"], timeout=30)
+
+
 def test_a_stream_whose_reader_leaves_stops_on_the_server(toys: Toys) -> None:
     toys.forget("count")
     stream = toys.server.stream("count", x(100_000, 0.001, 1), Call())

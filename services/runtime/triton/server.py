@@ -388,23 +388,29 @@ class TritonServer:
             answers = self._client.stream_infer(
                 requests(), stream_timeout=left if bounded else None
             )
+            failed: InferenceServerException | None = None
             try:
                 while True:
                     async with asyncio.timeout(None if bounded else self._timeout):
                         # No pair, of which older Pythons make a SystemError (gh-128078).
                         answer = await anext(answers, None)
                     if answer is None:
-                        return
+                        break
                     result, failure = answer
-                    if failure is not None:
-                        raise failure
-                    yield _outputs(result)
+                    if failure is None:
+                        yield _outputs(result)
+                    else:
+                        # The end is on its way. Who leaves before it has come leaves a request
+                        # behind that Triton 2.51 never lets go: its model cannot be unloaded.
+                        failed = failure
             except TimeoutError:
                 raise DeadlineExceeded(SLOW) from None
-            except grpc.aio.AioRpcError as failed:
-                raise exception_of(failed) from failed
+            except grpc.aio.AioRpcError as lost:
+                raise exception_of(lost) from lost
             finally:
                 answers.cancel()
+            if failed is not None:
+                raise failed
 
     @contextlib.asynccontextmanager
     async def _inputs(self, tensors: Tensors) -> AsyncIterator[list[InferInput]]:
