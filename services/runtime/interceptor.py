@@ -68,8 +68,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _single(self, method: str, behaviour: Any) -> Handler:
         async def call(request: Any, context: Any) -> Any:
-            async with self._watched(method, context):
-                return await behaviour(request, context)
+            try:
+                async with self._watched(method, context):
+                    return await behaviour(request, context)
+            except grpc.aio.AbortError as aborted:
+                del request
+                raise _bare(aborted) from None
 
         return call
 
@@ -79,12 +83,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         # A coroutine that writes, not a generator: when the caller leaves, gRPC cancels the
         # coroutine at once, while a generator would be left hanging until it is collected.
         async def call(request: Any, context: Any) -> None:
-            async with (
-                self._watched(method, context),
-                aclosing(behaviour(request, context)) as responses,
-            ):
-                async for response in responses:
-                    await context.write(response)
+            try:
+                async with (
+                    self._watched(method, context),
+                    aclosing(behaviour(request, context)) as responses,
+                ):
+                    async for response in responses:
+                        await context.write(response)
+            except grpc.aio.AbortError as aborted:
+                del request
+                raise _bare(aborted) from None
 
         return call
 
@@ -124,6 +132,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
             if token is not None:
                 current_request_id.reset(token)
+
+
+def _bare(aborted: grpc.aio.AbortError) -> grpc.aio.AbortError:
+    """The exception without the frames that it came through.
+
+    gRPC keeps it with the call, and the frames hold the call and the request: a cycle that may stay
+    in memory for long, however large the request was.
+    """
+    aborted.__context__ = None
+    return aborted.with_traceback(None)
 
 
 async def _abort(context: Any, error: OrfeonError) -> None:
