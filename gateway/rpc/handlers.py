@@ -17,6 +17,7 @@ from gateway.rpc.methods import METHODS, Method
 from gateway.rpc.wire import Wire, headers_in
 from services.runtime.context import REQUEST_ID_KEY, current_request_id
 from services.runtime.errors import Cancelled, DeadlineExceeded, MethodNotAllowed
+from services.runtime.status import bare
 
 _OK, _LEFT = 200, Cancelled.http_status
 #: What stands for HTTP's method in metrics and logs.
@@ -51,6 +52,12 @@ class PublicHandlers(grpc.GenericRpcHandler):
     def _behaviour(self, method: Method | None) -> Behaviour:
         # A coroutine that writes, not a generator: it is cancelled as soon as the client leaves.
         async def behave(_: Any, context: Any) -> None:
+            try:
+                await observed(context)
+            except grpc.aio.AbortError as aborted:
+                raise bare(aborted) from None
+
+        async def observed(context: Any) -> None:
             headers = headers_in(context)
             exchange = Exchange(request_id_of(headers.get(REQUEST_ID_KEY, "")))
             wire = Wire(context, exchange, uploads=method is not None and method.uploads)

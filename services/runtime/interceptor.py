@@ -13,7 +13,7 @@ import grpc
 
 from services.runtime.context import context_of, current_request_id
 from services.runtime.errors import Internal, OrfeonError
-from services.runtime.status import DETAILS_KEY, code_of, details_of
+from services.runtime.status import DETAILS_KEY, bare, code_of, details_of
 from services.runtime.telemetry import ServiceMetrics
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                     return await behaviour(request, context)
             except grpc.aio.AbortError as aborted:
                 del request
-                raise _bare(aborted) from None
+                raise bare(aborted) from None
 
         return call
 
@@ -92,7 +92,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         await context.write(response)
             except grpc.aio.AbortError as aborted:
                 del request
-                raise _bare(aborted) from None
+                raise bare(aborted) from None
 
         return call
 
@@ -132,16 +132,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             )
             if token is not None:
                 current_request_id.reset(token)
-
-
-def _bare(aborted: grpc.aio.AbortError) -> grpc.aio.AbortError:
-    """The exception without the frames that it came through.
-
-    gRPC keeps it with the call, and the frames hold the call and the request: a cycle that may stay
-    in memory for long, however large the request was.
-    """
-    aborted.__context__ = None
-    return aborted.with_traceback(None)
 
 
 async def _abort(context: Any, error: OrfeonError) -> None:

@@ -8,7 +8,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc.aio import AioRpcError
+from grpc.aio import AbortError, AioRpcError
 
 from services.runtime.errors import (
     BY_REASON,
@@ -114,3 +114,13 @@ def _facts(metadata: Mapping[str, str]) -> dict[str, float]:
         if math.isfinite(number):
             facts[name] = number
     return facts
+
+
+def bare(aborted: AbortError) -> AbortError:
+    """The exception without the frames that it came through.
+
+    gRPC keeps it with the call, and the frames hold the call and the request: a cycle that may stay
+    in memory for long, however large the request was.
+    """
+    aborted.__context__ = None
+    return aborted.with_traceback(None)
