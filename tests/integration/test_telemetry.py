@@ -9,6 +9,7 @@ import pytest
 
 #: The modules that import ONNX Runtime, by themselves or by a library of theirs.
 ENGINES = [
+    "services.emotion.export.comparison",
     "services.emotion.silero_engine",
     "services.emotion.speaker_engine",
     "services.emotion.whisper_head_engine",
