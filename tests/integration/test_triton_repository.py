@@ -81,7 +81,9 @@ def export_classifier(home: Path, repository: Path) -> None:
     folder = tiny_classifier(home / name, labels=tuple(labels))
     manifest = classifier_manifest(folder, tuple(labels))
     describe(home, name, manifest.model_dump(mode="json", exclude_defaults=True))
-    export(name, repository / "emotion_wav2vec2" / "1", EmotionSettings(ORFEON_HOME=home))
+    version = repository / "emotion_wav2vec2" / "1"
+    version.mkdir()
+    export(name, version, EmotionSettings(ORFEON_HOME=home))
 
 
 def config_of(name: str) -> model_config_pb2.ModelConfig:
