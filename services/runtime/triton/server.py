@@ -35,6 +35,7 @@ from services.runtime.context import NORMAL
 from services.runtime.errors import (
     Cancelled,
     DeadlineExceeded,
+    Internal,
     ModelLoadFailed,
     ModelLoading,
     OrfeonError,
@@ -334,6 +335,9 @@ class TritonServer:
                 return await attempt()
             except InferenceServerException as failure:
                 error = error_of(failure)
+                if isinstance(error, Internal) and time.monotonic() >= end:
+                    # So gRPC's asyncio tells of a time that was over before the call was sent.
+                    raise DeadlineExceeded(SLOW) from failure
                 away = type(error) in (ServiceUnavailable, ModelLoading)
                 if not away or attempts == TRIES or given_up():
                     raise error from failure
