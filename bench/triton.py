@@ -29,7 +29,7 @@ from bench.triton_models import network_variants, save_for_any_sound, saved_netw
 from orfeon.api.emotion.v1 import emotion_pb2 as pb
 from orfeon.api.emotion.v1 import emotion_pb2_grpc
 from orfeon.serve.triton import REPOSITORY, launch
-from services.emotion.__main__ import EMOTION, triton, whisper_head
+from services.emotion.__main__ import EMOTION, triton, wav2vec2, whisper_head
 from services.emotion.engine import Clip, EmotionModel, Samples
 from services.emotion.settings import EmotionSettings
 from services.runtime.manifest import Manifest
@@ -126,10 +126,36 @@ def throughput(home: Path, url: str, rounds: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-def sweep(home: Path, folder: Path, rounds: int, size: str, plot: Path | None) -> list[Figure]:
+def network(home: Path, folder: Path, rounds: int, manifest: Manifest) -> list[Figure]:
+    """A network as it is exported, in batches, beside the checkpoint in this process without."""
+    place = Placement(((CPU, manifest.memory_bytes),))
+    own = wav2vec2(EmotionSettings(threads=2)).load(
+        manifest, Registry(home, [EMOTION.models]).folder(manifest), place
+    )
+    rates: dict[str, list[float]] = {"here": [], "there": []}
+    with served(folder / "network", home, folder / "variants") as url:
+        there = triton(EmotionSettings(triton_url=url)).load(
+            named(manifest, "bench"), Path(), place
+        )
+        rate(there, 1, 0)
+        for at in range(rounds):
+            rates["here"].append(rate(own, 1, 2 * at + 1)[0])
+            rates["there"].append(rate(there, 32, 2 * at + 2)[0])
+    gains = [ours / theirs for ours, theirs in zip(rates["there"], rates["here"], strict=True)]
+    return [
+        Figure("in process, 2 threads", statistics.median(rates["here"]), "1/s",
+               note=spread(rates["here"])),
+        Figure("Triton, 32 at once", statistics.median(rates["there"]), "1/s",
+               note=spread(rates["there"])),
+        Figure("the latter : the former", statistics.median(gains), "x", 1.3, note=spread(gains)),
+    ]  # fmt: skip
+
+
+def sweep(
+    home: Path, folder: Path, rounds: int, manifest: Manifest, plot: Path | None
+) -> list[Figure]:
     """A network in batches of several sizes, which wait for several times to be filled."""
     repository = folder / "variants"
-    manifest = saved_network(home, repository, size)
     variants = network_variants(repository)
     place = Placement(((CPU, manifest.memory_bytes),))
     found: dict[tuple[int, int], list[float]] = {variant: [] for variant in variants}
@@ -280,12 +306,16 @@ def measure(rounds: int, size: str, plot: Path | None) -> Iterator[tuple[str, li
             yield "Emotion through Triton", [load, *throughput(home, url, rounds)]
             yield "Large recordings", large_tensors(home, url, rounds)
             yield "Emotion under saturation", asyncio.run(saturation(home, folder, url))
-        yield f"Batches of a {size} network", sweep(home, folder, rounds, size, plot)
+        manifest = saved_network(home, folder / "variants", size)
+        yield f"A {size} network through Triton", network(home, folder, rounds, manifest)
+        yield f"Batches of a {size} network", sweep(home, folder, rounds, manifest, plot)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m bench triton", description=str(__doc__).partition("\n")[0]
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", choices=["tiny", "base"], default="tiny")
     parser.add_argument("--plot", type=Path)

@@ -88,7 +88,9 @@ def _classify(network: Callable[[torch.Tensor], object]) -> Classify:
 def main(arguments: Sequence[str] = ()) -> None:
     """Measures and prints."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m bench wav2vec2", description=str(__doc__).partition("\n")[0]
+    )
     parser.add_argument("--size", choices=["base", "tiny"], default="base")
     batches = BATCHES if device == "cuda" else (1, 4)
     parser.add_argument("--batch", type=int, nargs="+", default=batches)

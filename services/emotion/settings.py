@@ -11,6 +11,8 @@ from services.runtime.settings import AudioSettings, TritonSettings
 #: Requests that a Triton server is given at once: what it computes side by side, and a queue of its
 #: own in which what is urgent overtakes; and so many urgent ones beside them.
 ON_TRITON, URGENT_ON_TRITON = 32, 8
+#: What `emotion_speech` takes on a Triton server, bytes, measured: one process for all streams.
+EAR_BYTES = 110_000_000
 
 
 class EmotionSettings(AudioSettings, TritonSettings):
@@ -41,6 +43,12 @@ class EmotionSettings(AudioSettings, TritonSettings):
     def urgent_slots(self) -> int:
         """See `ServiceSettings`. What is urgent overtakes on the server, once it is there."""
         return URGENT_ON_TRITON if self.engine == TRITON else 0
+
+    @property
+    def memory_elsewhere(self) -> dict[str, int]:
+        """See `ServiceSettings`. An ear there is no lease: no stream could go on without it."""
+        taken = EAR_BYTES if self.stream_ear == TRITON else 0
+        return {device: max(0, size - taken) for device, size in super().memory_elsewhere.items()}
 
     @model_validator(mode="before")
     @classmethod

@@ -31,7 +31,10 @@ def triton(settings: ImagesSettings) -> Engine[Painter]:
 def register(server: grpc.aio.Server, host: ModelHost[Painter], settings: ImagesSettings) -> None:
     """Adds the servicer."""
     store = ImageStore(
-        settings.home / "images", seconds=settings.url_seconds, most_bytes=settings.url_bytes
+        settings.home / "images",
+        seconds=settings.url_seconds,
+        most_bytes=settings.url_bytes,
+        share=settings.url_share,
     )
     servicer = ImagesServicer(host, store, settings)
     images_pb2_grpc.add_ImagesServiceServicer_to_server(servicer, server)

@@ -4,6 +4,7 @@ What `AutoPipelineForText2Image` reads. The same weights serve for changing imag
 variations, where diffusers has such a pipeline of that kind.
 """
 
+import copy
 import logging
 import math
 import threading
@@ -86,6 +87,10 @@ class DiffusersPainter:
         self._pipeline = pipeline
         self._siblings: dict[Any, Any] = {}
         self._working = threading.Lock()
+        # Words are counted while an image is made, and a tokenizer keeps in itself how it was last
+        # asked to fill up and cut: this one is for counting.
+        self._tokenizer = copy.deepcopy(pipeline.tokenizer)
+        self._counting = threading.Lock()
 
     def try_out(self) -> None:
         """Raises `ModelLoadFailed` where it cannot compute, or gives what is no number."""
@@ -197,12 +202,12 @@ class DiffusersPainter:
 
     def _check_prompt(self, name: str, text: str) -> None:
         """Refuses what the model would not read to its end. Raises `InvalidRequest`."""
-        tokenizer = self._pipeline.tokenizer
-        found = len(tokenizer(text).input_ids)
-        if found > tokenizer.model_max_length:
+        with self._counting:
+            found = len(self._tokenizer(text).input_ids)
+        most = self._tokenizer.model_max_length
+        if found > most:
             raise InvalidRequest(
-                f"{name} has {found} tokens, this model reads {tokenizer.model_max_length}; "
-                "shorten it.",
+                f"{name} has {found} tokens, this model reads {most}; shorten it.",
                 param=name,
             )
 

@@ -92,13 +92,14 @@ class ImagesServicer(images_pb2_grpc.ImagesServiceServicer):
         self, request: images_pb2.GetFileRequest, context: Context
     ) -> AsyncIterator[images_pb2.GetFileResponse]:
         """Streams a file that is kept."""
-        file, data = await worker.run(lambda _: self._store.read(request.file_id))
-        info = images_pb2.FileInfo(
-            media_type=file.media_type, size=file.size, expires_at=file.expires_at
-        )
-        yield images_pb2.GetFileResponse(file=info)
-        for part, _ in _parts(data):
-            yield images_pb2.GetFileResponse(data=part)
+        file, opened = await asyncio.to_thread(self._store.open, request.file_id)
+        with opened:
+            info = images_pb2.FileInfo(
+                media_type=file.media_type, size=file.size, expires_at=file.expires_at
+            )
+            yield images_pb2.GetFileResponse(file=info)
+            while data := await asyncio.to_thread(opened.read, PART_BYTES):
+                yield images_pb2.GetFileResponse(data=data)
 
     async def _made(
         self, task: Task, options: images_pb2.Options, read: Reader, context: Context
@@ -111,14 +112,14 @@ class ImagesServicer(images_pb2_grpc.ImagesServiceServicer):
         async with nullcontext() if task == "image-generation" else self._opening:
             asked = await worker.run(lambda _: read(choices, self._max_side))
         if store is not None:
-            await worker.run(lambda _: store.check_room())
+            await worker.run(lambda _: store.check_room(call.key_id))
         async with self._host.lease(call, manifest.name, task=task, cost=asked.cost()) as leased:
             asked = replace(asked, priority=call.priority, timeout=call.timeout())
 
             def paint(cancelled: Cancellation) -> Iterator[Piece]:
                 return leased.model.paint(asked, cancelled)
 
-            answer = Answer(manifest.name, asked, kind, quality, store)
+            answer = Answer(manifest.name, asked, kind, quality, store, call.key_id)
             async with worker.stream(paint, AHEAD) as pieces:
                 async for piece in pieces:
                     for event in await worker.run(partial(answer.events, piece)):
@@ -164,12 +165,14 @@ class Answer:
         kind: FileFormat,
         quality: int | None,
         store: ImageStore | None,
+        owner: str,
     ) -> None:
         self._model = model
         self._request = request
         self._kind = kind
         self._quality = quality
         self._store = store
+        self._owner = owner
         self._begun = False
 
     def events(self, piece: Piece, _cancelled: Cancellation) -> list[Event]:
@@ -205,7 +208,7 @@ class Answer:
     def _finished(self, piece: Painting, data: bytes) -> list[Event]:
         if self._store is None:
             return [Event(image=part) for part in self._parts(piece, data)]
-        kept = self._store.add(data, self._kind)
+        kept = self._store.add(data, self._kind, self._owner)
         stored = images_pb2.StoredImage(
             index=piece.image,
             seed=self._request.seeds[piece.image],

@@ -22,3 +22,5 @@ class ImagesSettings(TritonSettings):
     url_bytes: Annotated[int, Field(gt=0)] = 2 * 2**30
     """Bytes that kept images may take together. One that has no room is refused with 507; none
     goes before its time."""
+    url_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of `url_bytes` that the images of one key may take."""

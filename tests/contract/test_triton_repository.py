@@ -148,6 +148,15 @@ def test_configuration_and_manifest_name_one_another(name: str) -> None:
 
 
 @every
+def test_the_memory_of_all_its_instances_is_counted(name: str) -> None:
+    for manifest in manifests():
+        if manifest.options.get("triton_model") == name:
+            instances = sum(group.count for group in config_of(name).instance_group)
+            counted = manifest.triton_memory_bytes or manifest.memory_bytes
+            assert counted >= instances * manifest.memory_bytes
+
+
+@every
 def test_its_figures_are_explained(name: str) -> None:
     assert CONFIGS[name].read_text("utf-8").startswith("# ")
     lines = CONFIGS[name].read_text("utf-8").splitlines()

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,6 +153,26 @@ def test_concurrent_requests_do_not_disturb_each_other(painter: Painter) -> None
             threads.map(lambda seed: pixels(painted(painter, seeds=(seed,))), (1, 2, 3))
         )
     assert together == alone
+
+
+def test_words_are_counted_while_an_image_is_made(painter: Painter) -> None:
+    alone = pixels(painted(painter, seeds=(1,)))
+    ended = threading.Event()
+
+    def count() -> None:
+        while not ended.is_set():
+            with pytest.raises(InvalidRequest):
+                painted(painter, prompt="abc" * LONGEST)
+
+    with ThreadPoolExecutor(2) as threads:
+        counting = [threads.submit(count) for _ in range(2)]
+        try:
+            together = [pixels(painted(painter, seeds=(1,))) for _ in range(8)]
+        finally:
+            ended.set()
+        for each in counting:
+            each.result()
+    assert together == [alone] * 8
 
 
 def test_an_image_that_has_no_room_is_told_to_be_too_large(

@@ -22,6 +22,7 @@ from services.images.engine import ImageRequest, Painter, Piece, Step
 from services.images.fake_engine import FakeImagesEngine, FakePainter
 from services.images.originals import opened_original
 from services.images.settings import ImagesSettings
+from services.runtime.context import RequestContext
 from services.runtime.errors import (
     Cancelled,
     InsufficientStorage,
@@ -281,6 +282,23 @@ async def test_no_more_is_kept_than_there_is_room_for(tmp_path: Path) -> None:
         )
         assert isinstance(await refusal(stub.Generate(request)), InsufficientStorage)
         assert images(await generated(stub))
+
+
+async def test_one_key_fills_no_more_than_its_share(tmp_path: Path) -> None:
+    chosen = settings(tmp_path, url_bytes=200_000, url_share=0.01)
+    async with running(with_model(tmp_path), chosen) as channel:
+        stub: Stub = images_pb2_grpc.ImagesServiceStub(channel)
+        request = pb.GenerateRequest(
+            prompt="a cat", options=pb.Options(delivery=pb.DELIVERY_FILE, count=10)
+        )
+        kept = []
+        for key in ("alice", "bob"):
+            metadata = RequestContext("req", key).metadata()
+            error = await refusal(stub.Generate(request, metadata=metadata))
+            assert isinstance(error, InsufficientStorage)
+            assert "your images" in error.message
+            kept.append(len(list((tmp_path / "home" / "images").iterdir())))
+        assert 0 < kept[0] < kept[1]
 
 
 async def test_without_a_model_it_is_said_how_to_add_one_and_one_that_comes_is_found(

@@ -1,6 +1,7 @@
 """Calls to a real Triton server: streams, cancellation, deadlines, what does not fit, many."""
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -233,6 +234,17 @@ def test_a_stream_without_a_deadline_may_be_long_but_not_silent(toys: Toys) -> N
     hasty.close()
 
 
+def test_a_stream_without_a_deadline_waits_for_as_long_as_others_work(toys: Toys) -> None:
+    hasty = TritonServer(toys.process.url, timeout=0.3)
+    hasty.load("count", INTERFACES["count"], timeout=30)
+    working = toys.server.stream("count", x(50, 0.02, 1), Call())
+    next(working)
+    # Which takes three times as long as it may take for an answer itself.
+    assert sum(1 for _ in hasty.stream("count", x(3, 0, 1), Call())) == 3
+    assert sum(1 for _ in working) == 49
+    hasty.close()
+
+
 @pytest.mark.parametrize(
     "tensors",
     [
@@ -314,6 +326,5 @@ def test_a_thousand_calls_leave_neither_files_nor_memory_behind(toys: Toys) -> N
 
 
 def lent() -> list[str]:
-    """Memory of services in /dev/shm; that between the server and its models has other names."""
-    found = (path.name for path in Path("/dev/shm").glob("orfeon-*"))
-    return [name for name in found if not name.startswith("orfeon-triton-")]
+    """The memory that this process shares with servers."""
+    return [path.name for path in Path("/dev/shm").glob(f"orfeon-{os.getpid()}-*")]

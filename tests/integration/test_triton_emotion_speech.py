@@ -21,7 +21,7 @@ from services.emotion.voice_activity import Began, Ended
 from services.runtime.errors import ServiceUnavailable
 from tests.fakes.container import running
 from tests.integration.triton_server import running_triton
-from tests.integration.voices import recorded, synthetic
+from tests.integration.voices import spoken, synthetic
 
 Ears = Callable[[], RemoteEar]
 
@@ -39,10 +39,11 @@ def ears(url: str) -> Ears:
 
 def streams() -> list[Samples]:
     pause = np.zeros(SAMPLE_RATE, np.float32)
-    voice = recorded(2)
+    voice = spoken()
+    half = voice[: voice.size // 2]
     return [
-        np.concatenate([pause, voice[0], pause, voice[1], pause]),
-        np.concatenate([voice[1], pause, pause, synthetic(2)]),
+        np.concatenate([pause, voice, pause, half, pause]),
+        np.concatenate([half, pause, pause, synthetic(2)]),
     ]
 
 

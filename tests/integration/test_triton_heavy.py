@@ -11,6 +11,7 @@ from orfeon.serve.triton import MEMORY_UNITS
 from services.runtime.errors import Cancelled, DeadlineExceeded
 from services.runtime.triton.server import Call, TritonServer
 from services.runtime.worker import Cancellation
+from tests.integration.test_serve import until
 from tests.integration.triton_server import Triton
 from tests.integration.triton_toys import INTERFACES, write_toys
 
@@ -80,8 +81,11 @@ def test_who_leaves_while_another_works_takes_nothing_with_him(
 ) -> None:
     long, none = {"X": np.array([60], np.float32)}, {"X": np.array([0], np.float32)}
     working, waiting = Cancellation(), Cancellation()
+    notes = folder / "slow.txt"
+    notes.unlink(missing_ok=True)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(server.infer, "all", long, Call(cancelled=working))
+        until(notes.exists, 10)
         with pytest.raises(DeadlineExceeded):
             server.infer("whole", none, Call(timeout=1))
         second = pool.submit(server.infer, "whole", long, Call(cancelled=waiting))

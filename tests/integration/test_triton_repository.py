@@ -1,29 +1,18 @@
 """Every model of triton-repo/, in a Triton server that ends if one of them cannot be loaded."""
 
 import asyncio
-import json
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
-from google.protobuf import text_format
-from tritonclient.grpc import InferenceServerClient, InferInput, InferResult, model_config_pb2
+from tritonclient.grpc import InferenceServerClient, InferInput, InferResult
 from tritonclient.grpc.aio import InferenceServerClient as AioClient
 from tritonclient.utils import np_to_triton_dtype
 
 from orfeon.serve.triton import REPOSITORY
-from services.emotion.export.__main__ import export
-from services.emotion.settings import EmotionSettings
+from tests.integration.triton_models import config_of, tiny_repository
 from tests.integration.triton_server import Triton
-from tests.tiny_bark import bark_manifest, tiny_bark
-from tests.tiny_classifiers import manifest_of as classifier_manifest
-from tests.tiny_classifiers import tiny_classifier
-from tests.tiny_musicgen import installed_musicgen
-from tests.tiny_sdxl import installed_sdxl
 
 # diffusers gives NumPy tensors of torch as of before NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -52,15 +41,9 @@ ASKED: dict[str, dict[str, np.ndarray[Any, Any]]] = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """A server of copies, with tiny weights for those that a hub has, told to load all of them."""
+    """A server of copies, told to load all of them."""
     folder = tmp_path_factory.mktemp("repository")
-    home, repository = folder / "home", folder / "models"
-    shutil.copytree(REPOSITORY, repository, ignore=shutil.ignore_patterns("__pycache__"))
-    export_classifier(home, repository)
-    installed_sdxl(home, "sdxl-turbo", triton_model="images_sdxl_turbo")
-    installed_musicgen(home, "musicgen-small", triton_model="melody_musicgen")
-    bark = bark_manifest(tiny_bark(folder / "bark"), triton_model="speech_bark")
-    describe(home, "bark-small", bark.model_dump(mode="json", exclude_defaults=True))
+    home, repository = tiny_repository(folder)
     server = Triton(
         folder,
         {"ORFEON_HOME": str(home), "OMP_NUM_THREADS": "1"},
@@ -72,29 +55,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
         yield server
     finally:
         server.stop()
-
-
-def export_classifier(home: Path, repository: Path) -> None:
-    """Puts the network in place that is not in the repository, with labels as configured."""
-    labels = json.loads(config_of("emotion_wav2vec2").parameters["labels"].string_value)
-    name = "emotion-wav2vec2"
-    folder = tiny_classifier(home / name, labels=tuple(labels))
-    manifest = classifier_manifest(folder, tuple(labels))
-    describe(home, name, manifest.model_dump(mode="json", exclude_defaults=True))
-    version = repository / "emotion_wav2vec2" / "1"
-    version.mkdir()
-    export(name, version, EmotionSettings(ORFEON_HOME=home))
-
-
-def config_of(name: str) -> model_config_pb2.ModelConfig:
-    written = (REPOSITORY / name / "config.pbtxt").read_text("utf-8")
-    return text_format.Parse(written, model_config_pb2.ModelConfig())
-
-
-def describe(home: Path, name: str, fields: dict[str, Any]) -> None:
-    path = home / "models" / name / "model.yaml"
-    path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(fields | {"name": name}))
 
 
 async def ask(url: str, name: str) -> list[InferResult]:

@@ -74,6 +74,7 @@ class _Instance(Generic[M]):
             [self.capability.models],
             self.capability.name,
             engines=self.capability.engines,
+            shared=settings.shared_models,
         )
         self.manifest = registry.get(name)
         engine = self.capability.engines[self.manifest.engine](settings)

@@ -31,6 +31,7 @@ from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from services.runtime import tracing
 from services.runtime.context import NORMAL
 from services.runtime.errors import (
     Cancelled,
@@ -79,7 +80,8 @@ _CHANNEL = [
 class Call:
     """How urgent a call is, by our levels; how many seconds it may take; whether it is wanted.
 
-    Without a `timeout` the server's holds: for the answer, or for each of a stream.
+    Without a `timeout` the server's holds: for the answer, or for each of a stream after the first.
+    The first may be waited for without end, since others may be at work before it.
     """
 
     priority: int = NORMAL
@@ -370,6 +372,7 @@ class TritonServer:
                 priority=_level(call),
                 timeout=_microseconds(left),
                 client_timeout=left,
+                headers=_trace(),
             )
         return _outputs(result)
 
@@ -378,29 +381,29 @@ class TritonServer:
     ) -> AsyncGenerator[Tensors, None]:
         async with self._inputs(tensors) as inputs:
             bounded = end < math.inf
-            left = _left(end) if bounded else self._timeout
+            left = _left(end) if bounded else None
             request = {
                 "model_name": name,
                 "inputs": inputs,
                 "priority": _level(call),
-                "timeout": _microseconds(left),
+                "timeout": None if left is None else _microseconds(left),
             }
 
             async def requests() -> AsyncIterator[dict[str, Any]]:
                 yield request
 
-            answers = self._client.stream_infer(
-                requests(), stream_timeout=left if bounded else None
-            )
+            answers = self._client.stream_infer(requests(), stream_timeout=left, headers=_trace())
             failed: InferenceServerException | None = None
+            patience: float | None = None
             try:
                 while True:
-                    async with asyncio.timeout(None if bounded else self._timeout):
+                    async with asyncio.timeout(patience):
                         # No pair, of which older Pythons make a SystemError (gh-128078).
                         answer = await anext(answers, None)
                     if answer is None:
                         break
                     result, failure = answer
+                    patience = None if bounded else self._timeout
                     if failure is None:
                         yield _outputs(result)
                     else:
@@ -445,6 +448,11 @@ def _result(running: "Future[T]") -> T:
 def _level(call: Call) -> int:
     """Triton's levels begin at 1; its 0 means the default."""
     return call.priority + 1
+
+
+def _trace() -> dict[str, str]:
+    # Triton makes spans for whoever names a trace, be it one that is not kept.
+    return tracing.outgoing() if tracing.trace_id() else {}
 
 
 def _left(end: float) -> float:

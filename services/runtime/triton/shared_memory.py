@@ -38,7 +38,7 @@ async def lent(
     names: list[str] = []
     try:
         for tensor, array in tensors:
-            name = f"orfeon-{uuid.uuid4().hex}"
+            name = f"orfeon-{os.getpid()}-{uuid.uuid4().hex}"
             try:
                 path = _written(name, array)
             except OSError as error:
