@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from services.runtime import tracing
 from services.runtime.errors import InvalidRequest
 
 REQUEST_ID_KEY = "x-request-id"
@@ -40,6 +41,7 @@ class RequestContext:
             (REQUEST_ID_KEY, self.request_id),
             (KEY_ID_KEY, self.key_id),
             (PRIORITY_KEY, str(self.priority)),
+            *tracing.outgoing().items(),
         )
 
     def timeout(self) -> float | None:

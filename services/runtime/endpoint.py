@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from orfeon import __version__
+from services.runtime import tracing
 from services.runtime.interceptor import CallInterceptor
 from services.runtime.settings import ListeningSettings
 from services.runtime.telemetry import ServiceMetrics
@@ -45,6 +46,7 @@ class Endpoint:
         settings: ListeningSettings,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
+        self._name = name
         self._services = tuple(services)
         self._settings = settings
         self._health = aio_health.HealthServicer()
@@ -62,6 +64,7 @@ class Endpoint:
 
     async def start(self) -> None:
         """Listens; not ready unless that was said before."""
+        tracing.start(self._name, self._settings.traces_endpoint)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         names = (*self._services, _HEALTH, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.server)
@@ -88,6 +91,7 @@ class Endpoint:
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter.shutdown)
             self._exporter.server_close()
+        await asyncio.to_thread(tracing.stop)
         log.info("stopped")
 
 

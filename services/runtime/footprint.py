@@ -6,8 +6,11 @@ from services.runtime.manifest import Manifest
 from services.runtime.residency.placement import CPU, CUDA, TRITON, Footprint
 
 
-def footprint_of(manifest: Manifest, kinds: frozenset[str]) -> Footprint:
-    """What a model takes, for an engine that can use these `kinds` of device.
+def footprint_of(
+    manifest: Manifest, kinds: frozenset[str], *, on_triton: bool = False
+) -> Footprint:
+    """What a model takes, for an engine that can use these `kinds` of device; `on_triton` is for a
+    server that computes it, whosever memory it takes.
 
     The weights are spread evenly over the layers, embeddings included. That is more than a layer
     really has, so a split puts rather too few on the GPU; what is not weights (context, buffers)
@@ -15,6 +18,8 @@ def footprint_of(manifest: Manifest, kinds: frozenset[str]) -> Footprint:
     """
     if manifest.devices and TRITON not in kinds:
         kinds &= frozenset(manifest.devices)
+    if on_triton and manifest.triton_memory_bytes:
+        return Footprint(manifest.triton_memory_bytes, kinds=kinds)
     if manifest.layers == 0:
         return Footprint(manifest.memory_bytes, kinds=kinds)
     weights = sum(file.size or 0 for file in manifest.files.values())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from services.runtime import worker
+from services.runtime import tracing, worker
 from services.runtime.arbiter_client import ArbiterClient
 from services.runtime.context import NORMAL, RequestContext
 from services.runtime.errors import (
@@ -28,9 +28,18 @@ from services.runtime.footprint import footprint_of
 from services.runtime.manifest import TRITON_MODEL, Manifest
 from services.runtime.reclaim import unload
 from services.runtime.registry import Registry
-from services.runtime.residency import Facts, Footprint, Ledger, Placement, Residency, devices
+from services.runtime.residency import (
+    Facts,
+    Footprint,
+    Ledger,
+    Placement,
+    Residency,
+    State,
+    devices,
+)
 from services.runtime.residency.placement import CPU, TRITON
 from services.runtime.scheduler import Entry, Scheduler, Ticket, Turn
+from services.runtime.scheduler.ticket import harmless
 from services.runtime.settings import ServiceSettings
 from services.runtime.telemetry import ServiceMetrics
 from services.runtime.urgency import Urgency
@@ -115,6 +124,7 @@ class ModelHost(Generic[M]):
             policy=settings.policy,
         )
         self._residency.listener = self._scheduler
+        metrics.counts(lambda: self._scheduler.queued + self._scheduler.running)
         self._arbiter = ArbiterClient(settings.arbiter, name) if settings.arbiter else None
         if self._arbiter is not None:
             self._residency.memory = self._arbiter
@@ -150,11 +160,19 @@ class ModelHost(Generic[M]):
             context.request_id,
         )
         asked = time.monotonic()
+        cold = self._residency.facts(weights.name).state is not State.LOADED
         await self._meet(weights)
         async with self._scheduler.turn(ticket) as turn:
             began = time.monotonic()
+            facts: dict[str, str | int] = {
+                "gen_ai.request.model": manifest.name,
+                "orfeon.priority": context.priority,
+            }
+            tracing.past("queue", began - asked, facts | {"orfeon.model.cold": cold})
             try:
-                yield Leased(manifest, self._residency.model(weights.name), turn)
+                with tracing.span("inference", facts):
+                    yield Leased(manifest, self._residency.model(weights.name), turn)
+                self.metrics.worked(task, harmless(cost if turn.cost is None else turn.cost))
             finally:
                 log.info(
                     "turn ended",
@@ -323,7 +341,8 @@ class ModelHost(Generic[M]):
 
     def _footprint(self, name: str) -> Footprint:
         manifest = self.registry.get(name)
-        return footprint_of(manifest, self._engine(manifest).kinds)
+        on_triton = self._engine_name(manifest) == TRITON
+        return footprint_of(manifest, self._engine(manifest).kinds, on_triton=on_triton)
 
     async def _load(self, name: str, placement: Placement) -> M:
         manifest = self.registry.get(name)
@@ -344,7 +363,8 @@ class ModelHost(Generic[M]):
             folder = self._files(manifest)
             return engine.load(self.registry.usable(manifest), folder, placement)
 
-        return await worker.apart(load)
+        with tracing.span("load", {"gen_ai.request.model": name}, shared=True):
+            return await worker.apart(load)
 
     def _files(self, manifest: Manifest) -> Path:
         try:

@@ -11,12 +11,16 @@ from typing import Any
 
 import grpc
 
+from services.runtime import tracing
 from services.runtime.context import context_of, current_request_id
 from services.runtime.errors import Internal, OrfeonError
 from services.runtime.status import DETAILS_KEY, bare, code_of, details_of
 from services.runtime.telemetry import ServiceMetrics
 
 log = logging.getLogger(__name__)
+
+#: The least HTTP status that says that the fault is ours.
+_FAULT = 500
 
 #: Asked for often and by machines; logging and counting them would bury the rest.
 _UNOBSERVED = ("/grpc.health.", "/grpc.reflection.")
@@ -69,7 +73,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _single(self, method: str, behaviour: Any) -> Handler:
         async def call(request: Any, context: Any) -> Any:
             try:
-                async with self._watched(method, context):
+                async with self._traced(method, context), self._watched(method, context):
                     return await behaviour(request, context)
             except grpc.aio.AbortError as aborted:
                 del request
@@ -85,6 +89,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: Any) -> None:
             try:
                 async with (
+                    self._traced(method, context),
                     self._watched(method, context),
                     aclosing(behaviour(request, context)) as responses,
                 ):
@@ -97,29 +102,48 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return call
 
     @asynccontextmanager
+    async def _traced(self, method: str, context: Any) -> AsyncIterator[None]:
+        if method in _QUIET:
+            yield
+            return
+        headers = {
+            name: value
+            for name, value in context.invocation_metadata() or ()
+            if isinstance(value, str)
+        }
+        with tracing.span(method, caller=headers):
+            yield
+
+    @asynccontextmanager
     async def _watched(self, method: str, context: Any) -> AsyncIterator[None]:
         began = time.monotonic()
-        priority, outcome = -1, "CANCELLED"
-        token = None
+        priority, outcome, failed = -1, "CANCELLED", False
+        token, request_id = None, ""
         try:
             request = context_of(context)
-            priority = request.priority
-            token = current_request_id.set(request.request_id)
+            priority, request_id = request.priority, request.request_id
+            token = current_request_id.set(request_id)
             yield
             outcome = "ok"
         except OrfeonError as error:
-            outcome = error.reason
+            outcome, failed = error.reason, error.http_status >= _FAULT
             await _abort(context, error)
         except grpc.aio.AbortError:
-            outcome = "INTERNAL"
+            outcome, failed = "INTERNAL", True
             raise
         except Exception:
-            outcome = "INTERNAL"
+            outcome, failed = "INTERNAL", True
             log.exception("call failed", extra={"method": method})
             await _abort(context, Internal("Something went wrong here. It has been logged."))
         finally:
             seconds = time.monotonic() - began
             self._metrics.answered(method, priority, seconds, outcome)
+            described: dict[str, str | int] = {
+                "orfeon.request_id": request_id,
+                "orfeon.priority": priority,
+                "orfeon.outcome": outcome,
+            }
+            tracing.describe(described, failed=failed)
             log.log(
                 logging.DEBUG if method in _QUIET else logging.INFO,
                 "call ended",

@@ -109,6 +109,9 @@ class Manifest(_Strict):
     memory_bytes: Annotated[int, Field(gt=0)] = 0
     """Memory taken once loaded and used, measured; what the memory budget counts. A profile's is
     what its adapter adds to the base."""
+    triton_memory_bytes: Annotated[int, Field(ge=0)] = 0
+    """The same on a Triton server: all instances together, each a process of its own, measured. 0
+    where it is no more than `memory_bytes`."""
     layers: Annotated[int, Field(ge=0)] = 0
     """Layers that can lie on a GPU one by one; 0 keeps the model in one piece."""
     devices: list[Literal["cpu", "cuda"]] = []

@@ -35,7 +35,9 @@ class Registry:
     """The models of Orfeón and those that the user added.
 
     `folders` hold the built-in models, `<folder>/<any>/model.yaml`; a user's models are
-    `<home>/models/<name>/model.yaml` and go before a built-in one of the same name or alias.
+    `<home>/models/<name>/model.yaml` and go before a built-in one of the same name or alias. So are
+    those of `shared`, a folder like `<home>/models` that is only read, such as a volume that many
+    machines mount: a file that lies there is linked into `home`, once it has been verified.
     `capability` leaves out the models of all others; a model for an engine that is not among
     `engines`, where given, cannot be read. A built-in manifest that cannot be read
     raises `ManifestError`; one of the user's is left out and stands in `broken`, so that a slip
@@ -49,11 +51,12 @@ class Registry:
         capability: str | None = None,
         *,
         engines: Container[str] | None = None,
+        shared: Path | None = None,
         sources: Sources | None = None,
     ) -> None:
         self._sources = sources or Sources()
         self._store = ModelStore(home / "models", self._sources)
-        self._own = home / "models"
+        self._own = [*([shared] if shared else []), home / "models"]
         self._capability = capability
         self._engines = engines
         self.broken: list[ManifestError] = []
@@ -179,7 +182,8 @@ class Registry:
     def _unseen(self) -> builtins.list[_Entry]:
         """The user's models whose `model.yaml` has not been read yet."""
         entries = []
-        for path in sorted(set(self._own.glob("*/model.yaml")) - self._seen):
+        paths = [path for folder in self._own for path in sorted(folder.glob("*/model.yaml"))]
+        for path in (each for each in paths if each not in self._seen):
             self._seen.add(path)
             try:
                 entries.append(_own_entry(path, self._capability, self._engines))

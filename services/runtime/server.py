@@ -93,7 +93,11 @@ class Container(Generic[M, S]):
             settings,
         )
         registry = Registry(
-            settings.home, [capability.models], capability.name, engines=capability.engines
+            settings.home,
+            [capability.models],
+            capability.name,
+            engines=capability.engines,
+            shared=settings.shared_models,
         )
         engines = _OnDemand(capability.engines, settings)
         self.host: ModelHost[M] = ModelHost(

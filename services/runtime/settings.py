@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.runtime.residency.placement import TRITON
 from services.runtime.scheduler import Policy
 from services.runtime.threads import per_slot
+from services.runtime.tracing import TracesEndpoint
 
 
 class ListeningSettings(BaseSettings):
@@ -26,6 +27,8 @@ class ListeningSettings(BaseSettings):
     """Port of the Prometheus endpoint; 0 serves none."""
     metrics_host: str = "0.0.0.0"
     """Address that the Prometheus endpoint listens on."""
+    traces_endpoint: TracesEndpoint = ""
+    """Address of an OpenTelemetry collector that takes OTLP over HTTP; empty makes no traces."""
 
 
 class ServiceSettings(ListeningSettings):
@@ -36,6 +39,8 @@ class ServiceSettings(ListeningSettings):
 
     home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
     """Where models and state live; shared by every process of one machine."""
+    shared_models: Annotated[Path | None, Field(validation_alias="ORFEON_SHARED_MODELS")] = None
+    """A folder like `models` in `home` that is only read: a volume that many containers mount."""
     engine: str = ""
     """`fake` answers without weights, for clusters on a laptop; `triton` has a Triton server
     compute the models that name one of its own; empty lets each model say."""

@@ -57,6 +57,7 @@ class ModelStore:
         stamp = _read_stamp(folder)
         return all(
             stamp.get(name) == _mark(folder / name, file) is not None
+            or _beside(origin, folder, name) is not None
             or all(self._sources.present(source, origin) for source in file.sources)
             for name, file in manifest.files.items()
         )
@@ -137,6 +138,9 @@ class ModelStore:
         progress: Progress | None,
     ) -> list[Path]:
         """The parts of one file, in order, fetched where they are not on this machine."""
+        whole = _beside(origin, self.path(manifest), name)
+        if whole is not None:
+            return [whole]
         paths: list[Path] = []
         for index, source in enumerate(file.sources):
             path = self._sources.present(source, origin)
@@ -205,6 +209,12 @@ def _checked(name: str) -> str:
     if any(part.startswith(".") for part in path.parts) or name == "model.yaml":
         raise ServiceUnavailable(f"{name!r} is no name for a model's file; correct model.yaml.")
     return name
+
+
+def _beside(origin: Path, folder: Path, name: str) -> Path | None:
+    """The whole file where it lies beside a `model.yaml` that is not the one in `folder`."""
+    path = origin / name
+    return path if origin != folder and path.is_file() else None
 
 
 def _mark(target: Path, file: ModelFile) -> list[object] | None:

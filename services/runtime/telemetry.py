@@ -9,19 +9,26 @@ import json
 import logging
 import os
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
-from services.runtime.context import current_request_id
+from orfeon.slo.objectives import BUCKETS
+from services.runtime import tracing
+from services.runtime.context import LEVELS, current_request_id
 from services.runtime.residency.resident import Reason
 from services.runtime.scheduler import Outcome, Ticket
 
-#: Seconds. From a cached phrase to a long recording.
-DURATION_BUCKETS = (
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800,
-)  # fmt: skip
+#: In what the cost of a capability's turns is told; that of others means nothing outside.
+_UNITS = {
+    "chat": "tokens",
+    "lyrics": "tokens",
+    "speech": "audio_seconds",
+    "emotion": "audio_seconds",
+    "melody": "audio_seconds",
+}
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -40,6 +47,8 @@ class JsonFormatter(logging.Formatter):
         }
         if request_id := current_request_id.get():
             line["request_id"] = request_id
+        if trace_id := tracing.trace_id():
+            line["trace_id"] = trace_id
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
@@ -65,16 +74,24 @@ class ServiceMetrics:
     def __init__(self, capability: str, version: str) -> None:
         self.registry = CollectorRegistry()
         self._capability = capability
-        Info("orfeon_build", "Version.", registry=self.registry).info({"version": version})
+        Info("orfeon_build", "Version.", registry=self.registry).info(
+            {"version": version, "capability": capability}
+        )
         per_ticket = ("capability", "model", "priority")
         self._queue = Gauge(
             "orfeon_queue_requests", "Requests waiting.", per_ticket, registry=self.registry
+        )
+        self._pending = Gauge(
+            "orfeon_pending_requests",
+            "Requests waiting or at work, by which pods are scaled.",
+            ("capability",),
+            registry=self.registry,
         )
         self._waits = Histogram(
             "orfeon_queue_duration_seconds",
             "Time spent waiting for a slot.",
             (*per_ticket, "outcome"),
-            buckets=DURATION_BUCKETS,
+            buckets=BUCKETS,
             registry=self.registry,
         )
         self._depths: dict[tuple[str, int], Gauge] = {}
@@ -89,7 +106,7 @@ class ServiceMetrics:
             "orfeon_request_duration_seconds",
             "Time from call to last answer.",
             ("capability", "method", "priority"),
-            buckets=DURATION_BUCKETS,
+            buckets=BUCKETS,
             registry=self.registry,
         )
         per_model = ("capability", "model")
@@ -97,14 +114,14 @@ class ServiceMetrics:
             "orfeon_memory_wait_seconds",
             "Time a model waited for memory.",
             per_ticket,
-            buckets=DURATION_BUCKETS,
+            buckets=BUCKETS,
             registry=self.registry,
         )
         self._loads = Histogram(
             "orfeon_model_load_duration_seconds",
             "Time to read a model into memory.",
             per_model,
-            buckets=DURATION_BUCKETS,
+            buckets=BUCKETS,
             registry=self.registry,
         )
         self._load_failures = Counter(
@@ -137,6 +154,26 @@ class ServiceMetrics:
             per_model,
             registry=self.registry,
         )
+
+        amounts = {
+            unit: Counter(
+                f"orfeon_{unit}_total", says, ("capability", "task"), registry=self.registry
+            )
+            for unit, says in (
+                ("tokens", "Tokens read and generated, of what was answered to the end."),
+                ("audio_seconds", "Sound heard and made, likewise."),
+            )
+        }
+        self._amount = amounts.get(_UNITS.get(capability, ""))
+
+    def worked(self, task: str, cost: float) -> None:
+        """A turn ended well that cost so much, in the capability's unit."""
+        if self._amount is not None:
+            self._amount.labels(self._capability, task).inc(cost)
+
+    def counts(self, pending: Callable[[], int]) -> None:
+        """Asks `pending` how many requests wait or are at work, whenever somebody looks."""
+        self._pending.labels(self._capability).set_function(pending)
 
     def stood_in(self, model: str, asked: str, why: str) -> None:
         """A faster model answered in the stead of the one asked for."""
@@ -171,7 +208,8 @@ class ServiceMetrics:
     def answered(self, method: str, priority: int, seconds: float, outcome: str) -> None:
         """A call ended; `outcome` is `ok` or the reason of the error."""
         self._requests.labels(self._capability, method, priority, outcome).inc()
-        self._durations.labels(self._capability, method, priority).observe(seconds)
+        durations = self._durations.labels(self._capability, method, priority)
+        durations.observe(seconds, tracing.exemplar())
 
     def waited(self, name: str, level: int, seconds: float) -> None:
         """A model's claim for memory was granted."""
@@ -180,6 +218,8 @@ class ServiceMetrics:
     def loaded(self, name: str, seconds: float, size: int) -> None:
         """A model came into memory."""
         self._loads.labels(self._capability, name).observe(seconds)
+        # From zero on: the first failure would otherwise be no increase.
+        self._load_failures.labels(self._capability, name)
         self._resident.labels(self._capability, name).set(size)
 
     def load_failed(self, name: str) -> None:
@@ -191,3 +231,34 @@ class ServiceMetrics:
         self._resident.labels(self._capability, name).set(0)
         self._unreturned.labels(self._capability, name).set(unreturned)
         self._unloads.labels(self._capability, name, reason).inc()
+
+
+class JobMetrics:
+    """The metrics of a capability whose work are jobs."""
+
+    def __init__(self, service: ServiceMetrics, capability: str) -> None:
+        self._capability = capability
+        self._jobs = Counter(
+            "orfeon_jobs_total",
+            "Jobs that ended by themselves: succeeded or failed.",
+            ("capability", "priority", "outcome"),
+            registry=service.registry,
+        )
+        self._durations = Histogram(
+            "orfeon_job_duration_seconds",
+            "Time from the order to the end.",
+            ("capability", "priority"),
+            buckets=BUCKETS,
+            registry=service.registry,
+        )
+        # From zero on: the first failure would otherwise be no increase.
+        for level in LEVELS:
+            self._durations.labels(capability, level)
+            for outcome in ("succeeded", "failed"):
+                self._jobs.labels(capability, level, outcome)
+
+    def ended(self, level: int, seconds: float, *, succeeded: bool) -> None:
+        """A job ended, so many seconds after it was ordered."""
+        outcome = "succeeded" if succeeded else "failed"
+        self._jobs.labels(self._capability, level, outcome).inc()
+        self._durations.labels(self._capability, level).observe(seconds)

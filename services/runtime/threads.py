@@ -1,4 +1,4 @@
-"""How many threads an engine may use, and how its idle threads wait."""
+"""How many threads engines and libraries may use, and how idle threads wait."""
 
 import os
 
@@ -7,8 +7,17 @@ import os
 #: microseconds of spinning are in order: not to spin at all makes every wait, of which a step has
 #: hundreds, one of the operating system, and halves the speed of two threads. GNU's library does
 #: not spin at all where several models make more threads than there are cores, unless the policy is
-#: active; what active means is said by the number. Of LLVM's the last variable says the same.
-PATIENT = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+#: active; what active means is said by the number. Of LLVM's KMP_BLOCKTIME says the same.
+#: NumPy's OpenBLAS has threads of its own, which spin whatever is said; our matrices are too small
+#: for two, which take a clip of speech from 25 ms of processor time to 58. It reads the variable
+#: when NumPy is imported, so that it has to be there before the process is. Engines' own numbers
+#: are OpenMP's, and stay.
+PATIENT = {
+    "OMP_WAIT_POLICY": "ACTIVE",
+    "GOMP_SPINCOUNT": "1000",
+    "KMP_BLOCKTIME": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 def wait_patiently() -> None:

@@ -5,6 +5,7 @@ and synchronous: whatever happens, `_settle` grants what can be granted, in orde
 says which leases are wanted for the rest.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,11 +39,14 @@ class Lease:
 
     def worth(self) -> tuple[int, float]:
         """Sorts what goes first first: the idle, least recently used, cheapest to load again; then
-        what is in use; last what is on its way, which may take long and may hang."""
+        what is in use; last what is on its way, which may take long and may hang. Of the idle those
+        first that were asked before: they are going, and another would go beside them."""
         if not self.use.loaded:
             return (2, 0.0)
         if self.use.idle_since is None:
             return (1, self.use.reload_seconds)
+        if self.wanted is not None:
+            return (0, -math.inf)
         return (0, self.use.idle_since + RELOAD_WEIGHT * self.use.reload_seconds)
 
 

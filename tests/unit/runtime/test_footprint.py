@@ -45,6 +45,14 @@ def test_where_a_model_may_be_on_a_triton_server_is_for_its_configuration_to_say
     assert footprint_of(manifest(devices=["cuda"]), frozenset({TRITON})).kinds == {TRITON}
 
 
+def test_a_triton_server_may_take_more_for_the_same_model_on_whatever_device() -> None:
+    twice = manifest(triton_memory_bytes=900)
+    for kinds in (frozenset({TRITON}), frozenset({CPU})):
+        assert footprint_of(twice, kinds, on_triton=True) == Footprint(900, kinds=kinds)
+        assert footprint_of(manifest(), kinds, on_triton=True) == Footprint(400, kinds=kinds)
+    assert footprint_of(twice, BOTH) == Footprint(400, kinds=BOTH)
+
+
 def test_a_model_with_layers_says_how_large_its_files_are() -> None:
     files = {"model.gguf": {"sources": [{"local": "model.gguf"}]}}
     with pytest.raises(ValidationError, match="size of each of its files"):

@@ -4,8 +4,11 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
+
 import services.speech
 from services.runtime.context import RequestContext
+from services.runtime.errors import OutOfMemory
 from services.runtime.host import ModelHost
 from services.runtime.manifest import Manifest
 from services.runtime.registry import Registry
@@ -80,3 +83,38 @@ async def test_an_engine_is_made_apart_from_the_loop(tmp_path: Path) -> None:
 async def test_pinned_models_may_be_named_by_an_alias(tmp_path: Path) -> None:
     host = new_host(tmp_path, pinned=frozenset({"whisper-1"}))
     assert host.facts(host.registry.get("whisper-1")).pinned
+
+
+async def test_what_a_triton_server_takes_is_claimed_whosever_memory_it_is(tmp_path: Path) -> None:
+    host = new_host(tmp_path)
+    host._engines = {"triton": Weightless()}
+    host._engine_setting = "triton"
+    whisper = host.registry.get(BASE)
+    assert whisper.triton_memory_bytes > 300_000_000
+    with pytest.raises(OutOfMemory, match=f"{whisper.triton_memory_bytes:,} bytes"):
+        await host.load(BASE, pinned=None)
+    await host.close()
+
+
+async def test_what_waits_and_what_is_worked_on_is_counted_together(tmp_path: Path) -> None:
+    host = new_host(tmp_path)
+
+    def pending() -> float | None:
+        labels = {"capability": "speech"}
+        return host.metrics.registry.get_sample_value("orfeon_pending_requests", labels)
+
+    async def ask() -> None:
+        async with host.lease(RequestContext("r"), BASE, task="transcription"):
+            pass
+
+    # There is a number before anybody has asked: who scales by it must not take none for no answer.
+    assert pending() == 0
+    async with host.lease(RequestContext("r"), BASE, task="transcription"):
+        waiting = asyncio.create_task(ask())
+        async with asyncio.timeout(5):
+            while len(host.entries()) < 2:  # noqa: ASYNC110 - nothing tells of who waits
+                await asyncio.sleep(0)
+        assert pending() == 2
+    await waiting
+    assert pending() == 0
+    await host.close()

@@ -74,3 +74,39 @@ def test_a_refusal_has_the_arithmetic_and_says_when_to_come_back() -> None:
     assert "needs 1,000 bytes" in error.message
     assert "100 on cpu, 50 on cuda:0" in error.message
     assert error.retry_after == 30
+
+
+def test_an_idle_model_that_is_asked_is_not_spared_for_one_that_would_go_beside_it() -> None:
+    process = Process()
+    ledger = Ledger({CPU: 100}, clock=FakeClock())
+    memory = ledger.join("chat", process)
+    memory.claim(claim(1, 50))
+    memory.report(1, Use(loaded=True, idle_since=0.0, reload_seconds=5.0))
+    memory.claim(claim(2, 50))
+    memory.report(2, Use(loaded=True))
+    memory.claim(claim(3, 50))
+    assert set(process.asked_back) == {1}
+    # What becomes idle now would be cheaper to load again; but the first is being unloaded.
+    memory.report(2, Use(loaded=True, idle_since=1.0))
+    assert set(process.asked_back) == {1}
+    assert process.asked_back[1] is not None
+    memory.release(1)
+    assert process.placements.keys() == {1, 2, 3}
+    assert set(process.asked_back) == {1}
+
+
+def test_a_model_that_was_asked_may_stay_once_nobody_wants_its_memory() -> None:
+    process = Process()
+    ledger = Ledger({CPU: 100}, clock=FakeClock())
+    memory = ledger.join("chat", process)
+    for number, since in ((1, 0.0), (2, 1.0)):
+        memory.claim(claim(number, 50))
+        memory.report(number, Use(loaded=True, idle_since=since))
+    memory.claim(claim(3, 50))
+    memory.withdraw(3)
+    assert process.asked_back == {1: None}
+    # It is used again, and so the other goes.
+    memory.report(1, Use(loaded=True))
+    memory.claim(claim(4, 50))
+    assert process.asked_back[1] is None
+    assert process.asked_back[2] is not None
