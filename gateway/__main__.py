@@ -7,13 +7,17 @@ import socket
 import sys
 
 import uvicorn
+from pydantic import ValidationError
 
 from gateway.app import create_app
+from gateway.database import DatabaseUnusable
 from gateway.keystore import KeyStore
-from gateway.protocol import SOCKETS, EnvelopeProtocol
+from gateway.protocol import IDLE, SOCKETS, EnvelopeProtocol
+from gateway.ratelimits import StorageUnusable
 from gateway.rpc.server import PublicServer
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, told
 from gateway.upstreams import Upstreams
+from services.runtime import tracing
 from services.runtime.telemetry import configure_logging
 
 
@@ -30,14 +34,33 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         if stopping is not None and not self.force_exit:
             await stopping
+        # uvicorn then ends the process by the signal that it got.
+        await asyncio.to_thread(tracing.stop)
+
+
+def _keys(settings: GatewaySettings) -> KeyStore:
+    return KeyStore(
+        settings.database_url,
+        migrate=settings.migrate,
+        connections=settings.database_connections,
+        cache_seconds=settings.key_cache_seconds,
+        stale_seconds=settings.key_stale_seconds,
+    )
 
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
-    settings = GatewaySettings()
+    try:
+        settings = GatewaySettings()
+    except ValidationError as error:
+        sys.exit(told(error))
     configure_logging(settings.log_level)
-    keys = KeyStore(settings.database_url) if settings.require_keys else None
-    app = create_app(settings, Upstreams(settings.upstreams), keys)
+    tracing.start("gateway", settings.traces_endpoint)
+    try:
+        keys = _keys(settings) if settings.require_keys else None
+        app = create_app(settings, Upstreams(settings.upstreams), keys)
+    except (DatabaseUnusable, StorageUnusable) as error:
+        sys.exit(str(error))
     # What is here now stays: no collection needs to look at it again, while requests wait.
     gc.collect()
     gc.freeze()
@@ -54,6 +77,7 @@ def main() -> None:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     server = _Server(config, app.state.rpc)

@@ -39,6 +39,7 @@ from gateway.routes.responses import responses_router
 from gateway.routes.songs import songs_router
 from gateway.routes.speech import speech_router
 from gateway.routes.transcription import transcription_router
+from gateway.routes.usage import usage_router
 from gateway.routes.voices import voices_router
 from gateway.rpc.calls import Limits, PublicCalls
 from gateway.rpc.handlers import PublicHandlers
@@ -49,6 +50,7 @@ from gateway.songcalls import SongCalls
 from gateway.trainingcalls import TrainingCalls
 from gateway.transcribing import SpeechCalls
 from gateway.upstreams import Upstreams
+from gateway.usage import UsageBook
 from orfeon import __version__
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,8 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await upstreams.open()
+        if book is not None:
+            await book.start()
         if rpc is not None:
             await rpc.start()
         log.info("serving", extra={"upstreams": list(upstreams.capabilities)})
@@ -85,14 +89,29 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         if rpc is not None:
             await rpc.stop()
         await upstreams.close()
+        await limiter.close()
+        if book is not None:
+            await book.stop()
 
-    metrics = GatewayMetrics(__version__)
+    metrics = GatewayMetrics(__version__, settings.upstreams)
+    limiter = RateLimiter(
+        settings.rate_limit_storage,
+        timeout=settings.rate_limit_timeout,
+        open_levels=settings.rate_limit_fail_open_levels,
+        failed=metrics.uncounted,
+    )
+    book: UsageBook | None = None
+    if keys is not None:
+        store = keys
+        book = UsageBook(store.database)
+        metrics.watch_database(lambda: store.reachable)
     gatekeeper = Gatekeeper(
         keys,
-        RateLimiter(settings.rate_limit_storage),
+        limiter,
         Rates(settings.requests_per_minute, settings.tokens_per_minute),
         settings.request_timeout,
         UploadMemory(settings.upload_memory_bytes),
+        book,
     )
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
@@ -121,6 +140,8 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Ours is services/runtime/tracing.py. FastAPI's would quote what exceptions say.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.rpc = rpc
     errors.install(app)
@@ -165,6 +186,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         models_router(gatekeeper, catalog),
         residency_router(gatekeeper, residency),
         queue_router(gatekeeper, upstreams),
+        usage_router(gatekeeper, book),
         health_router(upstreams, metrics),
     ):
         # The routes themselves: every request would pass through an included router twice.

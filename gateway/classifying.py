@@ -1,6 +1,6 @@
 """Classifications: the contract's messages -> what the public API says."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -92,8 +92,13 @@ def headers(answers: Iterable[emotion_pb2.ClassifyResponse]) -> dict[str, str]:
     }
 
 
-async def events(pieces: Pieces, wish: Wish) -> AsyncGenerator[bytes, None]:
-    """The timeline as events, and at its end the whole."""
+async def events(
+    pieces: Pieces, wish: Wish, listened: Callable[[float], None]
+) -> AsyncGenerator[bytes, None]:
+    """The timeline as events, and at its end the whole.
+
+    `listened` is told the recording's seconds.
+    """
     finished = False
     async with aclosing(pieces):
         async for piece in pieces:
@@ -105,6 +110,7 @@ async def events(pieces: Pieces, wish: Wish) -> AsyncGenerator[bytes, None]:
                 yield event(part)
             else:
                 finished = True
+                listened(piece.finished.duration_seconds)
                 whole = classification(piece.finished, wish)
                 yield event({"type": "audio.classification.done", **dict(whole)})
     if not finished:

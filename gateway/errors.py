@@ -1,5 +1,6 @@
 """The one place that turns a failure, whatever it is, into OpenAI's error envelope."""
 
+import asyncio
 import json
 import logging
 import math
@@ -27,6 +28,7 @@ from services.runtime.errors import (
     ModelLoading,
     NotFound,
     OrfeonError,
+    ServiceUnavailable,
     UnsupportedMediaType,
 )
 
@@ -118,10 +120,15 @@ def response_of(error: OrfeonError) -> Response:
     )
 
 
-def error_behind(failure: Exception) -> OrfeonError:
+def error_behind(failure: BaseException) -> OrfeonError:
     """The error that a caller hears of, for whatever was raised. Logs what is a fault of ours."""
     if isinstance(failure, OrfeonError):
         return failure
+    if isinstance(failure, asyncio.CancelledError):
+        # Of a client that leaves there is an error; what else is cancelled has outlasted the drain.
+        return ServiceUnavailable(
+            "The gateway has stopped before the answer was complete; ask again.", retry_after=1.0
+        )
     if isinstance(failure, RequestValidationError):
         return _invalid(failure.errors())
     if isinstance(failure, HTTPException):

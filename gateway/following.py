@@ -82,6 +82,7 @@ class Following:
             async for event in events:
                 self._listening.set()
                 finished = event.HasField("finished")
+                self._exchange.listened(event.finished.duration_seconds)
                 await self._send(self._public(event))
         if not finished:
             raise Internal("The service ended its answer too soon.")

@@ -2,23 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers
 
 from gateway.exchange import Exchange
 from gateway.keystore import ApiKey, KeyStore
 from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
+from gateway.usage import Amounts, UsageBook
 from services.runtime.context import LEVELS, NORMAL, PRIORITY_KEY, RequestContext
 from services.runtime.errors import (
     InvalidApiKey,
     InvalidRequest,
     MissingScope,
-    ServiceUnavailable,
 )
+
+#: Seconds that a key may take to be looked up.
+_LOOKUP_SECONDS = 3.0
 
 #: OpenAI's word for urgency, as a level.
 _BY_SERVICE_TIER = {"priority": 0, "fast": 0, "auto": 1, "default": 1, "scale": 1, "flex": 2}
@@ -36,15 +39,17 @@ ANYBODY = ApiKey(
 
 @dataclass(slots=True)
 class Bill:
-    """Tokens that a streamed answer has taken, as far as it has come."""
+    """What a streamed answer has taken, as far as it has come; the second, audio, in seconds."""
 
     tokens: int = 0
+    listened: float = 0.0
 
 
 class Gatekeeper:
     """Admits requests. `keys` is None where everybody may do everything.
 
-    `uploads` is the memory for what they send; `timeout` is in seconds.
+    `uploads` is the memory for what they send; `timeout` is in seconds; `book` is where it is
+    written down what they used.
     """
 
     def __init__(
@@ -54,11 +59,15 @@ class Gatekeeper:
         rates: Rates,
         timeout: float,
         uploads: UploadMemory,
+        book: UsageBook | None = None,
     ) -> None:
         self._keys = keys
+        self._book = book
         self._limiter = limiter
         self._rates = rates
         self._timeout = timeout
+        # Their own: others who use threads shall not wait for a database that is slow.
+        self._lookups = ThreadPoolExecutor(keys.connections if keys else 1, "keys")
         self.uploads = uploads
 
     async def admit(
@@ -68,15 +77,19 @@ class Gatekeeper:
 
         `scope` is None where any key will do.
 
-        Raises `InvalidApiKey`, `MissingScope`, `RateLimitExceeded`, `InvalidRequest`.
+        Raises `InvalidApiKey`, `MissingScope`, `RateLimitExceeded`, `InvalidRequest`,
+        `ServiceUnavailable`.
         """
-        key = ANYBODY if self._keys is None else await _authenticated(self._keys, headers)
+        key = ANYBODY if self._keys is None else await self._authenticated(self._keys, headers)
         exchange.key = key
         if scope is not None:
             require(exchange, scope)
+        exchange.wanted_priority = wanted = _level(headers.get(PRIORITY_KEY))
         if metered and key is not ANYBODY:
-            await self._limiter.admit(key.id, self._rates_of(key), exchange.headers)
-        exchange.wanted_priority = _level(headers.get(PRIORITY_KEY))
+            # The body, which may say how urgent it is too, has not been read.
+            level = max(NORMAL if wanted is None else wanted, key.priority_floor)
+            await self._limiter.admit(key.id, self._rates_of(key), exchange.headers, level)
+            self._count_at_end(exchange, key, scope)
 
     def context(
         self, exchange: Exchange, priority: int | None = None, service_tier: str | None = None
@@ -104,6 +117,8 @@ class Gatekeeper:
     async def charge(self, exchange: Exchange, tokens: int) -> None:
         """Counts the tokens that a request took."""
         key = exchange.key
+        tokens = max(tokens, 0)
+        exchange.tokens += tokens
         if key is not None and key is not ANYBODY:
             await self._limiter.charge(key.id, self._rates_of(key), tokens)
 
@@ -114,7 +129,30 @@ class Gatekeeper:
         try:
             yield bill
         finally:
+            exchange.listened(bill.listened)
             await self.charge(exchange, bill.tokens)
+
+    def _count_at_end(self, exchange: Exchange, key: ApiKey, scope: str | None) -> None:
+        if (book := self._book) is None or scope is None:
+            return
+
+        def count() -> None:
+            book.add(key.id, scope, Amounts(1, exchange.tokens, exchange.audio_seconds))
+
+        exchange.ended.append(count)
+
+    async def _authenticated(self, keys: KeyStore, headers: Headers) -> ApiKey:
+        secret = _secret(headers)
+        known, key = keys.remembered(secret)
+        if not known:
+            asking = asyncio.get_running_loop().run_in_executor(self._lookups, keys.look_up, secret)
+            try:
+                key = await asyncio.wait_for(asking, _LOOKUP_SECONDS)
+            except TimeoutError:
+                key = keys.unanswered(secret, "timeout")
+        if key is None:
+            raise InvalidApiKey("This API key is wrong, revoked or expired.")
+        return key
 
     def _rates_of(self, key: ApiKey) -> Rates:
         if key.requests_per_minute is None and key.tokens_per_minute is None:
@@ -129,21 +167,6 @@ def require(exchange: Exchange, scope: str) -> None:
     """Raises `MissingScope` where the key, which has been admitted, may not do this."""
     if exchange.key is None or not exchange.key.allows(scope):
         raise MissingScope(f"This API key lacks the scope {scope!r}, which this request needs.")
-
-
-async def _authenticated(keys: KeyStore, headers: Headers) -> ApiKey:
-    secret = _secret(headers)
-    known, key = keys.remembered(secret)
-    if not known:
-        try:
-            key = await asyncio.to_thread(keys.authenticate, secret)
-        except SQLAlchemyError as error:
-            raise ServiceUnavailable(
-                "API keys cannot be checked just now; try again shortly.", retry_after=1.0
-            ) from error
-    if key is None:
-        raise InvalidApiKey("This API key is wrong, revoked or expired.")
-    return key
 
 
 def _secret(headers: Headers) -> str:

@@ -100,6 +100,7 @@ async def charged(
                 bill.tokens = usage_of(piece.usage)["total_tokens"]
             else:
                 bill.tokens += piece.delta.generated
+                exchange.began_output()
                 yield piece
     if last is None:
         raise Internal("The service ended its answer too soon.")

@@ -5,20 +5,25 @@ A fast hash is right here: a secret is 256 random bits, so there is nothing to g
 """
 
 import hashlib
+import logging
 import secrets
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.breaker import Breaker
+from gateway.database import DatabaseUnusable, open_database
+from gateway.keycache import KeyCache
+from gateway.migrations import Migrate, prepare
+from gateway.tables import API_KEYS
 from services.runtime.context import LEVELS
+from services.runtime.errors import ServiceUnavailable
+
+log = logging.getLogger(__name__)
 
 SECRET_PREFIX = "sk-orf-"
 SHOWN_LETTERS = len(SECRET_PREFIX) + 4
@@ -28,22 +33,6 @@ DEFAULT_SCOPES = (
 )  # fmt: skip
 #: What a key can be allowed to use. `admin` allows everything.
 SCOPES = (*DEFAULT_SCOPES, "admin")
-
-_keys = sa.Table(
-    "api_keys",
-    sa.MetaData(),
-    sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("prefix", sa.String(32), nullable=False),
-    sa.Column("secret_sha256", sa.String(64), nullable=False, unique=True),
-    sa.Column("priority_floor", sa.Integer, nullable=False),
-    sa.Column("scopes", sa.String(200), nullable=False),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("expires", sa.Float),
-    sa.Column("revoked", sa.Float),
-    sa.Column("requests_per_minute", sa.Integer),
-    sa.Column("tokens_per_minute", sa.Integer),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,29 +72,40 @@ class KeyStore:
     """The keys in one database. Every method blocks and may be called from any thread.
 
     What `authenticate` finds, or fails to find, is remembered for `cache_seconds`: a revoked key
-    works for that much longer in another process, and not at all in the one that revoked it.
-    Raises `sqlalchemy.exc.SQLAlchemyError` when the database cannot be reached.
+    works for that much longer in another process, and not at all in the one that revoked it. While
+    the database is away, a key that was found is good for `stale_seconds`.
+
+    Raises `DatabaseUnusable` where there is no database, or its schema does not fit. Methods raise
+    `sqlalchemy.exc.SQLAlchemyError` when it cannot be reached any more.
     """
 
     def __init__(
         self,
         database_url: str,
         *,
+        migrate: Migrate = "auto",
+        connections: int = 5,
         cache_seconds: float = 1.0,
+        stale_seconds: float = 900.0,
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
         self._now = now
-        self._cache_seconds = cache_seconds
-        self._cache_size = cache_size
-        self._cache: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
-        self._lock = threading.Lock()
-        self._engine = _engine(database_url)
-        with self._engine.begin() as connection:
-            # Two processes may start at once; a check before the statement would race.
-            connection.execute(CreateTable(_keys, if_not_exists=True))
+        self._cache: KeyCache[ApiKey] = KeyCache(cache_seconds, stale_seconds, cache_size, clock)
+        self._breaker = Breaker(clock=clock)
+        self.connections = connections
+        self.database = open_database(database_url, connections)
+        try:
+            prepare(self.database, migrate)
+        except DatabaseUnusable:
+            self.close()
+            raise
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the database answered when it was last asked for a key."""
+        return not self._breaker.broken
 
     def create(
         self,
@@ -133,9 +133,9 @@ class KeyStore:
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
         )
-        with self._engine.begin() as connection:
+        with self.database.begin() as connection:
             connection.execute(
-                sa.insert(_keys).values(
+                sa.insert(API_KEYS).values(
                     id=key.id,
                     name=key.name,
                     prefix=key.prefix,
@@ -148,63 +148,90 @@ class KeyStore:
                     tokens_per_minute=key.tokens_per_minute,
                 )
             )
-        self._forget()
+        self._cache.drop(_digest(secret))
         return key, secret
 
     def list(self) -> list[ApiKey]:
         """Every key there ever was, oldest first."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_keys).order_by(_keys.c.created, _keys.c.id))
+        with self.database.connect() as connection:
+            rows = connection.execute(
+                sa.select(API_KEYS).order_by(API_KEYS.c.created, API_KEYS.c.id)
+            )
             return [_api_key(row) for row in rows]
 
     def revoke(self, key_id: str) -> ApiKey:
         """Ends a key for good; ending it twice keeps the first time. Raises `KeyError`."""
-        match = _keys.c.id == key_id
-        with self._engine.begin() as connection:
+        match = API_KEYS.c.id == key_id
+        with self.database.begin() as connection:
             connection.execute(
-                sa.update(_keys).where(match, _keys.c.revoked.is_(None)).values(revoked=self._now())
+                sa.update(API_KEYS)
+                .where(match, API_KEYS.c.revoked.is_(None))
+                .values(revoked=self._now())
             )
-            row = connection.execute(sa.select(_keys).where(match)).first()
-        self._forget()
+            row = connection.execute(sa.select(API_KEYS).where(match)).first()
         if row is None:
             raise KeyError(key_id)
+        self._cache.put(row.secret_sha256, _api_key(row))
         return _api_key(row)
 
     def authenticate(self, secret: str) -> ApiKey | None:
-        """The live key of a secret; None for one that is wrong, revoked or expired."""
+        """The live key of a secret; None for one that is wrong, revoked or expired.
+
+        Raises `ServiceUnavailable` while the database is away, unless the key is remembered.
+        """
         known, key = self.remembered(secret)
-        if known:
-            return key
+        return key if known else self.look_up(secret)
+
+    def look_up(self, secret: str) -> ApiKey | None:
+        """`authenticate` where `remembered` did not know."""
         digest = _digest(secret)
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                sa.select(_keys).where(_keys.c.secret_sha256 == digest)
-            ).first()
+        try:
+            with self.database.connect() as connection:
+                row = connection.execute(
+                    sa.select(API_KEYS).where(API_KEYS.c.secret_sha256 == digest)
+                ).first()
+        except SQLAlchemyError as error:
+            return self.unanswered(secret, type(error).__name__)
+        if self._breaker.broken:
+            log.info("keys can be looked up again")
+            self._breaker.worked()
         found = None if row is None else _api_key(row)
-        with self._lock:
-            self._cache[digest] = (self._clock() + self._cache_seconds, found)
-            self._cache.move_to_end(digest)
-            while len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
+        self._cache.put(digest, found)
         return self._live(found)
 
     def remembered(self, secret: str) -> tuple[bool, ApiKey | None]:
-        """`authenticate` without the database: whether the answer is known yet, and the answer."""
-        entry = self._cache.get(_digest(secret))
-        if entry is None or self._clock() >= entry[0]:
-            return False, None
-        return True, self._live(entry[1])
+        """`authenticate` without the database: whether the answer is known yet, and the answer.
+
+        Where it is not, the caller asks `look_up`: while the database is away, one a second.
+        Others get what was known last. Raises `ServiceUnavailable` where nothing was.
+        """
+        known, key = self._cache.get(_digest(secret))
+        if not known and not self._breaker.allows():
+            return True, self._without_database(secret)
+        return known, self._live(key)
+
+    def unanswered(self, secret: str, reason: str) -> ApiKey | None:
+        """`authenticate` where the database has not answered. Raises `ServiceUnavailable`."""
+        if not self._breaker.broken:
+            log.warning("keys cannot be looked up", extra={"reason": reason})
+        self._breaker.failed()
+        return self._without_database(secret)
 
     def close(self) -> None:
         """Closes the connections."""
-        self._engine.dispose()
+        self.database.dispose()
+
+    def _without_database(self, secret: str) -> ApiKey | None:
+        key = self._cache.last_known(_digest(secret))
+        if key is None:
+            raise ServiceUnavailable(
+                "API keys cannot be checked just now; try again shortly.",
+                retry_after=self._breaker.seconds,
+            )
+        return self._live(key)
 
     def _live(self, key: ApiKey | None) -> ApiKey | None:
         return key if key is not None and key.is_live(self._now()) else None
-
-    def _forget(self) -> None:
-        with self._lock:
-            self._cache.clear()
 
 
 def _check(
@@ -225,22 +252,6 @@ def _check(
     for rate in (requests_per_minute, tokens_per_minute):
         if rate is not None and rate < 1:
             raise ValueError("A rate must be at least 1 per minute.")
-
-
-def _engine(database_url: str) -> sa.Engine:
-    url = make_url(database_url)
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": 5})
-
-    @sa.event.listens_for(engine, "connect")
-    def _readers_beside_a_writer(connection: Any, _record: object) -> None:
-        # The gateway reads while the command line writes.
-        connection.execute("PRAGMA journal_mode=WAL")
-
-    return engine
 
 
 def _digest(secret: str) -> str:

@@ -3,6 +3,7 @@
 Plain ASGI: a stream passes through untouched.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from gateway.errors import error_behind, response_of
 from gateway.exchange import SCOPE_KEY, Exchange, exchange_of
 from gateway.metrics import GatewayMetrics
 from gateway.sockets import answering
+from services.runtime import tracing
 from services.runtime.context import REQUEST_ID_KEY, current_request_id
 from services.runtime.errors import ContentTooLarge
 
@@ -38,7 +40,15 @@ class Observed:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(request_id_of(Headers(scope=scope).get(REQUEST_ID_KEY, "")))
+        headers = Headers(scope=scope)
+        if scope["path"] in _QUIET:
+            await self._observe(scope, receive, send, headers)
+            return
+        with tracing.span("request", caller=headers):
+            await self._observe(scope, receive, send, headers)
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        exchange = Exchange(request_id_of(headers.get(REQUEST_ID_KEY, "")))
         scope[SCOPE_KEY] = exchange
         token = current_request_id.set(exchange.request_id)
         status = 499
@@ -121,11 +131,11 @@ class Bounded:
             if declared.isdecimal() and int(declared) > limit:
                 raise _too_large(limit)
             await self._app(scope, bounded_receive, watched_send)
-        except Exception as failure:
-            if started:
-                raise
+        except (Exception, asyncio.CancelledError) as failure:
             error = error_behind(failure)
             exchange_of(scope).error = error.code or error.type
+            if started:
+                raise
             await response_of(error)(scope, receive, send)
 
     def _limit(self, path: str, headers: Headers) -> int:

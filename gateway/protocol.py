@@ -18,6 +18,9 @@ from services.runtime.errors import InvalidRequest
 #: Seconds that a client may take nothing of an answer that waits for it. Then it is gone, and so is
 #: its request: who stops reading would keep the place of somebody who reads.
 STALLED = 60.0
+#: Seconds that a connection may wait for its next request. Longer than any proxy before us keeps
+#: one (Traefik 90, unless told): were we the first to close it, a request could just be on its way.
+IDLE = 120
 
 
 class EnvelopeProtocol(HttpToolsProtocol):

@@ -2,9 +2,20 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, FilePath, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    FilePath,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.migrations import Migrate
+from services.runtime.tracing import TracesEndpoint
 
 Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song", "images", "training"]
 
@@ -22,6 +33,8 @@ class GatewaySettings(BaseSettings):
         extra="ignore",
         frozen=True,
         populate_by_name=True,
+        # URLs hold passwords.
+        hide_input_in_errors=True,
     )
 
     home: Annotated[Path, Field(validation_alias="ORFEON_HOME")] = Path.home() / ".orfeon"
@@ -44,9 +57,23 @@ class GatewaySettings(BaseSettings):
     database_url: Annotated[
         str, Field(validation_alias=AliasChoices("ORFEON_GATEWAY_DATABASE_URL", "DATABASE_URL"))
     ] = ""
-    """SQLAlchemy URL of the database of API keys; empty means SQLite in `home`."""
+    """URL of the database of API keys and usage: `postgresql://user:password@host/name`, or
+    `sqlite:///path`; empty means SQLite in `home`."""
+    database_connections: Annotated[int, Field(ge=1, le=100)] = 5
+    """Connections that this gateway may have to PostgreSQL."""
+    migrate: Migrate = "auto"
+    """What a start does about PostgreSQL's schema: `auto` brings it up to date, `check` refuses to
+    start where it is not. SQLite's is always brought up to date."""
+    key_cache_seconds: Annotated[float, Field(ge=0)] = 1
+    """How long what is known of a key is not asked again: a revoked one works for that long."""
+    key_stale_seconds: Annotated[float, Field(ge=0)] = 900
+    """How long a key that was found is good while the database cannot be reached."""
     rate_limit_storage: str = "memory://"
     """Where rates are counted: `memory://`, or `redis://...` to share them among gateways."""
+    rate_limit_timeout: Annotated[float, Field(gt=0)] = 0.5
+    """Seconds that Redis may take to count a request."""
+    rate_limit_fail_open_levels: list[Literal[0, 1, 2]] = [0, 1]
+    """Priorities whose requests are served uncounted while Redis is away; others get 503."""
     requests_per_minute: Annotated[int, Field(ge=1)] = 3_000
     """Requests a key may make per minute, unless the key says otherwise."""
     tokens_per_minute: Annotated[int, Field(ge=1)] = 1_000_000
@@ -73,6 +100,8 @@ class GatewaySettings(BaseSettings):
     """Whether a request needs an API key. Without, everybody may do everything."""
     cors_origins: list[str] = []
     """Origins whose pages may call from a browser, such as `https://studio.example.org`, or `*`."""
+    traces_endpoint: TracesEndpoint = ""
+    """Address of an OpenTelemetry collector that takes OTLP over HTTP; empty makes no traces."""
     drain_seconds: Annotated[int, Field(ge=0)] = 25
     """How long running requests may go on after SIGTERM."""
 
@@ -89,6 +118,17 @@ class GatewaySettings(BaseSettings):
             )
         return self
 
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _countable(cls, url: str) -> str:
+        parts = urlsplit(url)
+        kinds = ("memory", "redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
+        if parts.scheme not in kinds or "://" not in url:
+            raise ValueError("rate_limit_storage is memory:// or redis://host:6379/0")
+        # Raises a ValueError of its own for one that is none; of several hosts there is none.
+        _ = "," in parts.netloc or parts.port
+        return url
+
     @field_validator("upstreams")
     @classmethod
     def _no_empty_address(cls, upstreams: dict[Capability, str]) -> dict[Capability, str]:
@@ -102,3 +142,13 @@ class GatewaySettings(BaseSettings):
             return values
         home = values.get("ORFEON_HOME") or values.get("home") or Path.home() / ".orfeon"
         return {**values, "database_url": f"sqlite:///{home}/orfeon.db"}
+
+
+def told(error: ValidationError) -> str:
+    """Which variables are wrong and why, a line each, without what they hold."""
+    lines = []
+    for each in error.errors(include_input=False, include_url=False):
+        name = "__".join(str(part) for part in each["loc"])
+        name = name if name.isupper() else f"ORFEON_GATEWAY_{name.upper()}"
+        lines.append(f"{name}: {each['msg'].removeprefix('Value error, ')}.")
+    return "\n".join(lines)

@@ -103,7 +103,7 @@ class _Stream(Response, ABC):
                 started = True
                 await self._start(send)
             await self._end(send)
-        except Exception as failure:
+        except (Exception, asyncio.CancelledError) as failure:
             if not started:
                 raise
             if not more:

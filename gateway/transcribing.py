@@ -1,6 +1,6 @@
 """Transcripts: calls on the speech service, and what came of them as the public API says it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -89,11 +89,15 @@ class SpeechCalls:
         )
 
     def events(
-        self, config: speech_pb2.TranscribeConfig, recording: Recording, context: RequestContext
+        self,
+        config: speech_pb2.TranscribeConfig,
+        recording: Recording,
+        context: RequestContext,
+        listened: Callable[[float], None],
     ) -> AsyncGenerator[bytes, None]:
-        """The same as events, as it is understood."""
+        """The same as events, as it is understood; `listened` is told the recording's seconds."""
         return self._retries.pieces(
-            "speech", context, lambda: _events(self._call(config, recording, context))
+            "speech", context, lambda: _events(self._call(config, recording, context), listened)
         )
 
     def _call(
@@ -155,7 +159,7 @@ async def _whole(config: speech_pb2.TranscribeConfig, pieces: Pieces) -> Transcr
     return transcript
 
 
-async def _events(pieces: Pieces) -> AsyncGenerator[bytes, None]:
+async def _events(pieces: Pieces, listened: Callable[[float], None]) -> AsyncGenerator[bytes, None]:
     transcript = Transcript("transcribe")
     async with aclosing(pieces):
         async for piece in pieces:
@@ -170,6 +174,7 @@ async def _events(pieces: Pieces) -> AsyncGenerator[bytes, None]:
                 }
                 yield event(delta)
     transcript.check()
+    listened(transcript.started.duration_seconds)
     done: TranscriptTextDone = {
         "type": "transcript.text.done",
         "text": transcript.text,

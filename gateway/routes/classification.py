@@ -113,10 +113,12 @@ def classification_router(gatekeeper: Gatekeeper, calls: EmotionCalls) -> APIRou
                 raise InvalidRequest("A stream is of one file; leave stream out.", param="stream")
             # What has been sent as events is not sent again.
             whole = replace(wish, timeline=False)
-            return EventStream(kept_alive(events(calls.timeline(config, sent[0], context), whole)))
+            pieces = calls.timeline(config, sent[0], context)
+            return EventStream(kept_alive(events(pieces, whole, exchange.listened)))
         async with while_connected(request.receive):
             heard = await each(sent, lambda one: calls.classify(config, one, context))
         exchange.headers |= headers(heard)
+        exchange.listened(sum(one.duration_seconds for one in heard))
         told = [classification(one, wish) for one in heard]
         if len(told) == 1:
             return JSONResponse(told[0])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.errors import envelope, headers_of
@@ -68,8 +69,9 @@ def health_router(upstreams: Upstreams, metrics: GatewayMetrics) -> APIRouter:
             **failures(500),
         },
     )
-    async def show_metrics() -> Response:
-        """In Prometheus' text format."""
-        return Response(metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def show_metrics(request: Request) -> Response:
+        """In Prometheus' text format, or as OpenMetrics for who asks for that."""
+        page, media_type = metrics.page(request.headers.get("accept", ""))
+        return Response(page, media_type=media_type)
 
     return router

@@ -142,6 +142,8 @@ async def _events(
             else:
                 # Who leaves before the end is charged a token for each word.
                 bill.tokens += len(piece.line.text.split())
+                if piece.HasField("line"):
+                    exchange.began_output()
                 yield event(_event(piece, title))
     if usage is None:
         raise _too_soon()

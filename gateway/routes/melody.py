@@ -1,6 +1,7 @@
 """`/v1/melodies`, `/v1/melodies/genres` and `/v1/sound-generation`."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query, Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.bodies import body_of, documented
 from gateway.catalog import Catalog
-from gateway.exchange import exchange_of
+from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.melodies import Pieces, events_of, file_of, melody_config, sound_config
@@ -101,13 +102,15 @@ def melody_router(
     listing = APIRouter(route_class=Guard(gatekeeper, "melody").route_class())
 
     def compose(
-        config: melody_pb2.ComposeConfig, recording: Recording | None, context: RequestContext
+        config: melody_pb2.ComposeConfig,
+        recording: Recording | None,
+        context: RequestContext,
+        exchange: Exchange,
     ) -> Pieces:
-        return answers(
-            upstreams.melody.Compose(
-                _messages(config, recording), metadata=context.metadata(), timeout=context.timeout()
-            )
+        call = upstreams.melody.Compose(
+            _messages(config, recording), metadata=context.metadata(), timeout=context.timeout()
         )
+        return _heard(answers(call), exchange)
 
     @composing.post(
         "/v1/melodies",
@@ -129,13 +132,17 @@ def melody_router(
         if body.stream_format == "sse":
             return EventStream(
                 retries.pieces(
-                    "melody", context, lambda: events_of(compose(config, recording, context))
+                    "melody",
+                    context,
+                    lambda: events_of(compose(config, recording, context, exchange)),
                 )
             )
         file = retries.pieces(
             "melody",
             context,
-            lambda: file_of(compose(config, recording, context), file_format, exchange.headers),
+            lambda: file_of(
+                compose(config, recording, context, exchange), file_format, exchange.headers
+            ),
         )
         return ByteStream(file, _MEDIA_TYPES[file_format])
 
@@ -155,7 +162,7 @@ def melody_router(
         file = retries.pieces(
             "melody",
             context,
-            lambda: file_of(compose(config, None, context), "mp3", exchange.headers),
+            lambda: file_of(compose(config, None, context, exchange), "mp3", exchange.headers),
         )
         return ByteStream(file, _MEDIA_TYPES["mp3"])
 
@@ -200,6 +207,15 @@ def melody_router(
     for part in (composing, sounding, listing):
         router.include_router(part)
     return router
+
+
+async def _heard(pieces: Pieces, exchange: Exchange) -> Pieces:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if piece.HasField("audio"):
+                exchange.began_output()
+            exchange.audio_seconds += piece.finished.duration_seconds
+            yield piece
 
 
 async def _messages(

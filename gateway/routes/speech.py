@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response
 
-from gateway.exchange import exchange_of
+from gateway.exchange import Exchange, exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import failures
@@ -77,7 +77,8 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
         body: Annotated[SpeechRequest, Body(openapi_examples=_EXAMPLES)],
     ) -> Response:
         """Sends audio from the first sentence on, while the next ones are synthesised."""
-        context = gatekeeper.context(exchange_of(request.scope), body.priority, body.service_tier)
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, body.priority, body.service_tier)
         audio_format, media_type = _FORMATS[body.response_format or "mp3"]
         asked = speech_pb2.SynthesizeRequest(
             model=body.model or "",
@@ -91,7 +92,7 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
             call = upstreams.speech.Synthesize(
                 asked, metadata=context.metadata(), timeout=context.timeout()
             )
-            return _bytes(answers(call))
+            return _bytes(answers(call), exchange)
 
         audio = retries.pieces("speech", context, begin)
         if body.stream_format == "sse":
@@ -142,11 +143,12 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
 
 
 async def _bytes(
-    pieces: AsyncGenerator[speech_pb2.SynthesizeResponse, None],
+    pieces: AsyncGenerator[speech_pb2.SynthesizeResponse, None], exchange: Exchange
 ) -> AsyncGenerator[bytes, None]:
     async with aclosing(pieces):
         async for piece in pieces:
             if piece.audio:
+                exchange.began_output()
                 yield piece.audio
 
 

@@ -95,9 +95,10 @@ def transcription_router(
             require(exchange, "emotion")
         context = gatekeeper.context(exchange, priority, service_tier)
         if stream:
-            return EventStream(calls.events(config, recording, context))
+            return EventStream(calls.events(config, recording, context, exchange.listened))
         async with while_connected(request.receive):
             transcript = await calls.transcript(config, recording, context)
+            exchange.listened(transcript.started.duration_seconds)
             felt = None
             if "emotion" in include:
                 felt = await emotions_of(emotions, transcript.segments, recording, context)
@@ -130,9 +131,11 @@ def transcription_router(
             temperature=temperature,
         )
         recording = Recording(file)
-        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, priority, service_tier)
         async with while_connected(request.receive):
             transcript = await calls.transcript(config, recording, context)
+        exchange.listened(transcript.started.duration_seconds)
         if response_format != "verbose_json":
             return formatted(transcript, response_format)
         return verbose(transcript)

@@ -130,10 +130,12 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
             speaker_count=num_speakers or speaker_count or 0,
             known=known_speakers(names, references),
         )
-        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, priority, service_tier)
         async with while_connected(request.receive):
             with references_named():
                 answer = await emotions.diarize(config, recording, context)
+        exchange.listened(answer.duration_seconds)
         if response_format == "rttm":
             return PlainTextResponse(rttm(answer, recording.name))
         return JSONResponse(diarization(answer))
@@ -156,10 +158,12 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
         """A vector of length 1 for each recording; those of one speaker point much the same
         way."""
         sent = recordings([*file, *more])
-        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, priority, service_tier)
         config = emotion_pb2.EmbedConfig(model=model)
         async with while_connected(request.receive):
             found = await each(sent, lambda one: emotions.embed(config, one, context))
+        exchange.listened(sum(one.duration_seconds for one in found))
         rows: list[VoiceEmbedding] = [
             {
                 "object": "embedding",
@@ -201,12 +205,14 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
         if not keywords:
             raise InvalidRequest("Required field keywords[] is missing.", param="keywords[]")
         recording = Recording(file)
-        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        exchange = exchange_of(request.scope)
+        context = gatekeeper.context(exchange, priority, service_tier)
         config = speech_pb2.TranscribeConfig(
             model=model, task=speech_pb2.TASK_TRANSCRIBE, language=language, word_timestamps=True
         )
         async with while_connected(request.receive):
             heard = await speech.transcript(config, recording, context)
+            exchange.listened(heard.started.duration_seconds)
             words = [word for segment in heard.segments for word in segment.words]
             # Of hours of speech a keyword may take a second. Others have their turn meanwhile, and
             # a caller who has left is not searched for any further.

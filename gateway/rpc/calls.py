@@ -16,7 +16,7 @@ from gateway.rpc.live import Stream, uploaded
 from gateway.rpc.methods import Method
 from gateway.rpc.own import OwnAnswers
 from gateway.rpc.requests import again, one, several, with_name
-from gateway.rpc.usage import note
+from gateway.rpc.usage import is_output, note
 from gateway.rpc.wire import Wire
 from gateway.upstreams import Upstreams
 from services.runtime.context import RequestContext
@@ -119,6 +119,8 @@ class PublicCalls:
             async with aclosing(pieces):
                 async for piece in pieces:
                     note(bill, method.response, piece)
+                    if exchange.output is None and is_output(method.response, piece):
+                        exchange.began_output()
                     await wire.write(piece)
 
     async def _received(self, method: Method, wire: Wire, exchange: Exchange) -> Callable[[], Any]:

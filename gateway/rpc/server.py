@@ -69,7 +69,11 @@ class PublicServer:
         with suppress(asyncio.CancelledError):
             await self._looking
         self._health.stop()
-        await self._server.stop(self._settings.drain_seconds)
+        seconds = self._settings.drain_seconds
+        # Before gRPC's own clock, which is set after it.
+        over = asyncio.get_running_loop().call_later(seconds, self._handlers.drained)
+        await self._server.stop(seconds)
+        over.cancel()
 
     def _listen(self) -> str:
         host = self._settings.host

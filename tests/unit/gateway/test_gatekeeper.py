@@ -1,8 +1,9 @@
+import math
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 
 from gateway.exchange import Exchange
@@ -65,19 +66,52 @@ async def test_no_key_is_refused(keys: KeyStore, headers: dict[str, str]) -> Non
         await gatekeeper(keys).admit(Exchange("r"), Headers(headers), "chat", metered=True)
 
 
-class BrokenStore(KeyStore):
-    def authenticate(self, secret: str) -> ApiKey | None:
-        raise OperationalError("select", {}, Exception("a secret of the database"))
-
-
-async def test_a_database_that_is_away_is_told_without_its_words(tmp_path: Path) -> None:
-    store = BrokenStore(f"sqlite:///{tmp_path}/keys.db")
+async def test_a_database_that_is_away_is_told_without_its_words(
+    keys: KeyStore, tmp_path: Path
+) -> None:
+    keys.close()
+    (tmp_path / "keys.db").write_text("a secret of the database")
     with pytest.raises(ServiceUnavailable) as caught:
-        await gatekeeper(store).admit(
+        await gatekeeper(keys).admit(
             Exchange("r"), Headers({"x-api-key": "x"}), "chat", metered=True
         )
     assert "secret" not in caught.value.message
+    assert caught.value.retry_after == 1.0
+
+
+class SilentStore(KeyStore):
+    """A store whose database does not answer until it is told to."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__(database_url)
+        self.answering = threading.Event()
+
+    def look_up(self, secret: str) -> ApiKey | None:
+        self.answering.wait(10)
+        return super().look_up(secret)
+
+
+async def test_nobody_waits_for_a_database_that_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.gatekeeper._LOOKUP_SECONDS", 0.01)
+    store = SilentStore(f"sqlite:///{tmp_path}/keys.db")
+    _, secret = store.create("laptop")
+    with pytest.raises(ServiceUnavailable):
+        await gatekeeper(store).admit(
+            Exchange("r"), Headers({"x-api-key": secret}), "chat", metered=True
+        )
+    assert not store.reachable
+    store.answering.set()
     store.close()
+
+
+async def test_what_no_answer_can_have_taken_spoils_no_sum(keys: KeyStore) -> None:
+    exchange = Exchange("r")
+    for seconds in (math.nan, math.inf, -1.0, 2.5):
+        exchange.listened(seconds)
+    await gatekeeper(keys).charge(exchange, -5)
+    assert (exchange.audio_seconds, exchange.tokens) == (2.5, 0)
 
 
 async def test_where_no_key_is_needed_everybody_is_anybody() -> None:

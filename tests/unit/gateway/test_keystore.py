@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.keystore import DEFAULT_SCOPES, KeyStore
+from services.runtime.errors import ServiceUnavailable
 
 
 @dataclass
@@ -118,10 +119,77 @@ def test_keys_are_listed_oldest_first_revoked_ones_too(store: KeyStore, clock: C
 
 def test_what_is_remembered_is_bounded(url: str, clock: Clock) -> None:
     store = KeyStore(url, cache_size=2, clock=clock, now=clock)
+    key, secret = store.create("laptop")
+    store.authenticate(secret)
     for guess in ("a", "b", "c"):
         store.authenticate(guess)
     assert [store.remembered(guess)[0] for guess in ("a", "b", "c")] == [False, True, True]
+    # Who guesses drives no key out.
+    assert store.remembered(secret) == (True, key)
     store.close()
+
+
+def break_database(tmp_path: Path) -> None:
+    for path in (tmp_path / "home").glob("orfeon.db*"):
+        path.unlink()
+    (tmp_path / "home" / "orfeon.db").write_text("no database")
+
+
+def test_without_the_database_a_known_key_is_good_for_a_while(
+    url: str, clock: Clock, tmp_path: Path
+) -> None:
+    store = KeyStore(url, stale_seconds=60.0, clock=clock, now=clock)
+    key, secret = store.create("laptop", expires=1_050.0)
+    _, unused = store.create("never used here")
+    assert store.authenticate(secret) == key
+    assert store.authenticate("wrong") is None
+    store.close()
+    break_database(tmp_path)
+    clock.now += 30
+    assert store.authenticate(secret) == key
+    assert not store.reachable
+    for unknown in (unused, "wrong"):
+        with pytest.raises(ServiceUnavailable):
+            store.authenticate(unknown)
+    clock.now += 20
+    assert store.authenticate(secret) is None, "it has expired"
+    clock.now += 10
+    with pytest.raises(ServiceUnavailable):
+        store.authenticate(secret)
+    store.close()
+
+
+def test_without_the_database_a_revoked_key_stays_so(
+    store: KeyStore, clock: Clock, tmp_path: Path
+) -> None:
+    key, secret = store.create("laptop")
+    assert store.authenticate(secret) == key
+    store.revoke(key.id)
+    store.close()
+    break_database(tmp_path)
+    clock.now += 30
+    assert store.authenticate(secret) is None
+
+
+def test_a_database_that_is_away_is_tried_once_a_second(
+    store: KeyStore, clock: Clock, url: str, tmp_path: Path
+) -> None:
+    key, secret = store.create("laptop")
+    store.close()
+    whole = (tmp_path / "home" / "orfeon.db").read_bytes()
+    break_database(tmp_path)
+    with pytest.raises(ServiceUnavailable):
+        store.authenticate(secret)
+    (tmp_path / "home" / "orfeon.db").write_bytes(whole)
+    with pytest.raises(ServiceUnavailable):
+        store.remembered(secret)
+    clock.now += 1.0
+    assert store.remembered(secret) == (False, None), "one may look"
+    with pytest.raises(ServiceUnavailable):
+        # However long the one that looks has to wait for a thread.
+        store.remembered(secret)
+    assert store.look_up(secret) == key
+    assert store.reachable
 
 
 def test_admin_allows_every_scope(store: KeyStore) -> None:

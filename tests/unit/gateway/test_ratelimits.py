@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.ratelimits import RateLimiter, Rates, duration
-from services.runtime.errors import RateLimitExceeded
+from services.runtime.errors import RateLimitExceeded, ServiceUnavailable
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,28 @@ async def test_all_six_headers_are_there() -> None:
         for what in ("limit", "remaining", "reset")
         for unit in ("requests", "tokens")
     }
+
+
+def test_an_option_that_is_none_is_told_at_the_start() -> None:
+    with pytest.raises(ValueError, match="ORFEON_GATEWAY_RATE_LIMIT_STORAGE"):
+        RateLimiter("redis://:hidden@127.0.0.1:1/0?timeout_ms=5")
+
+
+@pytest.mark.parametrize("kind", ["redis", "rediss", "redis+cluster"])
+async def test_what_cannot_be_counted_is_served_or_refused_by_its_level(kind: str) -> None:
+    outcomes: list[tuple[int, str]] = []
+    limiter = RateLimiter(
+        f"{kind}://127.0.0.1:1/0",
+        open_levels=(0,),
+        failed=lambda level, outcome: outcomes.append((level, outcome)),
+    )
+    headers: dict[str, str] = {}
+    await limiter.admit("key", Rates(5, 5), headers, level=0)
+    assert headers == {"x-ratelimit-limit-requests": "5", "x-ratelimit-limit-tokens": "5"}
+    for level in (1, 2):
+        with pytest.raises(ServiceUnavailable) as caught:
+            await limiter.admit("key", Rates(5, 5), {}, level)
+        assert caught.value.retry_after == 1.0
+    await limiter.charge("key", Rates(5, 5), 5)
+    await limiter.close()
+    assert outcomes == [(0, "open"), (1, "closed"), (2, "closed")]

@@ -40,3 +40,19 @@ def test_the_database_is_in_home_unless_said_otherwise(
 def test_settings_do_not_change(tmp_path: Path) -> None:
     with pytest.raises(ValidationError):
         GatewaySettings(home=tmp_path).port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "memory", "valkey://x", "redis://:hidden@host:port", "mysql://x", "redis:host"]
+)
+def test_a_storage_of_rates_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="rate_limit_storage") as caught:
+        GatewaySettings(rate_limit_storage=url)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://", "redis://:hidden@host:6379/0", "redis+sentinel://a:1,b:2/main"]
+)
+def test_a_storage_of_rates_is_taken_as_it_is(url: str) -> None:
+    assert GatewaySettings(rate_limit_storage=url).rate_limit_storage == url
