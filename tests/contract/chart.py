@@ -19,7 +19,12 @@ FLAVOURS = {path.name.removesuffix("-values.yaml"): path for path in CHART.glob(
 EVERY_FLAVOUR = pytest.mark.parametrize("flavour", sorted(FLAVOURS))
 CAPABILITIES = ("chat", "emotion", "images", "lyrics", "melody", "song", "speech", "training")
 #: Values with which all of them are on.
-ALL_ON = {"capabilities": {"training": {"enabled": True}}}
+ALL_ON = {
+    "capabilities": {
+        "training": {"enabled": True, "volume": {"existingClaim": "shared"}},
+        "emotion": {"volume": {"existingClaim": "shared"}},
+    }
+}
 RELEASE, NAMESPACE = "prod", "ai"
 
 Object = dict[str, Any]
@@ -52,9 +57,27 @@ def _objects(values: str) -> tuple[Object, ...]:
         document
         for name, text in texts.items()
         if name.endswith(".yaml")
-        for document in yaml.safe_load_all(text)
+        for document in yaml.load_all(text, yaml.CSafeLoader)
         if document
     )
+
+
+def pod_templates(values: Mapping[str, Any]) -> dict[str, Object]:
+    """The template of every pod that a release starts, tests and hooks too, by `Kind/name`."""
+    found = {}
+    for each in objects(values):
+        if each["kind"] == "Pod":
+            template = each
+        elif each["kind"] == "CronJob":
+            template = each["spec"]["jobTemplate"]["spec"]["template"]
+        elif (
+            "template" in each.get("spec", {}) and "containers" in each["spec"]["template"]["spec"]
+        ):
+            template = each["spec"]["template"]
+        else:
+            continue
+        found[f"{each['kind']}/{each['metadata']['name']}"] = template
+    return found
 
 
 def of_kind(values: Mapping[str, Any], kind: str) -> dict[str, Object]:

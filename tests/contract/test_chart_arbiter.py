@@ -35,8 +35,8 @@ def test_there_is_none_unless_asked_for() -> None:
 
 
 def test_pods_with_a_gpu_reach_the_arbiter_of_their_own_node_and_others_none() -> None:
-    found = of_kind(values_of("gpu"), "Deployment")
-    service = of_kind(values_of("gpu"), "Service")["arbiter"]
+    found = of_kind(values_of("gpu-whole"), "Deployment")
+    service = of_kind(values_of("gpu-whole"), "Service")["arbiter"]
     domain = f"{service['metadata']['name']}.{NAMESPACE}.svc.cluster.local"
 
     assert service["spec"]["internalTrafficPolicy"] == "Local"
@@ -48,7 +48,7 @@ def test_pods_with_a_gpu_reach_the_arbiter_of_their_own_node_and_others_none() -
 
 
 def test_it_is_told_what_it_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = environment(arbiter(values_of("gpu")))
+    told = environment(arbiter(values_of("gpu-whole")))
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     settings = ArbiterSettings()
@@ -62,7 +62,7 @@ def test_it_is_told_what_it_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_default_is_the_settings_own() -> None:
-    told = environment(arbiter({"arbiter": {"enabled": True}}))
+    told = environment(arbiter({"gpu": {"profile": "whole"}, "arbiter": {"enabled": True}}))
     own = ArbiterSettings.model_fields
     seconds = TypeAdapter(float)
     assert json.loads(told["ORFEON_ARBITER_BUDGETS"]) == own["budgets"].get_default(
@@ -74,7 +74,7 @@ def test_the_default_is_the_settings_own() -> None:
 
 
 def test_it_sees_all_gpus_without_taking_one() -> None:
-    found = arbiter(values_of("gpu"))
+    found = arbiter(values_of("gpu-whole"))
     told = environment(found)
     assert told["NVIDIA_VISIBLE_DEVICES"] == "all"
     assert told["NVIDIA_DRIVER_CAPABILITIES"] == "utility"
@@ -86,32 +86,32 @@ def test_it_sees_all_gpus_without_taking_one() -> None:
 
 
 def test_without_that_it_is_an_ordinary_pod() -> None:
-    found = arbiter({"arbiter": {"enabled": True}})
+    found = arbiter({"gpu": {"profile": "whole"}, "arbiter": {"enabled": True}})
     assert "NVIDIA_VISIBLE_DEVICES" not in environment(found)
     assert "runtimeClassName" not in pod(found)
     assert container(found)["securityContext"]["readOnlyRootFilesystem"] is True
 
 
 def test_there_are_never_two_on_a_node() -> None:
-    strategy = arbiter(values_of("gpu"))["spec"]["updateStrategy"]
+    strategy = arbiter(values_of("gpu-whole"))["spec"]["updateStrategy"]
     assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
 def test_what_it_knows_outlives_its_container() -> None:
-    found = arbiter(values_of("gpu"))
+    found = arbiter(values_of("gpu-whole"))
     (mount,) = (each for each in container(found)["volumeMounts"] if each["name"] == "home")
     assert environment(found)["ORFEON_ARBITER_STATE"].startswith(mount["mountPath"] + "/")
 
 
 def test_it_is_probed_by_the_services_that_it_serves() -> None:
-    probed = container(arbiter(values_of("gpu")))
+    probed = container(arbiter(values_of("gpu-whole")))
     assert probed["startupProbe"]["grpc"] == {"port": 50051, "service": SERVICE}
     assert probed["readinessProbe"]["grpc"] == {"port": 50051, "service": SERVICE}
     assert probed["livenessProbe"]["grpc"] == {"port": 50051, "service": LIVENESS}
 
 
 def test_its_metrics_are_scraped() -> None:
-    values = values_of("gpu")
+    values = values_of("gpu-whole")
     (endpoint,) = of_kind(values, "ServiceMonitor")["arbiter"]["spec"]["endpoints"]
     ports = {port["name"] for port in of_kind(values, "Service")["arbiter"]["spec"]["ports"]}
     assert endpoint["port"] in ports

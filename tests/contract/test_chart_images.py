@@ -15,13 +15,14 @@ def told(values: dict[str, Any]) -> str | None:
 
 @pytest.mark.parametrize(("tls", "scheme"), [(True, "https"), (False, "http")])
 def test_the_gateway_is_told_the_host_of_its_route(tls: bool, scheme: str) -> None:
-    route = {
-        "enabled": True,
+    edge = {
+        "provider": "traefik",
         "host": "ai.example.com",
-        "tls": {"enabled": tls, "certResolver": "letsencrypt"},
+        "tls": {"mode": "secret", "secretName": "ai-tls"} if tls else {"mode": "none"},
+        "hsts": {"seconds": 0},
     }
-    assert told({"ingressRoute": route}) == f"{scheme}://ai.example.com"
-    own = {"ingressRoute": route, "gateway": {"env": {NAME: "https://other.example.com"}}}
+    assert told({"edge": edge}) == f"{scheme}://ai.example.com"
+    own = {"edge": edge, "gateway": {"env": {NAME: "https://other.example.com"}}}
     assert told(own) == "https://other.example.com"
 
 

@@ -20,6 +20,15 @@ from tests.contract.chart import (
     variables_of,
 )
 
+#: What OpenTelemetry reads by itself.
+OF_LIBRARIES = {
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "POD_NAME",
+}
+
 
 def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
     for name in CAPABILITIES:
@@ -43,7 +52,7 @@ def test_each_variable_of_a_capability_is_one_of_its_settings(flavour: str) -> N
         if name not in CAPABILITIES:
             continue
         settings = settings_of(f"services.{name}.settings")
-        known = variables_of(settings) | {"OMP_NUM_THREADS"}
+        known = variables_of(settings) | OF_LIBRARIES | {"HF_HUB_OFFLINE", "OMP_NUM_THREADS"}
         names = {each["name"].partition("__")[0] for each in container(deployment)["env"]}
         assert names <= known
 
@@ -52,7 +61,7 @@ def test_each_variable_of_a_capability_is_one_of_its_settings(flavour: str) -> N
 def test_each_variable_of_the_gateway_is_one_of_its_settings(flavour: str) -> None:
     gateway = container(of_kind(values_of(flavour), "Deployment")["gateway"])
     names = {entry["name"].partition("__")[0] for entry in gateway["env"]}
-    assert names <= variables_of(settings_of("gateway.settings"))
+    assert names <= variables_of(settings_of("gateway.settings")) | OF_LIBRARIES
 
 
 def test_the_gateway_finds_each_capability_at_its_service() -> None:

@@ -39,7 +39,7 @@ def arguments(values: dict[str, Any]) -> dict[str, str]:
 
 def test_there_is_none_unless_asked_for() -> None:
     assert "triton" not in deployments({})
-    assert of_kind({}, "NetworkPolicy") == {}
+    assert "triton" not in of_kind({}, "NetworkPolicy")
     for deployment in deployments({}).values():
         assert not [name for name in environment(deployment) if "TRITON" in name]
 
@@ -138,32 +138,17 @@ def test_on_a_gpu_it_asks_for_one_and_otherwise_not() -> None:
     assert pod(on_gpu)["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
 
 
-def test_only_those_who_compute_there_may_call_it() -> None:
-    for flavour, allowed in (("triton", sorted(ABLE)), ("triton-cpu", ["emotion"])):
-        policy = of_kind(values_of(flavour), "NetworkPolicy")["triton"]["spec"]
-        called, scraped = policy["ingress"]
-        (chosen,) = called["from"]
-        (rule,) = chosen["podSelector"]["matchExpressions"]
-        assert (rule["operator"], rule["values"]) == ("In", allowed)
-        assert called["ports"] == [{"port": "grpc"}]
-        assert scraped == {"ports": [{"port": "metrics"}]}
-        labels = deployments(values_of(flavour))["triton"]["spec"]["template"]["metadata"]["labels"]
-        assert policy["podSelector"]["matchLabels"].items() <= labels.items()
-    # What HTTP would offer, no Service offers.
+def test_no_service_offers_what_http_would() -> None:
     ports = {each["name"] for each in of_kind(ON, "Service")["triton"]["spec"]["ports"]}
     assert ports == {"grpc", "metrics"}
-    assert (
-        of_kind({"triton": {"enabled": True, "networkPolicy": {"enabled": False}}}, "NetworkPolicy")
-        == {}
-    )
 
 
 def test_capabilities_and_triton_have_the_models_of_one_claim() -> None:
     found = deployments(values_of("triton"))
-    homes = {
+    claims = {
         name: volume["persistentVolumeClaim"]["claimName"]
         for name in ("triton", *ABLE)
         for volume in pod(found[name])["volumes"]
-        if volume["name"] == "home"
+        if volume["name"] == "weights"
     }
-    assert homes == dict.fromkeys(("triton", *ABLE), "orfeon-models")
+    assert claims == dict.fromkeys(("triton", *ABLE), "orfeon-models")

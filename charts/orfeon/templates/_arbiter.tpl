@@ -1,6 +1,6 @@
 {{/* Environment of the arbiter. Takes the root. */}}
 {{- define "orfeon.arbiterEnv" -}}
-{{- $arbiter := .Values.arbiter -}}
+{{- $arbiter := include "orfeon.arbiter" . | fromYaml -}}
 - {name: ORFEON_HOME, value: /var/lib/orfeon}
 - {name: ORFEON_LOG_LEVEL, value: {{ .Values.logLevel }}}
 - {name: ORFEON_ARBITER_ADDRESS, value: "0.0.0.0:50051"}

@@ -4,6 +4,12 @@
 - {name: ORFEON_LOG_LEVEL, value: {{ .root.Values.logLevel }}}
 - {name: {{ .prefix }}_ADDRESS, value: "0.0.0.0:50051"}
 - {name: {{ .prefix }}_METRICS_PORT, value: "9090"}
+{{- if and .capability.loadsModels (not (hasKey .capability.env (print .prefix "_DEVICE"))) }}
+- {name: {{ .prefix }}_DEVICE, value: {{ ternary "auto" "cpu" .capability.gpu.enabled }}}
+{{- end }}
+{{- if .capability.loadsModels }}
+{{- include "orfeon.weightsEnv" .root }}
+{{- end }}
 {{- with .capability.engine }}
 - {name: {{ $.prefix }}_ENGINE, value: {{ . | quote }}}
 {{- end }}
@@ -24,7 +30,7 @@
 - {name: {{ $.prefix }}_TRITON_MEMORY, value: {{ int64 . | quote }}}
 {{- end }}
 {{- end }}
-{{- if and .root.Values.arbiter.enabled .capability.gpu.enabled }}
+{{- if and (include "orfeon.arbiter" .root | fromYaml).enabled .capability.gpu.enabled }}
 - name: ORFEON_ARBITER
   value: {{ include "orfeon.fullname" .root }}-arbiter.{{ include "orfeon.namespaceDomain" .root }}:50051
 {{- end }}
@@ -33,25 +39,16 @@
 - {name: OMP_NUM_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
 - {name: {{ .prefix }}_THREADS, value: {{ include "orfeon.threads" .capability | quote }}}
 {{- end }}
+{{- if eq .name "training" }}
+{{- include "orfeon.trainingEnv" .root }}
+{{- end }}
+{{- include "orfeon.tracingEnv" .root }}
 {{- include "orfeon.extraEnv" .capability }}
 {{- end -}}
 
 {{/* Where a capability is called. Takes {root, name}. */}}
 {{- define "orfeon.capabilityAddress" -}}
 dns:///{{ include "orfeon.fullname" .root }}-{{ .name }}.{{ include "orfeon.namespaceDomain" .root }}:50051
-{{- end -}}
-
-{{/* Threads for one request: the CPU limit in whole cores, over the slots unless these share them.
-     Takes the capability. */}}
-{{- define "orfeon.threads" -}}
-{{- $cpu := toString .resources.limits.cpu -}}
-{{- $cores := 1 -}}
-{{- if hasSuffix "m" $cpu -}}
-{{- $cores = div (add (trimSuffix "m" $cpu | atoi) 999) 1000 -}}
-{{- else -}}
-{{- $cores = ceil (float64 $cpu) | int -}}
-{{- end -}}
-{{- max 1 (div $cores (ternary 1 .slots .slotsShareThreads)) -}}
 {{- end -}}
 
 {{/* Readiness asks whether the default models are in memory. Liveness asks another service, which

@@ -15,22 +15,19 @@
 - name: ORFEON_GATEWAY_UPSTREAMS__{{ upper $name }}
   value: {{ include "orfeon.capabilityAddress" (dict "root" $root "name" $name) }}
 {{- end }}
-{{- /* Traefik ends TLS, so the gateway cannot know how it is called; gateway.env may say otherwise. */}}
-{{- if and .Values.ingressRoute.enabled (not (hasKey .Values.gateway.env "ORFEON_GATEWAY_PUBLIC_URL")) }}
-- name: ORFEON_GATEWAY_PUBLIC_URL
-  value: {{ ternary "https" "http" .Values.ingressRoute.tls.enabled }}://{{ .Values.ingressRoute.host }}
+{{- /* The edge ends TLS, so the gateway cannot know how it is called; gateway.env may say otherwise. */}}
+{{- $url := include "orfeon.edge.url" . }}
+{{- if and $url (not (hasKey .Values.gateway.env "ORFEON_GATEWAY_PUBLIC_URL")) }}
+- {name: ORFEON_GATEWAY_PUBLIC_URL, value: {{ $url | quote }}}
 {{- end }}
-{{- with .Values.gateway.database.secretName }}
-- name: ORFEON_GATEWAY_DATABASE_URL
-  valueFrom:
-    secretKeyRef: {name: {{ . }}, key: {{ $root.Values.gateway.database.secretKey }}}
+{{- include "orfeon.databaseEnv" . }}
+{{- if .Values.gateway.database.secretName }}
+# What migrations.yaml has done: a gateway needs no right to change tables.
+- {name: ORFEON_GATEWAY_MIGRATE, value: check}
 {{- end }}
+{{- include "orfeon.rateLimitEnv" . }}
+{{- include "orfeon.tracingEnv" . }}
 {{- include "orfeon.extraEnv" .Values.gateway }}
-{{- end -}}
-
-{{/* The domain of the release's Services: the only place that names the namespace. */}}
-{{- define "orfeon.namespaceDomain" -}}
-{{- .Release.Namespace }}.svc.{{ .Values.clusterDomain -}}
 {{- end -}}
 
 {{/* /readyz is not asked: it fails as long as one capability does, and a gateway that left its

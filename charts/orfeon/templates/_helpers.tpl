@@ -1,18 +1,9 @@
-{{/* The beginning of every object's name. Shortened, so that -<component> still fits in a label. */}}
-{{- define "orfeon.fullname" -}}
-{{- $name := .Values.fullnameOverride | default .Release.Name -}}
-{{- if and (not .Values.fullnameOverride) (not (contains .Chart.Name $name)) -}}
-{{- $name = printf "%s-%s" $name .Chart.Name -}}
-{{- end -}}
-{{- $name | trunc 40 | trimSuffix "-" -}}
-{{- end -}}
-
 {{/* Never changes within a release, because selectors must not. Takes {root, component}. */}}
 {{- define "orfeon.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
-app.kubernetes.io/component: {{ . }}
+app.kubernetes.io/component: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
@@ -45,8 +36,25 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- .Values.serviceAccount.name | default (include "orfeon.fullname" .) -}}
 {{- end -}}
 
-{{/* The capabilities that are on, each over its defaults, as YAML. */}}
+{{/* The account of a component's pods: training makes Jobs, nobody else needs rights. Takes {root, component}. */}}
+{{- define "orfeon.accountOf" -}}
+{{- if eq .component "training" -}}
+{{- .root.Values.serviceAccount.training | default (printf "%s-training" (include "orfeon.fullname" .root)) -}}
+{{- else -}}
+{{- include "orfeon.serviceAccountName" .root -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The capabilities that are on, each over its defaults and with what gpu.profile says, as YAML.
+     Kept beside the values: twenty places ask, and to make it takes as long as all the rest. */}}
 {{- define "orfeon.capabilities" -}}
+{{- if not (hasKey .Values "__capabilities") -}}
+{{- $_ := set .Values "__capabilities" (include "orfeon.mergedCapabilities" .) -}}
+{{- end -}}
+{{- .Values.__capabilities -}}
+{{- end -}}
+
+{{- define "orfeon.mergedCapabilities" -}}
 {{- $all := dict -}}
 {{- range $name, $own := .Values.capabilities -}}
 {{- $merged := mergeOverwrite (deepCopy $.Values.capabilityDefaults) (deepCopy $own) -}}
@@ -55,7 +63,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $_ := set $merged "engine" "triton" -}}
 {{- with $there.slots }}{{- $_ := set $merged "slots" . -}}{{- end -}}
 {{- end -}}
-{{- if $merged.enabled -}}{{- $_ := set $all $name $merged -}}{{- end -}}
+{{- if $merged.enabled -}}
+{{- $pod := include "orfeon.withGpu" (dict "root" $ "pod" $merged) | fromYaml -}}
+{{- $_ := set $pod "image" (include "orfeon.variant" (dict "root" $ "pod" $pod) | fromYaml) -}}
+{{- $_ := set $all $name $pod -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $all -}}
 {{- end -}}

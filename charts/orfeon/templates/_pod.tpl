@@ -19,33 +19,42 @@ capabilities:
 
 {{/* What every pod says before its containers. Takes {root, component, pod}. */}}
 {{- define "orfeon.podHead" -}}
-serviceAccountName: {{ include "orfeon.serviceAccountName" .root }}
-automountServiceAccountToken: false
+serviceAccountName: {{ include "orfeon.accountOf" . | quote }}
+automountServiceAccountToken: {{ eq .component "training" }}
 # Variables made of Services would take names that belong to the settings.
 enableServiceLinks: false
 securityContext:
   {{- include "orfeon.podSecurityContext" . | nindent 2 }}
-{{- with .root.Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
+{{- include "orfeon.pullSecrets" .root }}
 # Drained requests end before the pod is killed.
 terminationGracePeriodSeconds: {{ add .pod.preStopSeconds .pod.drainSeconds 10 }}
+{{- with include "orfeon.priorityClassName" . }}
+priorityClassName: {{ . | quote }}
+{{- end }}
 {{- include "orfeon.scheduling" .pod }}
+{{- include "orfeon.topologySpread" . }}
+{{- end -}}
+
+{{/* Credentials for the registry. Takes the root. */}}
+{{- define "orfeon.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . | quote }}
+  {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* Environment that the values add. Takes the values of the component. */}}
 {{- define "orfeon.extraEnv" -}}
 {{- range $name, $value := .env }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- range $name, $ref := .secretEnv }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   valueFrom:
-    secretKeyRef: {name: {{ $ref.secretName }}, key: {{ $ref.secretKey }}}
+    secretKeyRef: {name: {{ $ref.secretName | quote }}, key: {{ $ref.secretKey | quote }}}
 {{- end }}
 {{- end -}}
 

@@ -19,9 +19,16 @@
 
 {{/* Environment of Triton, which its Python models read. Takes the root. */}}
 {{- define "orfeon.tritonEnv" -}}
-{{- $triton := .Values.triton -}}
+{{- $triton := include "orfeon.triton" . | fromYaml -}}
 - {name: ORFEON_HOME, value: /var/lib/orfeon}
 - {name: ORFEON_LOG_LEVEL, value: {{ .Values.logLevel }}}
+{{- include "orfeon.weightsEnv" . }}
+{{- range include "orfeon.onTriton" . | fromYamlArray }}
+{{- $device := printf "ORFEON_%s_DEVICE" (upper .) }}
+{{- if not (hasKey $triton.env $device) }}
+- {name: {{ $device }}, value: {{ ternary "auto" "cpu" $triton.gpu.enabled }}}
+{{- end }}
+{{- end }}
 {{- if ($triton.resources.limits | default dict).cpu }}
 {{- $threads := include "orfeon.threads" (dict "resources" $triton.resources "slots" 1 "slotsShareThreads" true) }}
 # A process sees all cores of the node, so it is told how many are its own.
@@ -30,6 +37,7 @@
 - {name: ORFEON_{{ upper . }}_THREADS, value: {{ $threads | quote }}}
 {{- end }}
 {{- end }}
+{{- include "orfeon.tracingEnv" . }}
 {{- include "orfeon.extraEnv" $triton }}
 {{- end -}}
 
