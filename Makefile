@@ -4,9 +4,13 @@ PYTHON  ?= python3
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/pip --disable-pip-version-check install --quiet
 TESTS   ?= tests
+# Two files of tests at a time, in two processes, the quick tiers first. No more: each may hold a
+# whole product, whose models take what memory a small machine has, and would be late for it on a
+# busier one. `pytest FILE` takes one at a time.
+PYTEST  := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix unit contract integration e2e proto bench simulate evaluate clean
+.PHONY: help run test check fix unit contract integration e2e proto traffic bench simulate evaluate images sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,8 +18,8 @@ help: ## Show this list
 run: $(VENV)/.serve $(if $(TRITON),$(VENV)/.triton) ## Install and start Orfeón; prints its address and key (TRITON=1: with Triton)
 	$(BIN)/orfeon serve $(if $(TRITON),--triton)
 
-test: $(VENV)/.dev $(VENV)/.audiocraft ## Install and run every test (TESTS=tests/unit for some)
-	$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/.dev $(VENV)/.audiocraft $(VENV)/.programs $(VENV)/.checkov ## Install and run every test (TESTS=tests/unit for some)
+	$(PYTEST) $(TESTS)
 
 check: $(VENV)/.dev ## Lint, types, contracts, generated code
 	$(BIN)/ruff check .
@@ -23,18 +27,25 @@ check: $(VENV)/.dev ## Lint, types, contracts, generated code
 	$(BIN)/mypy
 	$(BIN)/buf lint proto
 	PATH="$(BIN):$$PATH" $(BIN)/python scripts/generate_api.py --check
+	$(BIN)/python -m orfeon.slo --check
+	$(BIN)/python scripts/values_reference.py --check
 
 fix: $(VENV)/.dev ## Format and apply what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 unit contract integration e2e: $(VENV)/.dev ## Run one tier of tests
-	$(BIN)/python -m pytest tests/$@
+	$(PYTEST) tests/$@
 
-integration: $(VENV)/.audiocraft
+integration: $(VENV)/.audiocraft $(VENV)/.programs
+
+contract: $(VENV)/.checkov
 
 proto: $(VENV)/.dev ## Generate orfeon/api from proto/
 	PATH="$(BIN):$$PATH" $(BIN)/python scripts/generate_api.py
+
+traffic: $(VENV)/.dev ## Ask what runs here a little of everything, for its dashboards
+	$(BIN)/python -m bench.traffic
 
 bench: $(VENV)/.bench ## Measure against peers, ratios in one run
 	$(BIN)/python -m bench
@@ -45,8 +56,18 @@ simulate: $(VENV)/.dev ## Queueing by the real scheduler in virtual time (SCALE=
 evaluate: $(VENV)/.dev ## How good the shipped emotion heads are, into docs/emotion (DATA=folder)
 	$(BIN)/orfeon eval classifier --shipped $(or $(DATA),../shared/data) --output docs/emotion
 
-clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+images: $(VENV)/.dev $(VENV)/.programs ## Build, check and start the images without a registry, as root (NAMES=gateway for some)
+	$(BIN)/python -m scripts.build_images $(NAMES)
+
+sbom: $(VENV)/.dev ## Write a bill of materials of each image's packages into build/sbom
+	mkdir -p build/sbom
+	for lock in gateway/*.lock services/*/*.lock triton-repo/*.lock; do \
+		$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements $$lock \
+			--output-file build/sbom/$$(echo $${lock%.lock} | tr / -).json || exit; \
+	done
+
+clean: ## Remove the virtual environment, caches and what was built
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -82,6 +103,16 @@ $(VENV)/.audiocraft: services/melody/audiocraft.txt | $(VENV)/.dev
 	$(BIN)/pip --python $(VENV)-audiocraft/bin/python --disable-pip-version-check install --quiet \
 		--no-deps -r $<
 	rm -f $(VENV)-audiocraft/lib/python*/site-packages/torchaudio/lib/*.so
+	@touch $@
+
+$(VENV)/.programs: scripts/install_test_programs.sh | $(VENV)/bin/python
+	$<
+	@touch $@
+
+# checkov wants older versions of what we use.
+$(VENV)/.checkov: | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)-checkov
+	$(VENV)-checkov/bin/pip --disable-pip-version-check install --quiet checkov==3.3.30
 	@touch $@
 
 # Peers pin other versions of what we use, so they have environments of their own.

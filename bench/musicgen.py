@@ -108,7 +108,9 @@ def _figures(
 def main(arguments: Sequence[str] = ()) -> None:
     """Measures and prints."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        prog="python -m bench musicgen", description=str(__doc__).partition("\n")[0]
+    )
     parser.add_argument("--size", choices=["small", "tiny"], default="small")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8] if device == "cuda" else [1])
     parser.add_argument("--seconds", type=float, default=10.0 if device == "cuda" else 1.0)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         MelodyWish,
         Model,
         QueueEntry,
+        Usage,
+        UsagePage,
         Voice,
     )
     from orfeon.voices import (
@@ -112,6 +114,8 @@ __all__ = [
     "TimeSpan",
     "TimelineSegment",
     "Turn",
+    "Usage",
+    "UsagePage",
     "Voice",
     "VoiceEmbedding",
     "WrittenSection",
@@ -127,7 +131,8 @@ _HOMES = {
     "orfeon.live": {"AsyncLive", "ListenWish", "Live"},
     "orfeon.types": {
         "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
-        "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry", "Voice",
+        "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry",
+        "Usage", "UsagePage", "Voice",
     },
     "orfeon.voices": {
         "Classification", "ClassifyWish", "Diarization", "DiarizeWish", "EmotionHeard",

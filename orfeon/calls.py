@@ -153,6 +153,12 @@ def queue() -> Call[list[types.QueueEntry]]:
     return Call("GET", "queue", lambda response: types.queue(response.json()))
 
 
+def usage(days: int) -> Call[types.UsagePage]:
+    """What keys have used in the last so many days."""
+    path = f"usage?days={days}&limit=10000"
+    return Call("GET", path, lambda response: types.usage(response.json()))
+
+
 def _about(name: str, action: str, json: Mapping[str, Any] | None) -> Call[types.Model]:
     path = f"models/{quote(name)}/{action}"
     return Call("POST", path, lambda response: types.model(response.json()), json=json)

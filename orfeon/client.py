@@ -21,6 +21,7 @@ from orfeon.types import (
     MelodyWish,
     Model,
     QueueEntry,
+    UsagePage,
     Voice,
 )
 from orfeon.voices import (
@@ -157,6 +158,10 @@ class Orfeon:
         """The key's own requests, running and waiting; those of all keys, for an admin key."""
         return self._transport.send(calls.queue())
 
+    def usage(self, days: int = 30) -> UsagePage:
+        """What the key has used in the last so many days; what all have, for an admin key."""
+        return self._transport.send(calls.usage(days))
+
     def close(self) -> None:
         """Closes the connections."""
         self._transport.client.close()
@@ -267,6 +272,10 @@ class AsyncOrfeon:
     async def queue(self) -> list[QueueEntry]:
         """See `Orfeon.queue`."""
         return await self._transport.send(calls.queue())
+
+    async def usage(self, days: int = 30) -> UsagePage:
+        """See `Orfeon.usage`."""
+        return await self._transport.send(calls.usage(days))
 
     async def close(self) -> None:
         """Closes the connections."""

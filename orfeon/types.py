@@ -196,6 +196,29 @@ class QueueEntry:
     key_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a key used of a capability in a day of UTC, written `2030-01-31`.
+
+    `audio_seconds` are of recordings that were listened to and of music that was made.
+    """
+
+    day: str
+    key_id: str
+    capability: str
+    requests: int
+    tokens: int
+    audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UsagePage:
+    """Usage, the newest day first, and whether there is more than one answer holds."""
+
+    data: list[Usage]
+    has_more: bool
+
+
 def lyrics(body: Mapping[str, Any]) -> Lyrics:
     """Reads the answer of `/v1/lyrics`."""
     sections = (
@@ -258,6 +281,22 @@ def queue(body: Mapping[str, Any]) -> list[QueueEntry]:
         )
         for row in body["data"]
     ]
+
+
+def usage(body: Mapping[str, Any]) -> UsagePage:
+    """Reads the answer of `/v1/usage`."""
+    rows = [
+        Usage(
+            day=row["day"],
+            key_id=row["key_id"],
+            capability=row["capability"],
+            requests=row["requests"],
+            tokens=row["tokens"],
+            audio_seconds=float(row["audio_seconds"]),
+        )
+        for row in body["data"]
+    ]
+    return UsagePage(rows, body["has_more"])
 
 
 def model(row: Mapping[str, Any]) -> Model:

@@ -36,15 +36,19 @@ def wav(samples: np.ndarray, rate: int = 16_000, kind: str = "s16") -> bytes:
 
 
 def mp3(seconds: float) -> bytes:
-    """An MPEG layer III file of silence at 8 kbit/s: long recordings in few bytes."""
+    """An MPEG layer III file of silence at 8 kbit/s: long recordings in few bytes.
+
+    One frame of silence is encoded and written again and again.
+    """
     sink = io.BytesIO()
     with av.open(sink, "w", format="mp3") as container:
         stream = container.add_stream("libmp3lame", rate=8000)
         stream.bit_rate = 8000
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 80_000), np.int16), "s16p", "mono")
-        frame.sample_rate = 8000
-        for _ in range(int(seconds / 10)):
-            frame.pts = None
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), "s16p", "mono")
+        silence.sample_rate = 8000
+        packet = stream.encode(silence)[-1]
+        samples = stream.codec_context.frame_size
+        for at in range(math.ceil(seconds * 8000 / samples)):
+            packet.pts = packet.dts = at * samples
+            container.mux(packet)
     return sink.getvalue()

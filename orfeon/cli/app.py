@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orfeon import __version__
-from orfeon.cli import evaluate, jobs, keys, models, train
+from orfeon.cli import cluster, evaluate, jobs, keys, models, train
 from orfeon.cli.audio import speak, transcribe
 from orfeon.cli.chat import chat
 from orfeon.cli.image import image
@@ -17,6 +17,7 @@ from orfeon.cli.ps import ps
 from orfeon.cli.queue import queue
 from orfeon.cli.serve import serve
 from orfeon.cli.song import song
+from orfeon.cli.usage import usage
 from orfeon.cli.voices import classify, diarize, keywords
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 for command in (
     serve, chat, lyrics, melody, song, image, transcribe, speak, classify, listen, diarize,
-    keywords, ps, queue,
+    keywords, ps, queue, usage,
 ):  # fmt: skip
     app.command()(one_sentence(command))
 app.add_typer(jobs.app, name="jobs")
@@ -35,6 +36,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
+app.add_typer(cluster.app, name="cluster")
 
 
 def _version(wanted: bool) -> None:

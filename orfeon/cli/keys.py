@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ from orfeon.fault import Fault
 
 if TYPE_CHECKING:
     from gateway.keystore import ApiKey, KeyStore
+    from gateway.migrations import Migrate
 
 app = typer.Typer(no_args_is_help=True, help="API keys: who may ask.")
 
@@ -36,11 +38,13 @@ def database_url(home: Path, given: str) -> str:
     return given or f"sqlite:///{absolute(home)}/orfeon.db"
 
 
-def open_store(home: Path, given: str) -> "KeyStore":
-    """The keys. Raises `Fault` where the gateway's requirements are not installed."""
-    try:
-        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+def open_store(home: Path, given: str, migrate: "Migrate" = "check") -> "KeyStore":
+    """The keys. A server's schema is the gateway's to change, unless `migrate` is `auto`.
 
+    Raises `Fault`, also where the gateway's requirements are not installed.
+    """
+    try:
+        from gateway.database import DatabaseUnusable
         from gateway.keystore import KeyStore
     except ImportError as error:
         raise Fault(
@@ -48,12 +52,9 @@ def open_store(home: Path, given: str) -> "KeyStore":
         ) from error
     absolute(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return KeyStore(database_url(home, given))
-    except (ArgumentError, ImportError, SQLAlchemyError) as error:
-        raise Fault(
-            f"The database of keys cannot be opened ({type(error).__name__}); "
-            "check --database-url and the home folder."
-        ) from error
+        return KeyStore(database_url(home, given), migrate=migrate)
+    except DatabaseUnusable as error:
+        raise Fault(str(error)) from error
 
 
 @app.command()
@@ -78,19 +79,19 @@ def create(
 ) -> None:
     """Make a key. Its secret is shown only this once."""
     when = None if expires is None else expiry(expires, time.time())
-    store = open_store(home, database)
     options: dict[str, Any] = {"scopes": scope} if scope else {}
-    try:
-        key, secret = store.create(
-            name,
-            priority_floor,
-            expires=when,
-            requests_per_minute=requests_per_minute,
-            tokens_per_minute=tokens_per_minute,
-            **options,
-        )
-    except ValueError as error:
-        raise Fault(str(error)) from error
+    with closing(open_store(home, database)) as store:
+        try:
+            key, secret = store.create(
+                name,
+                priority_floor,
+                expires=when,
+                requests_per_minute=requests_per_minute,
+                tokens_per_minute=tokens_per_minute,
+                **options,
+            )
+        except ValueError as error:
+            raise Fault(str(error)) from error
     if as_json:
         typer.echo(json.dumps(_row(key, time.time()) | {"secret": secret}))
         return
@@ -104,7 +105,8 @@ def list_keys(
     home: Home = DEFAULT_HOME, database: DatabaseUrl = "", as_json: AsJson = False
 ) -> None:
     """List every key there ever was."""
-    rows = [_row(key, time.time()) for key in open_store(home, database).list()]
+    with closing(open_store(home, database)) as store:
+        rows = [_row(key, time.time()) for key in store.list()]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -125,10 +127,11 @@ def revoke(
     database: DatabaseUrl = "",
 ) -> None:
     """End a key for good."""
-    try:
-        key = open_store(home, database).revoke(key_id)
-    except KeyError as error:
-        raise Fault(f"There is no key {key_id}; 'orfeon keys list' shows them.") from error
+    with closing(open_store(home, database)) as store:
+        try:
+            key = store.revoke(key_id)
+        except KeyError as error:
+            raise Fault(f"There is no key {key_id}; 'orfeon keys list' shows them.") from error
     typer.echo(f"{key.id} ({key.name}) is revoked.")
 
 

@@ -14,6 +14,7 @@ from orfeon.cli.exporting import name_of
 from orfeon.cli.loading import load as load_model
 from orfeon.cli.options import DEFAULT_HOME, ApiKey, AsJson, BaseUrl, Home, absolute, connected
 from orfeon.cli.output import complain, err, one_sentence, out, size, table
+from orfeon.cli.pulling import place
 from orfeon.cli.pulling import pull as pull_model
 from orfeon.serve.triton import REPOSITORY
 from services.runtime.manifest import TRITON_MODEL, Manifest, PackageSource
@@ -42,11 +43,16 @@ def pull(
     names: Annotated[
         list[str] | None, typer.Argument(help="Models. Default: those that answer by default.")
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder of <model>.yaml files: adds and fetches these."),
+    ] = None,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Fetch models and verify their checksums."""
+    added = place(absolute(home), absolute(folder)) if folder else []
     registry = open_registry(home)
-    chosen = [registry.get(name) for name in names or ()]
+    chosen = [registry.get(name) for name in names or added]
     for manifest in chosen or registry.defaults():
         pull_model(registry, manifest, err())
         typer.echo(f"{manifest.name} is on this machine.")

@@ -111,7 +111,8 @@ def serve(
     )
     if engine != "fake":
         _pull_defaults(place, chosen)
-    store = open_store(home, database)
+    # Keys are made before the gateway starts, which would do it then.
+    store = open_store(home, database, migrate="auto")
     try:
         keys = _StoredKeys(store)
         asyncio.run(run_all(choices, keys, out(), os.environ, verbose=verbose))

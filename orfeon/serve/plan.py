@@ -102,6 +102,7 @@ def children(
         "OMP_WAIT_POLICY": "ACTIVE",
         "GOMP_SPINCOUNT": "1000",
         "KMP_BLOCKTIME": "0",
+        "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": threads,
     }
     arbiter = f"unix:{run / ARBITER}.sock"

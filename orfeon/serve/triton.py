@@ -31,6 +31,8 @@ REPOSITORY = _ROOT / "triton-repo"
 #: How much of the resource `memory` there is on each device. The heavy models of triton-repo/ take
 #: so much of it together that no two run at once which may not both fit.
 MEMORY_UNITS = 4
+#: Of how many requests without a trace of theirs one is traced: of next to none.
+TRACE_RATE = 1_000_000_000
 #: Answers kept for the models whose configuration asks for it.
 CACHE_BYTES = 64 << 20
 
@@ -90,6 +92,7 @@ def launch(
         f"--grpc-port={port}",
         "--allow-http=false",
         *_metrics(metrics_port),
+        *traces(environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
     )
     libraries = (site / "nvidia_pytriton.libs", str(sysconfig.get_config_var("LIBDIR")))
     programs = (folder / "venv" / "bin", environment.get("PATH", os.defpath))
@@ -140,6 +143,24 @@ def _metrics(port: int) -> tuple[str, ...]:
     if not port:
         return ("--allow-metrics=false",)
     return ("--metrics-address=127.0.0.1", f"--metrics-port={port}")
+
+
+def traces(endpoint: str) -> tuple[str, ...]:
+    """Arguments that make a server's spans part of the traces of who calls it.
+
+    They are sent to a collector at `endpoint`, which takes OTLP over HTTP; empty for none.
+    """
+    if not endpoint:
+        return ()
+    return (
+        "--trace-config=mode=opentelemetry",
+        f"--trace-config=opentelemetry,url={endpoint.rstrip('/')}/v1/traces",
+        "--trace-config=opentelemetry,resource=service.name=orfeon-triton",
+        "--trace-config=level=TIMESTAMPS",
+        # One of so many requests that name no trace. Those that do, since theirs is kept, all have
+        # spans.
+        f"--trace-config=rate={TRACE_RATE}",
+    )
 
 
 def _put_backends(triton: Path, stub: Path, folder: Path) -> None:

@@ -4,9 +4,9 @@ from collections import Counter as Tally
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from orfeon.slo.objectives import BUCKETS
 from services.runtime.context import LEVELS
 from services.runtime.residency.ledger import Ledger
-from services.runtime.telemetry import DURATION_BUCKETS
 
 
 class ArbiterMetrics:
@@ -33,7 +33,7 @@ class ArbiterMetrics:
             "orfeon_arbiter_claim_wait_seconds",
             "Time from claim to grant.",
             ("level",),
-            buckets=DURATION_BUCKETS,
+            buckets=BUCKETS,
             registry=registry,
         )
 

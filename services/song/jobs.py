@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from services.runtime.errors import InvalidRequest, NotFound, Overloaded
+from services.runtime.telemetry import JobMetrics
 from services.song.folder import ArtifactFile, JobFolder
 from services.song.maker import Maker
 from services.song.order import Order
@@ -60,7 +61,8 @@ class Job:
 class Jobs:
     """All jobs of this process. `start` and `stop` in one event loop."""
 
-    def __init__(self, settings: SongSettings, upstreams: Upstreams) -> None:
+    def __init__(self, settings: SongSettings, upstreams: Upstreams, metrics: JobMetrics) -> None:
+        self._metrics = metrics
         self._settings = settings
         self._board = Board()
         self._pace = Pace()
@@ -196,12 +198,20 @@ class Jobs:
         task = asyncio.current_task()
         assert task is not None, "jobs run in tasks"
         self._tasks[job] = task
+        wanted = Order.from_json(order)
         try:
-            error = await self._maker.make(job, Order.from_json(order), self._store.record)
+            error = await self._maker.make(job, wanted, self._store.record)
+        except Exception:
+            self._ended(wanted, succeeded=False)
+            raise
         finally:
             del self._tasks[job]
+        self._ended(wanted, succeeded=not error)
         log.info("job ended", extra={"job": job, "outcome": error["code"] if error else "ok"})
         return {"error": error} if error else {}
+
+    def _ended(self, order: Order, *, succeeded: bool) -> None:
+        self._metrics.ended(order.level, time.time() - order.created, succeeded=succeeded)
 
     async def _row(self, job: str, owner: str) -> Row:
         row = await self._store.get(job)

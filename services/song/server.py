@@ -16,7 +16,7 @@ from orfeon.api.song.v1 import song_pb2, song_pb2_grpc
 from services.runtime.endpoint import Endpoint, stop_signal
 from services.runtime.models import NoModels
 from services.runtime.reclaim import keep_one_heap
-from services.runtime.telemetry import configure_logging
+from services.runtime.telemetry import JobMetrics, configure_logging
 from services.runtime.upload import Uploads
 from services.song.genres import KnownGenres
 from services.song.jobs import Jobs
@@ -64,13 +64,14 @@ class SongServer:
     def __init__(self, settings: SongSettings) -> None:
         self._settings = settings
         self._upstreams = Upstreams(settings.upstreams)
-        self._jobs = Jobs(settings, self._upstreams)
         services = (
             SERVICE,
             models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
             queue_pb2.DESCRIPTOR.services_by_name["QueueService"].full_name,
         )
         self._endpoint = Endpoint("song", services, settings)
+        metrics = JobMetrics(self._endpoint.metrics, "song")
+        self._jobs = Jobs(settings, self._upstreams, metrics)
 
     async def start(self) -> None:
         """Listens, and takes up the jobs that were begun. Waits for no other service.

@@ -20,6 +20,7 @@ def job_manifest(
         "app.kubernetes.io/name": "orfeon",
         "app.kubernetes.io/component": "trainer",
         "app.kubernetes.io/part-of": "orfeon",
+        **settings.labels,
         "orfeon/job": run.id,
     }
     return {

@@ -46,6 +46,8 @@ class KubernetesSettings(BaseModel):
     """Resources that a training is promised."""
     limits: dict[str, str] = {"memory": "16Gi"}
     """Resources that it may take."""
+    labels: dict[str, str] = {}
+    """Labels of Jobs and their pods besides, by which policies of the network know them."""
     env: dict[str, str] = {}
     """Environment of the trainer besides: {"HF_ENDPOINT": "https://hub.example.org"}."""
     shared_memory: str = "2Gi"

@@ -57,6 +57,7 @@ ROUTES = {
     ("post", "/v1/models/{model}/load"),
     ("post", "/v1/models/{model}/unload"),
     ("get", "/v1/queue"),
+    ("get", "/v1/usage"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -89,8 +90,9 @@ def test_every_route_documents_its_failures_in_the_envelope(schema: dict[str, An
         assert "422" not in failing
         assert "500" in failing
         if path not in OPEN:
-            # Any key may look at the queue.
-            assert {"401", "403"} <= failing | ({"403"} if path == "/v1/queue" else set())
+            # Any key may look at the queue, and at what it has used.
+            anybodys = path in ("/v1/queue", "/v1/usage")
+            assert {"401", "403"} <= failing | ({"403"} if anybodys else set())
             assert operation["security"] == [{"key": []}]
         for status in failing:
             content = operation["responses"][status]["content"]["application/json"]

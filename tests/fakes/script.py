@@ -16,6 +16,7 @@ class Script:
 
     `error` is raised after `error_after` pieces. `hold` keeps the call open after the last piece
     until the caller leaves, which sets `cancelled`. `calls` is the tool that answers call, if any.
+    `gate` lets each piece of an answer through when it is released.
     `queue` is what the queue shows; `tokens` is of how many each piece of chat consists.
     """
 
@@ -26,6 +27,7 @@ class Script:
     finishes: bool = True
     calls: str = ""
     tokens: int = 1
+    gate: asyncio.Semaphore | None = None
     queue: list[queue_pb2.QueueEntry] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     contexts: list[RequestContext] = field(default_factory=list)
@@ -41,6 +43,8 @@ class Script:
             for number, piece in enumerate(self.pieces):
                 if self.error is not None and number == self.error_after:
                     raise self.error
+                if self.gate is not None:
+                    await self.gate.acquire()
                 yield piece
             if self.error is not None and self.error_after >= len(self.pieces):
                 raise self.error

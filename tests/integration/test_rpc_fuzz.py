@@ -29,8 +29,9 @@ from services.melody.settings import MelodySettings
 from services.runtime.context import RequestContext
 from services.speech.__main__ import SPEECH
 from services.speech.settings import SpeechSettings
-from tests.fakes import trainings
+from tests.fakes import songs, trainings
 from tests.fakes.container import running
+from tests.fakes.studio import Script
 from tests.recordings import tone, wav
 
 CONTAINERS: dict[str, tuple[Any, Any]] = {
@@ -41,6 +42,7 @@ CONTAINERS: dict[str, tuple[Any, Any]] = {
     "melody": (MELODY, MelodySettings),
     "images": (IMAGES, ImagesSettings),
 }
+CAPABILITIES = [*CONTAINERS, "song", "training"]
 CLIP = wav(tone(0.5))
 INTS = [-1, 0, 7, 2**31 - 1, -(2**31)]
 VALUES: dict[int, list[Any]] = {
@@ -119,6 +121,8 @@ def plausible(method: Method) -> Any:
         message.prompt = "A fox."
     elif name == "CreateJob":
         message.config.training_file = "file-none"
+    elif name == "RepeatSong":
+        message.job_id, message.step = "song_none", 3
     return message
 
 
@@ -170,6 +174,10 @@ async def served(capability: str, home: Path) -> AsyncIterator[grpc.aio.Channel]
     if capability == "training":
         async with trainings.staged(home) as training:
             yield training.caller.channel
+    elif capability == "song":
+        # Whatever is accepted stays where it begins: a song takes its time.
+        async with songs.staged(home, Script(holding={"emotion", "lyrics", "melody"})) as song:
+            yield song.caller.channel
     else:
         container, settings = CONTAINERS[capability]
         told = settings(ORFEON_HOME=home / "home", address=f"unix:{home / 's'}", engine="fake")
@@ -177,8 +185,11 @@ async def served(capability: str, home: Path) -> AsyncIterator[grpc.aio.Channel]
             yield channel
 
 
-# Songs are left out: what is accepted is made, and takes its time.
-@pytest.mark.parametrize("capability", [*CONTAINERS, "training"])
+def test_every_capability_is_asked() -> None:
+    assert {method.capability for method in METHODS.values()} <= {*CAPABILITIES, ""}
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
 async def test_no_message_is_a_fault_of_ours(capability: str, tmp_path: Path) -> None:
     faults = []
     async with served(capability, tmp_path) as channel:

@@ -18,7 +18,7 @@ import pytest
 
 from orfeon.access import read_access
 from tests.integration.test_serve import gone, read_until, run, until
-from tests.integration.voices import recorded, wav
+from tests.integration.voices import spoken, wav
 
 
 @dataclass
@@ -51,9 +51,6 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    if not (voices := recorded(1)):
-        pytest.skip("no recording of a voice: in what is none, the service hears nobody")
-    [voice] = voices
     home = tmp_path_factory.mktemp("home")
     process = subprocess.Popen(
         [sys.executable, "-c", "from orfeon.cli import main; main()", "serve", "--triton",
@@ -64,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     )  # fmt: skip
     try:
         read_until(process, "Ctrl-C stops")
-        yield Served(process, home, wav(voice))
+        yield Served(process, home, wav(spoken()))
     finally:
         process.terminate()
         process.wait(40)

@@ -50,25 +50,26 @@ async def caller(home: Path) -> AsyncIterator[Caller]:
         yield Caller(channel)
 
 
-def trainers() -> list[psutil.Process]:
+def trainers(home: Path) -> list[psutil.Process]:
+    """Of the services in a home, dead ones too, for their trainers are nobody's children then."""
     found = []
     for process in psutil.process_iter():
         try:
             command = process.cmdline()
         except psutil.Error:
             continue
-        if str(TRAINER) in command and "services.training" not in command:
+        ours = str(TRAINER) in command and "services.training" not in command
+        if ours and any(str(home) in word for word in command):
             found.append(process)
     return found
-
-
-async def none_trains() -> bool:
-    return not trainers()
 
 
 async def test_jobs_survive_a_service_that_is_killed_and_its_trainer_does_not(
     tmp_path: Path,
 ) -> None:
+    async def none_trains() -> bool:
+        return not trainers(tmp_path)
+
     way = "steps=15,pause=0.1"
     with service(tmp_path, way) as first:
         async with caller(tmp_path) as alice:
@@ -96,7 +97,7 @@ async def test_a_service_that_is_told_to_stop_leaves_a_checkpoint(tmp_path: Path
             await alice.told(job.id, "Step 3.")
         first.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(first.wait, 20) == 0
-        assert not trainers()
+        assert not trainers(tmp_path)
     with service(tmp_path, way):
         async with caller(tmp_path) as alice:
             assert (await alice.until(job.id, *ENDED)).status == SUCCEEDED

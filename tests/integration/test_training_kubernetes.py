@@ -34,6 +34,7 @@ SETTINGS = KubernetesSettings(
     node_selector={"nvidia.com/gpu.present": "true"},
     tolerations=[{"key": "team", "operator": "Equal", "value": "voice", "effect": "NoSchedule"}],
     priority_class="background",
+    labels={"app.kubernetes.io/instance": "prod"},
     env={"HF_ENDPOINT": "https://hub.example.org"},
     poll_seconds=0.05,
 )
@@ -251,7 +252,9 @@ def test_the_job_is_valid_for_kubernetes(version: str, settings: KubernetesSetti
 
 def test_the_job_asks_for_a_gpu_where_there_are_some_and_keeps_to_the_restricted_standard() -> None:
     manifest = job_manifest(RUN, SETTINGS, Path("/var/lib/orfeon"), 20)
+    assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == "prod"
     spec = manifest["spec"]
+    assert spec["template"]["metadata"]["labels"] == manifest["metadata"]["labels"]
     pod = spec["template"]["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"]["nvidia.com/mig-1g.10gb"] == "1"

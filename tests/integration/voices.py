@@ -9,7 +9,10 @@ import numpy as np
 from services.emotion.engine import SAMPLE_RATE, Samples
 from services.runtime.audio import AudioLimits, decode
 
-RAVDESS = Path(__file__).resolve().parents[3] / "shared" / "data" / "emotion" / "ravdess"
+ROOT = Path(__file__).resolve().parents[2]
+RAVDESS = ROOT.parent / "shared" / "data" / "emotion" / "ravdess"
+#: What `helm test` has classified.
+SPOKEN = ROOT / "charts" / "orfeon" / "files" / "voice.wav"
 
 
 def synthetic(seconds: float = 3.0) -> Samples:
@@ -30,6 +33,12 @@ def wav(samples: Samples) -> bytes:
         file.setframerate(SAMPLE_RATE)
         file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
     return buffer.getvalue()
+
+
+def spoken() -> Samples:
+    """A sentence said by a synthetic voice, which is always here."""
+    with SPOKEN.open("rb") as file:
+        return decode(file, SAMPLE_RATE, AudioLimits(max_seconds=60))
 
 
 def recorded(count: int) -> list[Samples]:

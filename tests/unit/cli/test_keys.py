@@ -50,8 +50,8 @@ def test_a_key_can_be_had_as_json_and_expire(tmp_path: Path) -> None:
         (("create", "x", "--expires", "1999-01-01"), "1999-01-01 is past"),
         (("create", ""), "The name must be"),
         (("revoke", "key_0"), "There is no key key_0"),
-        (("list", "--database-url", "nonsense"), "The database of keys cannot be opened"),
-        (("list", "--database-url", "nodb://x/y"), "The database of keys cannot be opened"),
+        (("list", "--database-url", "nonsense"), "The database's URL cannot be read"),
+        (("list", "--database-url", "nodb://x/y"), "nodb is no database"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(

@@ -86,3 +86,48 @@ def test_a_broken_manifest_is_named_and_the_rest_is_listed(home: Path) -> None:
     assert "mine" in result.stdout
     assert "left out" in result.stderr
     assert "broken/model.yaml" in result.stderr
+
+
+def test_models_of_a_folder_are_added_and_pulled(home: Path, tmp_path: Path) -> None:
+    """As a pod does that fills a volume with models that the chart's values name."""
+    given = tmp_path / "given"
+    given.mkdir()
+    text = (home / "models" / "mine" / "model.yaml").read_text()
+    (given / "mine.yaml").write_text(text)
+    (given / "notes.txt").write_text("no model")
+    theirs = home / "models" / "ours--theirs" / "weights.gguf"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"weights")
+    (given / "theirs.yaml").write_text(
+        text.replace("name: mine", "name: ours/theirs")
+        .replace("my-alias", "their-alias")
+        .replace("local: model.gguf", "local: weights.gguf")
+    )
+
+    pulled = run(home, "pull", "--from", str(given))
+
+    assert pulled.exit_code == 0
+    assert pulled.stdout.splitlines() == [
+        "mine is on this machine.",
+        "ours/theirs is on this machine.",
+    ]
+    assert (theirs.parent / "model.gguf").read_bytes() == b"weights"
+    assert run(home, "pull", "--from", str(given)).exit_code == 0
+
+
+def test_a_folder_to_pull_from_that_is_wrong_is_one_sentence_and_adds_nothing(
+    home: Path, tmp_path: Path
+) -> None:
+    empty = run(home, "pull", "--from", str(tmp_path / "none"))
+    assert (empty.exit_code, empty.stderr.count("\n")) == (1, 1)
+    assert "holds no file called <model>.yaml" in empty.stderr
+
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "a.yaml").write_text((home / "models" / "mine" / "model.yaml").read_text())
+    (given / "b.yaml").write_text("name: [")
+    (home / "models" / "mine" / "model.yaml").unlink()
+    broken = run(home, "pull", "--from", str(given))
+    assert broken.exit_code == 1
+    assert "b.yaml" in broken.stderr
+    assert not (home / "models" / "mine" / "model.yaml").exists()

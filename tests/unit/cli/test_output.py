@@ -95,7 +95,8 @@ def test_the_commands_of_a_client_need_nothing_of_a_server() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "chat", "transcribe", "speak", "classify", "models", "ps", "queue"]
+    "command",
+    ["serve", "chat", "transcribe", "speak", "classify", "models", "ps", "queue", "usage"],
 )
 def test_every_command_explains_itself(command: str) -> None:
     assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0

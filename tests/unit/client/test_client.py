@@ -179,7 +179,7 @@ def test_a_refusal_tells_the_place_in_the_queue_and_a_load_its_progress() -> Non
     assert (waiting.value.progress, waiting.value.queue_position) == (0.25, None)
 
 
-def test_models_are_loaded_and_unloaded_and_the_queue_is_typed() -> None:
+def test_models_are_loaded_and_unloaded_and_queue_and_usage_are_typed() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         match request.method, request.url.path:
             case "POST", "/v1/models/org/voice one/load":
@@ -190,6 +190,11 @@ def test_models_are_loaded_and_unloaded_and_the_queue_is_typed() -> None:
                 row = {"request_id": "req_1", "model": "m", "capability": "chat", "priority": 1}
                 row |= {"state": "queued", "seconds": 1, "position": 2}
                 return httpx.Response(200, json={"data": [{**row, "estimated_wait_seconds": None}]})
+            case "GET", "/v1/usage":
+                assert request.url.params["days"] == "7"
+                row = {"day": "2030-01-31", "key_id": "key_1", "capability": "chat", "requests": 2}
+                row |= {"tokens": 30, "audio_seconds": 0}
+                return httpx.Response(200, json={"data": [row], "has_more": False})
             case _:
                 return refusal(404)
         row = {"id": "org/voice one", "created": 1, "owned_by": "me", "capabilities": does}
@@ -202,6 +207,8 @@ def test_models_are_loaded_and_unloaded_and_the_queue_is_typed() -> None:
         assert gateway.queue() == [
             orfeon.QueueEntry("req_1", "m", "chat", 1, "queued", 1.0, 2, None)
         ]
+        used = orfeon.Usage("2030-01-31", "key_1", "chat", 2, 30, 0.0)
+        assert gateway.usage(days=7) == orfeon.UsagePage([used], has_more=False)
 
 
 def test_an_error_without_an_envelope_is_still_one() -> None:
