@@ -9,12 +9,14 @@ _SERVICES = Path(services.__file__).parent
 
 #: The process that shares the memory among the services; none of them.
 ARBITER = "arbiter"
+#: The web app, which is a client of the gateway; none of them either.
+STUDIO = "studio"
 
 
 def known_capabilities() -> tuple[str, ...]:
     """The capabilities there are: the folders below `services/` that can be run."""
     found = {path.parent.name for path in _SERVICES.glob("*/__main__.py")}
-    return tuple(sorted(found - {ARBITER}))
+    return tuple(sorted(found - {ARBITER, STUDIO}))
 
 
 def model_folders(capabilities: Sequence[str]) -> list[Path]:

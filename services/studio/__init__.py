@@ -1,0 +1,1 @@
+"""The web app: for people with a browser and a microphone. A pure client of the gateway."""

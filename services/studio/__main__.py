@@ -1,0 +1,60 @@
+"""`python -m services.studio`: settings, then the app, then HTTP."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+
+import uvicorn
+from pydantic import ValidationError
+
+from services.runtime.telemetry import configure_logging
+from services.studio.settings import StudioSettings
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT."""
+    try:
+        settings = StudioSettings()
+    except ValidationError as error:
+        sys.exit(str(error))
+    configure_logging(settings.log_level)
+    # Which tells of every request.
+    logging.getLogger("httpx").setLevel("WARNING")
+    logging.getLogger("httpx2").setLevel("WARNING")
+    with tempfile.TemporaryDirectory(prefix="orfeon-studio-") as folder:
+        serve(settings, folder)
+
+
+def serve(settings: StudioSettings, folder: str) -> None:
+    """Serves; what is uploaded and made lies in `folder` for as long as it is needed."""
+
+    # Read when Gradio is imported.
+    os.environ |= {
+        "GRADIO_TEMP_DIR": folder,
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    from services.studio.app import create_app
+
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips="*",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

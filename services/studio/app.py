@@ -1,0 +1,93 @@
+"""The web app: our own routes, and Gradio's pages once in each language."""
+
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import gradio as gr
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from services.studio import sign_in
+from services.studio.caller import Gateway
+from services.studio.guard import Guard
+from services.studio.pages import PAGES
+from services.studio.sessions import Sessions
+from services.studio.settings import StudioSettings
+from services.studio.shell import FOLDER
+from services.studio.studio import BASE, Studio
+from services.studio.texts import LANGUAGES, Texts
+from services.studio.theme import theme
+
+#: Events of one kind that may run at once; the gateway has the queue that counts.
+_AT_ONCE = 64
+
+
+def create_app(settings: StudioSettings) -> FastAPI:
+    """The web app."""
+    sessions = Sessions(
+        settings.session_hours * 3600, settings.idle_hours * 3600, settings.max_sessions
+    )
+    gateway = Gateway(settings.gateway_url, sessions, settings.request_timeout)
+    studio = Studio(settings, sessions, gateway)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await gateway.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.studio = studio
+    app.include_router(sign_in.routes(studio))
+    app.mount(f"{BASE}/static", StaticFiles(directory=FOLDER))
+
+    @app.get("/healthz")
+    async def alive() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    for language in LANGUAGES:
+        _mount(app, studio, Texts(language))
+    app.add_middleware(
+        Guard, sessions=sessions, pages=tuple(page.name for page in PAGES), provider=""
+    )
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    return app
+
+
+def _mount(app: FastAPI, studio: Studio, t: Texts) -> None:
+    first, *others = PAGES
+    settings = studio.settings
+    with gr.Blocks(
+        title=t("shell.brand"),
+        analytics_enabled=False,
+        delete_cache=(60, int(settings.kept_minutes * 60)),
+    ) as blocks:
+        first.build(studio, t)
+    for page in others:
+        # The menu is our own, which names the page in a language and can sign out.
+        with blocks.route(t(f"shell.{page.name}"), f"/{page.path}", show_in_navbar=False):
+            page.build(studio, t)
+    blocks.queue(default_concurrency_limit=_AT_ONCE, max_size=10 * _AT_ONCE, api_open=False)
+    with warnings.catch_warnings():
+        # It has no rendering on the server for several pages, and says so where it was declined.
+        warnings.filterwarnings("ignore", "SSR mode is not supported")
+        _serve(app, studio, blocks, t)
+
+
+def _serve(app: FastAPI, studio: Studio, blocks: gr.Blocks, t: Texts) -> None:
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path=f"{BASE}/{t.language}",
+        theme=theme(),
+        footer_links=[],
+        run_history=False,
+        show_error=True,
+        ssr_mode=False,
+        max_file_size=studio.settings.max_upload_bytes,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+    )

@@ -1,0 +1,94 @@
+"""How pages call the gateway: as whoever is signed in, with errors as sentences."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import gradio as gr
+import httpx
+from openai import APIError, AsyncOpenAI
+
+from orfeon import AsyncOrfeon
+from orfeon.errors import OrfeonError
+from services.studio.failures import sentence_of, signs_out
+from services.studio.sessions import COOKIE, Session, Sessions, SignedOut
+from services.studio.texts import Texts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The gateway, as somebody signed in: by our client, by OpenAI's, and bare HTTP.
+
+    `http` has the gateway's address and the credential, for what is passed on as it is.
+    """
+
+    session: Session
+    orfeon: AsyncOrfeon
+    openai: AsyncOpenAI
+    http: httpx.AsyncClient
+
+
+class Gateway:
+    """The gateway at `url`, whose connections all callers share. `timeout` is in seconds."""
+
+    def __init__(self, url: str, sessions: Sessions, timeout: float) -> None:
+        self._url = url.rstrip("/")
+        self._sessions = sessions
+        self._timeout = timeout
+        self._transport = _Shared(httpx.AsyncHTTPTransport(limits=_LIMITS))
+        # Whoever asks puts their key in.
+        self._openai = AsyncOpenAI(base_url=f"{self._url}/v1", api_key="-", timeout=timeout)
+
+    @asynccontextmanager
+    async def caller(self, request: gr.Request, t: Texts) -> AsyncIterator[Caller]:
+        """The gateway for an event's handler: what fails in the block is told by `gr.Error`."""
+        try:
+            async with self.session(self._sessions.get(request.cookies.get(COOKIE))) as caller:
+                yield caller
+        except gr.Error:
+            raise
+        except Exception as error:
+            if signs_out(error):
+                self._sessions.close(request.cookies.get(COOKIE) or "")
+            if not isinstance(error, OrfeonError | APIError | httpx.HTTPError | SignedOut):
+                log.exception("a page failed")
+            raise gr.Error(sentence_of(error, t), print_exception=False) from None
+
+    @asynccontextmanager
+    async def session(self, session: Session | None) -> AsyncIterator[Caller]:
+        """The gateway for one request of a session. Raises `SignedOut` without one."""
+        if session is None:
+            raise SignedOut
+        key = await session.renew()
+        async with httpx.AsyncClient(
+            base_url=self._url,
+            headers={"authorization": f"Bearer {key}"},
+            transport=self._transport,
+            timeout=self._timeout,
+        ) as http:
+            orfeon = AsyncOrfeon(self._url, key, timeout=self._timeout, transport=self._transport)
+            yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._transport.end()
+        await self._openai.close()
+
+
+_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20)
+
+
+class _Shared(httpx.AsyncBaseTransport):
+    """Connections that outlive the clients that use them."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)
+
+    async def end(self) -> None:
+        await self._transport.aclose()

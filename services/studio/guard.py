@@ -1,0 +1,148 @@
+"""The door of the web app: who gets in, from where, and what a page may do in a browser."""
+
+import secrets
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.studio.sessions import COOKIE, Session, Sessions
+from services.studio.shell import page_of, wrapped
+from services.studio.studio import BASE
+
+#: What may be asked for without being signed in.
+_OPEN = (f"{BASE}/sign-in", f"{BASE}/oidc/", f"{BASE}/static/", "/healthz", "/readyz")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+# Svelte, which Gradio is written in, sets styles in elements; nothing but our own files and the
+# scripts in the page itself, by a nonce, ever runs.
+_POLICY = (
+    "default-src 'none'; script-src 'self'{nonce}; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; base-uri 'self'; "
+    "form-action 'self'{forms}; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
+}
+
+
+class Guard:
+    """Lets in who has a session, refuses what other sites send, and wraps pages in our shell.
+
+    `pages` are the names of the pages. `provider` is the origin of the OpenID provider, where a
+    form may lead.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, pages: tuple[str, ...], provider: str = ""
+    ) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._pages = pages
+        self._forms = f" {provider}" if provider else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # Gradio needs no WebSocket, so there is none that another site could open.
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        nonce = secrets.token_urlsafe(16)
+        session = self._sessions.get(cookie_parser(headers.get("cookie", "")).get(COOKIE))
+        scope.setdefault("state", {})["session"] = session
+        reply = _Reply(send, scope["path"], self._policy(nonce))
+        if _is_foreign(scope, headers):
+            answer = refusal(403, "This request came from another site.", "cross_site")
+            await answer(scope, receive, reply)
+        elif session is None and not scope["path"].startswith(_OPEN):
+            await _signed_out(scope, headers)(scope, receive, reply)
+        elif session is None or (place := page_of(scope["path"], self._pages)) is None:
+            await self._app(scope, receive, reply)
+        else:
+
+            def wrap(document: str, session: Session = session) -> str:
+                return wrapped(document, place, self._pages, session.label, nonce)
+
+            # A page is wrapped as text, so it must not come compressed.
+            plain = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
+            await self._app({**scope, "headers": plain}, receive, _Page(reply, wrap))
+
+    def _policy(self, nonce: str) -> str:
+        return _POLICY.format(nonce=f" 'nonce-{nonce}'", forms=self._forms)
+
+
+class _Reply:
+    """Sends an answer with the headers that every answer has."""
+
+    def __init__(self, send: Send, path: str, policy: str) -> None:
+        self._send = send
+        self._policy = policy
+        # Names of assets change with what is in them.
+        self._cache = "private, max-age=31536000, immutable" if "/assets/" in path else "no-cache"
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["content-security-policy"] = self._policy
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", self._cache)
+        await self._send(message)
+
+
+class _Page:
+    """Sends an answer on; one that is a page is wrapped first."""
+
+    def __init__(self, send: Send, wrap: Callable[[str], str]) -> None:
+        self._send = send
+        self._wrap = wrap
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if "text/html" in Headers(raw=message["headers"]).get("content-type", ""):
+                self._start = message
+                return
+        elif self._start is not None:
+            self._body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            body = self._wrap(self._body.decode()).encode()
+            MutableHeaders(scope=self._start)["content-length"] = str(len(body))
+            await self._send(self._start)
+            message = {**message, "body": body}
+        await self._send(message)
+
+
+def _is_foreign(scope: Scope, headers: Headers) -> bool:
+    """Whether another site's page asks, other than by a link that somebody follows."""
+    if scope["method"] in _SAFE:
+        site = headers.get("sec-fetch-site", "none")
+        return site == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+    if (sender := headers.get("sec-fetch-site")) is not None:
+        return sender not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+
+
+def _signed_out(scope: Scope, headers: Headers) -> ASGIApp:
+    if scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
+        return RedirectResponse(f"{BASE}/sign-in?next={quote(scope['path'])}", 303)
+    return refusal(401, "You are signed out. Reload the page to sign in again.", "signed_out")
+
+
+def refusal(status: int, message: str, code: str) -> JSONResponse:
+    """An error, in the gateway's envelope."""
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return JSONResponse({"error": error}, status)

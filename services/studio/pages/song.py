@@ -1,0 +1,11 @@
+"""The page `song`."""
+
+import gradio as gr
+
+from services.studio.studio import Studio
+from services.studio.texts import Texts
+
+
+def build(studio: Studio, t: Texts) -> None:
+    """Lays the page out, inside Gradio's blocks."""
+    gr.Markdown(f"# {t('shell.song')}")

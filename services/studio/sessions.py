@@ -1,0 +1,79 @@
+"""Who is signed in. Held in memory: whoever restarts the web app has people sign in again."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from services.studio.settings import new_secret
+
+#: The cookie that holds nothing but a session's id.
+COOKIE = "orfeon_session"
+
+
+@dataclass(slots=True)
+class Session:
+    """Somebody who is signed in: by an API key, or by a token that is renewed.
+
+    `label` is what the page calls them. `expires` and `used` are of the sessions' clock. `renew`
+    returns a credential that is good now; it raises `SignedOut` where there is none any more.
+    """
+
+    id: str
+    label: str
+    renew: Callable[[], Awaitable[str]]
+    expires: float
+    used: float = field(default=0.0)
+
+
+class SignedOut(Exception):
+    """There is no session, or what it was opened with is good no longer."""
+
+
+class Sessions:
+    """All sessions of this process.
+
+    `lifetime` and `idle` are in seconds; beyond `most` the one longest idle goes.
+    """
+
+    def __init__(
+        self,
+        lifetime: float,
+        idle: float,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._lifetime = lifetime
+        self._idle = idle
+        self._most = most
+        self._clock = clock
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def open(self, label: str, renew: Callable[[], Awaitable[str]]) -> Session:
+        """Lets somebody in, under an id that was never used before."""
+        now = self._clock()
+        session = Session(new_secret(), label, renew, now + self._lifetime, now)
+        self._sessions[session.id] = session
+        while len(self._sessions) > self._most:
+            self._sessions.popitem(last=False)
+        return session
+
+    def get(self, id: str | None) -> Session | None:
+        """The session of this id, which is used now; None where it has ended."""
+        session = self._sessions.get(id or "")
+        if session is None:
+            return None
+        now = self._clock()
+        if now >= session.expires or now - session.used > self._idle:
+            self.close(session.id)
+            return None
+        session.used = now
+        self._sessions.move_to_end(session.id)
+        return session
+
+    def close(self, id: str) -> None:
+        """Ends a session, if there is one."""
+        self._sessions.pop(id, None)
+
+    def __len__(self) -> int:
+        return len(self._sessions)

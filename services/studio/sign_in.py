@@ -1,0 +1,147 @@
+"""Signing in and out: by an API key, or by a provider of identities."""
+
+from collections.abc import Awaitable, Callable
+from html import escape
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from orfeon import AsyncOrfeon
+from orfeon.errors import APIConnectionError, AuthenticationError, OrfeonError
+from services.studio.sessions import COOKIE, Session
+from services.studio.studio import BASE, Studio
+from services.studio.texts import LANGUAGES, Texts, preferred
+
+_KEY_LENGTH = 512
+
+
+def routes(studio: Studio) -> APIRouter:
+    """`/studio/`, and below it `sign-in` and `sign-out`."""
+    router = APIRouter()
+
+    @router.get("/")
+    @router.get(BASE)
+    @router.get(f"{BASE}/")
+    async def start(request: Request) -> Response:
+        return RedirectResponse(f"{BASE}/{language_of(request)}/", 303)
+
+    @router.get(f"{BASE}/sign-in")
+    async def ask(request: Request, next: str = "") -> Response:
+        if studio.sessions.get(request.cookies.get(COOKIE)):
+            return RedirectResponse(local(next, request), 303)
+        return page(studio, request, next)
+
+    @router.post(f"{BASE}/sign-in")
+    async def enter(
+        request: Request, key: str = Form("", max_length=_KEY_LENGTH), next: str = Form("")
+    ) -> Response:
+        key = key.strip()
+        try:
+            if not key.isascii() or not key:
+                raise AuthenticationError("no key", status=401)
+            async with AsyncOrfeon(studio.settings.gateway_url, key, max_retries=0) as orfeon:
+                await orfeon.models()
+        except AuthenticationError:
+            return page(studio, request, next, "wrong_key", 401)
+        except APIConnectionError:
+            return page(studio, request, next, "gateway_away", 503)
+        except OrfeonError:
+            return page(studio, request, next, "not_now", 503)
+        session = studio.sessions.open(f"{key[:10]}…", credential(key))
+        return signed_in(studio, request, session, next)
+
+    @router.post(f"{BASE}/sign-out")
+    async def leave(request: Request) -> Response:
+        studio.sessions.close(request.cookies.get(COOKIE, ""))
+        response = RedirectResponse(f"{BASE}/sign-in", 303)
+        response.delete_cookie(COOKIE, path=BASE)
+        return response
+
+    return router
+
+
+def credential(key: str) -> Callable[[], Awaitable[str]]:
+    """A key that is what it is."""
+
+    async def same() -> str:
+        return key
+
+    return same
+
+
+def signed_in(studio: Studio, request: Request, session: Session, next: str) -> Response:
+    """Leads on to where somebody wanted to go, with the cookie of the session."""
+    response = RedirectResponse(local(next, request), 303)
+    response.set_cookie(
+        COOKIE,
+        session.id,
+        max_age=int(studio.settings.session_hours * 3600),
+        path=BASE,
+        httponly=True,
+        samesite="lax",
+        secure=is_secure(studio, request),
+    )
+    return response
+
+
+def is_secure(studio: Studio, request: Request) -> bool:
+    """Whether browsers come over TLS, which then ends at the edge."""
+    public = studio.settings.public_url
+    return urlsplit(public).scheme == "https" if public else request.url.scheme == "https"
+
+
+def local(next: str, request: Request) -> str:
+    """An address below ours; whatever else was given leads to the first page."""
+    fine = next.startswith(f"{BASE}/") and not any(c in next for c in "\\\r\n") and ".." not in next
+    return quote(next, safe="/?=&-_.~%") if fine else f"{BASE}/{language_of(request)}/"
+
+
+def language_of(request: Request) -> str:
+    """The language of the page that is asked for, else the browser's."""
+    wanted = request.query_params.get("lang", "")
+    return wanted if wanted in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+
+
+def page(
+    studio: Studio, request: Request, next: str, problem: str = "", status: int = 200
+) -> HTMLResponse:
+    """The page that asks who one is. `problem` is a key of `sign_in.yaml`."""
+    t = Texts(language_of(request))
+    other = next_language(t.language)
+    provider = ""
+    if issuer := studio.settings.oidc_issuer:
+        name = studio.settings.oidc_name or urlsplit(issuer).netloc
+        provider = (
+            f'<form method="post" action="{BASE}/oidc/start">'
+            f'<input type="hidden" name="next" value="{escape(next)}">'
+            f'<button class="primary">{escape(t("sign_in.with_provider", name=name))}</button>'
+            f'</form><p class="or"><span>{t("sign_in.or")}</span></p>'
+        )
+    alert = f'<p role="alert">{t(f"sign_in.{problem}")}</p>' if problem else ""
+    static = f"{BASE}/static"
+    return HTMLResponse(
+        f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{t('sign_in.title')}</title>"
+        f'<link rel="icon" href="{static}/logo.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{static}/sign-in.css"></head><body><main>'
+        f'<img src="{static}/logo.svg" alt="" width="56" height="56">'
+        f"<h1>{t('shell.brand')}</h1><p>{t('sign_in.what')}</p>{alert}{provider}"
+        f'<form method="post" action="{BASE}/sign-in">'
+        f'<input type="hidden" name="next" value="{escape(next)}">'
+        f'<label for="key">{t("sign_in.key")}</label>'
+        f'<input id="key" name="key" type="password" autocomplete="current-password" required '
+        f'maxlength="{_KEY_LENGTH}" spellcheck="false" aria-describedby="where">'
+        f'<p id="where">{t("sign_in.where")}</p>'
+        f'<button class="{"secondary" if provider else "primary"}">{t("sign_in.enter")}</button>'
+        f'</form><p><a lang="{other}" hreflang="{other}" '
+        f'href="{BASE}/sign-in?lang={other}&amp;next={quote(next)}">'
+        f"{t('shell.other_language')}</a></p></main></body></html>",
+        status,
+    )
+
+
+def next_language(language: str) -> str:
+    """The other language."""
+    return next(each for each in LANGUAGES if each != language)
