@@ -304,6 +304,20 @@ def test_memory_lent_to_requests_that_are_cancelled_goes_and_the_server_lives(to
         until(lambda: not client.get_system_shared_memory_status().regions)
 
 
+def test_memory_that_a_model_works_on_goes_when_it_has_let_go(toys: Toys) -> None:
+    toys.forget("slow")
+    cancelled = Cancellation()
+    with ThreadPoolExecutor(1) as pool, InferenceServerClient(toys.process.url) as client:
+        large = np.full(1 << 20, 60, np.float32)
+        asked = pool.submit(toys.server.infer, "slow", {"X": large}, Call(cancelled=cancelled))
+        toys.until_noted("slow", "begun")
+        assert client.get_system_shared_memory_status().regions
+        cancelled.set()
+        with pytest.raises(Cancelled):
+            asked.result(5)
+        until(lambda: not client.get_system_shared_memory_status().regions)
+
+
 def test_a_thousand_calls_leave_neither_files_nor_memory_behind(toys: Toys) -> None:
     me, it = psutil.Process(), psutil.Process(toys.process.process.pid)
     large = np.zeros(1 << 19, np.float32)

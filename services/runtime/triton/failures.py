@@ -92,6 +92,11 @@ def has_died(failure: InferenceServerException) -> bool:
     return _DEAD in str(failure.message())
 
 
+def is_away(failure: InferenceServerException) -> bool:
+    """Whether there is no server."""
+    return "UNAVAILABLE" in str(failure.status())
+
+
 def is_late(failure: InferenceServerException) -> bool:
     """Whether we no longer waited for the server, which may go on."""
     return "DEADLINE_EXCEEDED" in str(failure.status())
@@ -102,7 +107,7 @@ def load_error_of(failure: InferenceServerException, name: str) -> OrfeonError:
     message = str(failure.message())
     if (ours := _ours(message)) is not None:
         return ours
-    if "UNAVAILABLE" in str(failure.status()):
+    if is_away(failure):
         return ServiceUnavailable(_DOWN, retry_after=1.0)
     if "failed to poll from model repository" in message:
         said = f"The Triton server has no model {name!r} in its repository, or its config.pbtxt is"

@@ -51,7 +51,7 @@ from services.runtime.triton.failures import (
     load_error_of,
 )
 from services.runtime.triton.interface import Interface, Tensors
-from services.runtime.triton.shared_memory import LEAST_BYTES, lent
+from services.runtime.triton.shared_memory import LEAST_BYTES, Lender
 from services.runtime.worker import Cancellation
 
 log = logging.getLogger(__name__)
@@ -124,6 +124,7 @@ class TritonServer:
         self._thread = threading.Thread(target=self._work, daemon=True, name="triton")
         self._thread.start()
         self._client = self._run(_client(url))
+        self._lender = Lender(self._client, timeout)
         self._locks: dict[str, asyncio.Lock] = {}
         self._lives: Counter[str] = Counter()
 
@@ -226,10 +227,11 @@ class TritonServer:
         self._thread.join()
 
     async def _end(self) -> None:
-        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        calls = asyncio.all_tasks() - {asyncio.current_task()} - self._lender.tasks
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+        await self._lender.close(HEARD)
         await self._client.close()
 
     def _work(self) -> None:
@@ -430,7 +432,7 @@ class TritonServer:
             else:
                 tensor.set_data_from_numpy(batch)
             inputs.append(tensor)
-        async with lent(self._client, large, self._timeout):
+        async with self._lender.lent(large):
             yield inputs
 
 
