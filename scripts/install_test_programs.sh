@@ -20,6 +20,7 @@ need redis-server redis-server
 need postgresql postgres
 need buildah buildah
 need crun crun runc
+need chromium chromium
 need debootstrap debootstrap
 [ -n "$missing" ] || exit 0
 

@@ -1,0 +1,93 @@
+"""What holds for all pages of the web app."""
+
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from services.studio.texts import LANGUAGES, Texts
+from tests.e2e.studio.browsers import OpenPage, accessible, enter, fits, keep, ready
+from tests.e2e.studio.conftest import Studio
+
+PAGES = ("", "emotion", "song", "chat", "speak", "transcribe", "images", "models", "queue")
+#: What the first page may weigh on the wire.
+MOST_BYTES = 2_000_000
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_can_be_used_by_everybody(
+    open_page: OpenPage, language: str, phone: bool, dark: bool
+) -> None:
+    page = open_page(language=language, phone=phone, dark=dark)
+    t = Texts(language)
+    assert page.evaluate("document.documentElement.lang") == language
+    for path in PAGES:
+        name = path or "home"
+        page.get_by_role("navigation").get_by_role("link", name=t(f"shell.{name}")).click()
+        page.wait_for_url(f"**/studio/{language}/{path}")
+        ready(page)
+        expect(page.locator("nav [aria-current=page]")).to_have_text(t(f"shell.{name}"))
+        accessible(page)
+        fits(page)
+        keep(
+            page, f"{name}-{language}-{'phone' if phone else 'desk'}-{'dark' if dark else 'light'}"
+        )
+
+
+def test_the_sign_in_page_can_be_used_by_everybody(browser: Browser, studio: Studio) -> None:
+    for locale, title in (("en-GB", "Sign in"), ("es-MX", "Entrar"), ("fr-FR", "Sign in")):
+        context = browser.new_context(viewport={"width": 390, "height": 844}, locale=locale)
+        page = context.new_page()
+        page.goto(studio.url)
+        expect(page).to_have_title(f"{title} · Orfeón Studio")
+        accessible(page)
+        fits(page)
+        context.close()
+
+
+def test_pages_can_be_walked_through_with_the_keyboard_alone(open_page: OpenPage) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    expect(page.locator(".studio-skip")).to_be_focused()
+    for name in ("Orfeón Studio", "Start", "Emotion"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent").strip() == name
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/studio/en/emotion")
+
+
+def test_the_language_can_be_changed_on_every_page(open_page: OpenPage) -> None:
+    page = open_page("song")
+    page.get_by_role("link", name="Español").click()
+    page.wait_for_url("**/studio/es/song")
+    ready(page)
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Canción")
+
+
+def test_the_first_page_is_light(browser: Browser, studio: Studio) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    wire = context.new_cdp_session(page)
+    wire.send("Network.enable")
+    bytes_by_kind: Counter[str] = Counter()
+    wire.on(
+        "Network.loadingFinished",
+        lambda event: bytes_by_kind.update(all=int(event["encodedDataLength"])),
+    )
+    enter(page, studio.url, studio.product.key)
+    page.wait_for_load_state("networkidle")
+    context.close()
+    assert 0 < bytes_by_kind["all"] < MOST_BYTES
+
+
+def test_who_signs_out_is_out_in_every_tab(open_page: OpenPage) -> None:
+    page = open_page("chat")
+    other = page.context.new_page()
+    other.goto(page.url)
+    ready(other)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/studio/sign-in**")
+    other.reload()
+    other.wait_for_url("**/studio/sign-in?next=/studio/en/chat")
