@@ -10,10 +10,11 @@ from fastapi.responses import PlainTextResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from services.studio import sign_in
+from services.studio import oidc, sign_in
 from services.studio.caller import Gateway
 from services.studio.guard import Guard
 from services.studio.pages import PAGES
+from services.studio.provider import Provider
 from services.studio.sessions import Sessions
 from services.studio.settings import StudioSettings
 from services.studio.shell import FOLDER
@@ -41,6 +42,8 @@ def create_app(settings: StudioSettings) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio
     app.include_router(sign_in.routes(studio))
+    if settings.oidc_issuer:
+        app.include_router(oidc.routes(studio, Provider(settings)))
     app.mount(f"{BASE}/static", StaticFiles(directory=FOLDER))
 
     @app.get("/healthz")
@@ -49,9 +52,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
 
     for language in LANGUAGES:
         _mount(app, studio, Texts(language))
-    app.add_middleware(
-        Guard, sessions=sessions, pages=tuple(page.name for page in PAGES), provider=""
-    )
+    app.add_middleware(Guard, sessions=sessions, pages=tuple(page.name for page in PAGES))
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     return app
 

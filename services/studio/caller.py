@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import gradio as gr
 import httpx
+import httpx2
 from openai import APIError, AsyncOpenAI
 
 from orfeon import AsyncOrfeon
 from orfeon.errors import OrfeonError
 from services.studio.failures import sentence_of, signs_out
-from services.studio.sessions import COOKIE, Session, Sessions, SignedOut
+from services.studio.sessions import COOKIE, ProviderFailed, Session, Sessions, SignedOut
 from services.studio.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Gateway:
         except Exception as error:
             if signs_out(error):
                 self._sessions.close(request.cookies.get(COOKIE) or "")
-            if not isinstance(error, OrfeonError | APIError | httpx.HTTPError | SignedOut):
+            if not isinstance(error, _EXPECTED):
                 log.exception("a page failed")
             raise gr.Error(sentence_of(error, t), print_exception=False) from None
 
@@ -78,6 +79,15 @@ class Gateway:
         await self._openai.close()
 
 
+#: What is no fault of this program.
+_EXPECTED = (
+    OrfeonError,
+    APIError,
+    httpx.HTTPError,
+    httpx2.HTTPError,
+    ProviderFailed,
+    SignedOut,
+)
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20)
 
 

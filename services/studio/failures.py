@@ -1,11 +1,12 @@
 """What went wrong, as a sentence for people."""
 
 import httpx
+import httpx2
 from openai import APIConnectionError as OpenAIConnectionError
 from openai import APIStatusError as OpenAIStatusError
 
 from orfeon.errors import APIConnectionError, APIStatusError
-from services.studio.sessions import SignedOut
+from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.texts import Texts, sentences
 
 _UNAUTHORIZED = 401
@@ -20,7 +21,11 @@ def sentence_of(error: Exception, t: Texts) -> str:
     """The sentence: ours where we have one for the error's code, otherwise the gateway's."""
     if signs_out(error):
         return t("errors.signed_out")
-    if isinstance(error, APIConnectionError | OpenAIConnectionError | httpx.TransportError):
+    if isinstance(error, ProviderFailed):
+        return t("errors.provider_away")
+    # The last is OpenAI's client's while an answer streams.
+    away = (APIConnectionError, OpenAIConnectionError, httpx.TransportError, httpx2.TransportError)
+    if isinstance(error, away):
         return t("errors.gateway_away")
     if (status := _status(error)) is None:
         return t("errors.unexpected")

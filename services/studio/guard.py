@@ -20,10 +20,10 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 # Svelte, which Gradio is written in, sets styles in elements; nothing but our own files and the
 # scripts in the page itself, by a nonce, ever runs.
 _POLICY = (
-    "default-src 'none'; script-src 'self'{nonce}; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; worker-src 'self' blob:; base-uri 'self'; "
-    "form-action 'self'{forms}; frame-ancestors 'none'"
+    "form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -38,17 +38,13 @@ _HEADERS = {
 class Guard:
     """Lets in who has a session, refuses what other sites send, and wraps pages in our shell.
 
-    `pages` are the names of the pages. `provider` is the origin of the OpenID provider, where a
-    form may lead.
+    `pages` are the names of the pages.
     """
 
-    def __init__(
-        self, app: ASGIApp, sessions: Sessions, pages: tuple[str, ...], provider: str = ""
-    ) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, pages: tuple[str, ...]) -> None:
         self._app = app
         self._sessions = sessions
         self._pages = pages
-        self._forms = f" {provider}" if provider else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +56,7 @@ class Guard:
         nonce = secrets.token_urlsafe(16)
         session = self._sessions.get(cookie_parser(headers.get("cookie", "")).get(COOKIE))
         scope.setdefault("state", {})["session"] = session
-        reply = _Reply(send, scope["path"], self._policy(nonce))
+        reply = _Reply(send, scope["path"], _POLICY.format(nonce=nonce))
         if _is_foreign(scope, headers):
             answer = refusal(403, "This request came from another site.", "cross_site")
             await answer(scope, receive, reply)
@@ -76,9 +72,6 @@ class Guard:
             # A page is wrapped as text, so it must not come compressed.
             plain = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
             await self._app({**scope, "headers": plain}, receive, _Page(reply, wrap))
-
-    def _policy(self, nonce: str) -> str:
-        return _POLICY.format(nonce=f" 'nonce-{nonce}'", forms=self._forms)
 
 
 class _Reply:

@@ -30,6 +30,10 @@ class SignedOut(Exception):
     """There is no session, or what it was opened with is good no longer."""
 
 
+class ProviderFailed(Exception):
+    """The provider of identities let nobody in, is away, or said what may not be believed."""
+
+
 class Sessions:
     """All sessions of this process.
 

@@ -1,9 +1,10 @@
 """What the web app can be told."""
 
 import secrets
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -55,6 +56,17 @@ class StudioSettings(BaseSettings):
     """What the provider is called on the button; empty calls it by its host."""
     drain_seconds: Annotated[int, Field(ge=0)] = 25
     """How long running requests may go on after SIGTERM."""
+
+    @model_validator(mode="after")
+    def _a_provider_is_whole(self) -> Self:
+        if not self.oidc_issuer:
+            return self
+        if not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id, by which the provider knows us")
+        issuer = urlsplit(self.oidc_issuer)
+        if issuer.scheme != "https" and issuer.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("oidc_issuer begins with https://; without only on this machine")
+        return self
 
 
 def new_secret() -> str:

@@ -113,10 +113,9 @@ def page(
     if issuer := studio.settings.oidc_issuer:
         name = studio.settings.oidc_name or urlsplit(issuer).netloc
         provider = (
-            f'<form method="post" action="{BASE}/oidc/start">'
-            f'<input type="hidden" name="next" value="{escape(next)}">'
-            f'<button class="primary">{escape(t("sign_in.with_provider", name=name))}</button>'
-            f'</form><p class="or"><span>{t("sign_in.or")}</span></p>'
+            f'<a class="button primary" href="{BASE}/oidc/start?next={quote(next)}">'
+            f"{escape(t('sign_in.with_provider', name=name))}</a>"
+            f'<p class="or"><span>{t("sign_in.or")}</span></p>'
         )
     alert = f'<p role="alert">{t(f"sign_in.{problem}")}</p>' if problem else ""
     static = f"{BASE}/static"

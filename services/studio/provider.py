@@ -1,0 +1,223 @@
+"""The OpenID Connect provider that people may sign in with: authorization code with PKCE."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+import httpx2
+from authlib.common.security import generate_token
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
+
+from services.studio.sessions import ProviderFailed, SignedOut
+from services.studio.settings import StudioSettings
+
+log = logging.getLogger(__name__)
+
+#: How an identity may be signed; neither `none` nor a secret that is shared.
+_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+#: Seconds that two clocks may differ, and that a token must still be good for to be used.
+_LEEWAY = 60
+_TIMEOUT = 10.0
+#: How long what a provider says of itself is believed, in seconds.
+_BELIEVED = 3600.0
+#: Claims that a person can be called by, the best first.
+_NAMES = ("name", "preferred_username", "email", "sub")
+
+
+#: What goes wrong with a network, by our client and by that of the library.
+_NETWORK = (httpx.HTTPError, httpx2.HTTPError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody on the way to the provider, with what only their own return can show.
+
+    `browser` is a secret in a cookie of theirs; `next` is where they wanted to go.
+    """
+
+    state: str
+    nonce: str
+    verifier: str
+    browser: str
+    redirect: str
+    next: str
+
+
+class Provider:
+    """The provider of the settings. `wall` is a clock of Unix seconds."""
+
+    def __init__(
+        self,
+        settings: StudioSettings,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._wall = wall
+        self._clock = clock
+        self._facts: Mapping[str, Any] = {}
+        self._believed = -_BELIEVED
+
+    def attempt(self, redirect: str, next: str) -> Attempt:
+        """A new attempt, which comes back to the address `redirect`."""
+        state, nonce, verifier, browser = (generate_token(48) for _ in range(4))
+        return Attempt(state, nonce, verifier, browser, redirect, next)
+
+    async def address(self, attempt: Attempt) -> str:
+        """Where to send somebody to sign in. Raises `ProviderFailed`."""
+        facts = await self._discovered()
+        async with self._client(attempt.redirect) as client:
+            url, _ = client.create_authorization_url(
+                facts["authorization_endpoint"],
+                state=attempt.state,
+                code_verifier=attempt.verifier,
+                nonce=attempt.nonce,
+                **self._audience(),
+            )
+        return cast(str, url)
+
+    async def enter(self, attempt: Attempt, answered: Mapping[str, str]) -> "Identity":
+        """Who came back, by what the provider sent along. Raises `ProviderFailed`."""
+        facts = await self._discovered()
+        if answered.get("iss", facts["issuer"]) != facts["issuer"] or "code" not in answered:
+            raise ProviderFailed("no code")
+        try:
+            async with self._client(attempt.redirect) as client:
+                token = await client.fetch_token(
+                    facts["token_endpoint"],
+                    code=answered["code"],
+                    code_verifier=attempt.verifier,
+                    **self._audience(),
+                )
+        except (OAuthError, *_NETWORK) as error:
+            raise ProviderFailed("no token") from error
+        claims = await self._verified(str(token.get("id_token", "")), attempt.nonce)
+        label = next(str(claims[name]) for name in _NAMES if claims.get(name))
+        return Identity(self, label, token)
+
+    async def renewed(self, refresh: str) -> Mapping[str, Any]:
+        """New tokens for a refresh token. Raises `SignedOut` where it is good no longer, and
+        `ProviderFailed` where the provider is away.
+        """
+        facts = await self._discovered()
+        try:
+            async with self._client("") as client:
+                return cast(
+                    Mapping[str, Any],
+                    await client.refresh_token(facts["token_endpoint"], refresh_token=refresh),
+                )
+        except OAuthError:
+            raise SignedOut from None
+        except _NETWORK as error:
+            raise ProviderFailed("no token") from error
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._wall()
+
+    def _client(self, redirect: str) -> AsyncOAuth2Client:
+        secret = self._settings.oidc_client_secret
+        return AsyncOAuth2Client(
+            self._settings.oidc_client_id,
+            secret or None,
+            token_endpoint_auth_method="client_secret_basic" if secret else "none",
+            scope=self._settings.oidc_scopes,
+            redirect_uri=redirect or None,
+            code_challenge_method="S256",
+            timeout=_TIMEOUT,
+        )
+
+    def _audience(self) -> dict[str, str]:
+        audience = self._settings.oidc_audience
+        return {"audience": audience} if audience else {}
+
+    async def _discovered(self) -> Mapping[str, Any]:
+        if self._clock() - self._believed < _BELIEVED:
+            return self._facts
+        issuer = self._settings.oidc_issuer
+        facts = await _fetched(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        if facts.get("issuer") != issuer or not all(facts.get(each) for each in wanted):
+            log.error("the provider is not the one that the settings name")
+            raise ProviderFailed("another issuer")
+        self._facts, self._believed = facts, self._clock()
+        return facts
+
+    async def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
+        """What an identity says, once it is sure who says it, and of whom."""
+        # People sign in seldom: keys are asked for each time, so new ones are there at once.
+        keys = await _fetched((await self._discovered())["jwks_uri"])
+        asked = JWTClaimsRegistry(
+            now=lambda: int(self._wall()),
+            leeway=_LEEWAY,
+            iss={"essential": True, "value": self._settings.oidc_issuer},
+            aud={"essential": True, "value": self._settings.oidc_client_id},
+            sub={"essential": True},
+            exp={"essential": True},
+            nonce={"essential": True, "value": nonce},
+        )
+        try:
+            known = KeySet.import_key_set(cast(Any, keys))
+            claims = jwt.decode(token, known, algorithms=_ALGORITHMS).claims
+            asked.validate(claims)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise ProviderFailed("no identity") from error
+        return claims
+
+
+class Identity:
+    """Somebody whom the provider let in, called by their `label`, with a token that is renewed."""
+
+    def __init__(self, provider: Provider, label: str, token: Mapping[str, Any]) -> None:
+        self.label = label
+        self._provider = provider
+        self._token = token
+        self._expires = self._end(token)
+        self._renewing = asyncio.Lock()
+
+    async def credential(self) -> str:
+        """An access token that is good now. Raises `SignedOut`, `ProviderFailed`."""
+        async with self._renewing:
+            if self._provider.now() > self._expires - _LEEWAY / 2:
+                await self._renew()
+            return str(self._token["access_token"])
+
+    async def _renew(self) -> None:
+        refresh = self._token.get("refresh_token")
+        if not refresh:
+            if self._provider.now() >= self._expires:
+                raise SignedOut
+            return
+        try:
+            token = await self._provider.renewed(str(refresh))
+        except ProviderFailed:
+            if self._provider.now() >= self._expires:
+                raise
+            # What there is is good for some seconds; the next call asks again.
+            return
+        # Who sends no new refresh token means the old one.
+        self._token = {"refresh_token": refresh, **token}
+        self._expires = self._end(token)
+
+    def _end(self, token: Mapping[str, Any]) -> float:
+        return self._provider.now() + float(token.get("expires_in") or 300)
+
+
+async def _fetched(url: str) -> Mapping[str, Any]:
+    try:
+        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
+            answer = (await client.get(url)).raise_for_status().json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ProviderFailed("away") from error
+    if not isinstance(answer, dict):
+        raise ProviderFailed("no object")
+    return answer
