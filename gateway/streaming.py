@@ -114,8 +114,8 @@ class _Stream(Response, ABC):
                 await self._break_off(send, error)
 
     async def _start(self, send: Send) -> None:
-        message = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(message)
+        status, headers = self.status_code, self.raw_headers
+        await send({"type": "http.response.start", "status": status, "headers": headers})
 
     def _goes_on(self, piece: bytes) -> bool:
         """Whether there is more to send after a piece, the end among it."""

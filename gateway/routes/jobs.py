@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Header, Path, Query, Request
 from starlette.responses import Response
 
 from gateway.calls import named
@@ -13,6 +13,7 @@ from gateway.exchange import exchange_of
 from gateway.gatekeeper import Gatekeeper
 from gateway.guard import Guard
 from gateway.openapi import EVENTS, failures
+from gateway.ranges import asked_range, cut
 from gateway.routes.songs import ACCEPTED, EXAMPLE, IdempotencyKey, accepted, background
 from gateway.schemas.fields import Text
 from gateway.schemas.jobs import AgainRequest, Job, JobList
@@ -38,6 +39,7 @@ _FILE: dict[str, Any] = {
         }
     },
 }
+_PART: dict[str, Any] = {**_FILE, "description": "The part that `Range` asks for."}
 _AGAIN = {"melody": {"summary": "Other music for the same lyrics", "value": {"step": "melody"}}}
 _FAILURES = failures(400, 401, 403, 404, 500, 503, 504)
 
@@ -141,13 +143,31 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         "/v1/jobs/{job_id}/artifacts/{name}",
         summary="Fetch an artifact",
         response_class=Response,
-        responses={200: _FILE, **_FAILURES},
+        responses={200: _FILE, 206: _PART, **_FAILURES},
     )
-    async def fetch_artifact(request: Request, job: JobId, name: ArtifactName) -> Response:
-        """A file of a job."""
+    async def fetch_artifact(
+        request: Request,
+        job: JobId,
+        name: ArtifactName,
+        asked: Annotated[
+            str | None,
+            Header(alias="range", description="A part of it, such as `bytes=0-1023`."),
+        ] = None,
+    ) -> Response:
+        """A file of a job, or the part of it that a player goes to."""
         pieces = songs.read(job, name, context_of(request))
         artifact = (await anext(pieces)).artifact
-        file = FileStream(_data(pieces), artifact.media_type, artifact.bytes)
+        # Files have no names of their versions, so nobody can ask for a part of the same version.
+        whole = "if-range" in request.headers
+        part = None if whole else asked_range(asked, artifact.bytes)
+        if part is None:
+            file = FileStream(_data(pieces), artifact.media_type, artifact.bytes)
+        else:
+            file = FileStream(cut(_data(pieces), part), artifact.media_type, len(part))
+            file.status_code = 206
+            place = f"bytes {part.start}-{part.stop - 1}/{artifact.bytes}"
+            file.headers["content-range"] = place
+        file.headers["accept-ranges"] = "bytes"
         file.headers["content-disposition"] = f'attachment; filename="{artifact.name}"'
         return file
 

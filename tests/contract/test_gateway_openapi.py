@@ -86,7 +86,7 @@ def test_the_routes_are_these(schema: dict[str, Any]) -> None:
 
 def test_every_route_documents_its_failures_in_the_envelope(schema: dict[str, Any]) -> None:
     for (_, path), operation in operations(schema).items():
-        failing = {status for status in operation["responses"] if status not in ("200", "202")}
+        failing = {status for status in operation["responses"] if not status.startswith("2")}
         assert "422" not in failing
         assert "500" in failing
         if path not in OPEN:

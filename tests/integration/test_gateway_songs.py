@@ -97,6 +97,35 @@ async def test_a_song_from_the_request_to_the_file(front: Front) -> None:
         assert done["artifacts"][0]["name"] == "song.mp3"
 
 
+async def test_a_player_gets_the_part_of_a_file_that_it_goes_to(front: Front) -> None:
+    async with front.http() as http:
+        wish = {"instrumental": True, "duration": 12}
+        job = (await http.post("/v1/songs", json=wish)).json()["id"]
+        await ended(http, job)
+        url = f"/v1/jobs/{job}/artifacts/song.mp3"
+        whole = await http.get(url)
+        assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+        length = len(whole.content)
+        for asked, first, last in (
+            ("bytes=0-", 0, length - 1),
+            ("bytes=100-199", 100, 199),
+            (f"bytes={length - 10}-{length + 10}", length - 10, length - 1),
+            ("bytes=-10", length - 10, length - 1),
+        ):
+            part = await http.get(url, headers={"range": asked})
+            assert part.status_code == 206
+            assert part.headers["content-range"] == f"bytes {first}-{last}/{length}"
+            assert part.headers["content-length"] == str(last - first + 1)
+            assert part.content == whole.content[first : last + 1]
+        for headers in (
+            {"range": f"bytes={length}-"},
+            {"range": "bytes=0-1,3-4"},
+            {"range": "bytes=0-9", "if-range": '"of another version"'},
+        ):
+            answer = await http.get(url, headers=headers)
+            assert (answer.status_code, len(answer.content)) == (200, length)
+
+
 async def test_a_song_from_a_voice_in_a_form(front: Front) -> None:
     async with front.http() as http:
         fields = {
