@@ -83,7 +83,7 @@ class Provider:
                 nonce=attempt.nonce,
                 **self._audience(),
             )
-        return cast(str, url)
+        return url
 
     async def enter(self, attempt: Attempt, answered: Mapping[str, str]) -> "Identity":
         """Who came back, by what the provider sent along. Raises `ProviderFailed`."""
