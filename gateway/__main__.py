@@ -10,10 +10,10 @@ import uvicorn
 from pydantic import ValidationError
 
 from gateway.app import create_app
+from gateway.counts import StorageUnusable
 from gateway.database import DatabaseUnusable
 from gateway.keystore import KeyStore
 from gateway.protocol import IDLE, SOCKETS, EnvelopeProtocol
-from gateway.ratelimits import StorageUnusable
 from gateway.rpc.server import PublicServer
 from gateway.settings import GatewaySettings, told
 from gateway.upstreams import Upstreams

@@ -1,39 +1,17 @@
 """How much a key may ask per minute, and the headers that say how much is left."""
 
-import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from limits import RateLimitItemPerMinute, WindowStats
-from limits.aio.storage import RedisStorage, Storage
-from limits.aio.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
-from limits.storage import storage_from_string
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import RedisClusterException, RedisError
-
-from gateway.breaker import Breaker
-from gateway.window import LocalWindow
+from gateway.counts import Counts, Uncounted
+from gateway.window import LocalCounts
 from services.runtime.errors import RateLimitExceeded, ServiceUnavailable
-
-log = logging.getLogger(__name__)
 
 #: What becomes of a request that could not be counted: served, or refused.
 Failure = Literal["open", "closed"]
-
-#: Questions to Redis at once, so that a burst opens no more connections.
-_AT_ONCE = 64
-
-T = TypeVar("T")
-
-
-class StorageUnusable(ValueError):
-    """Rates cannot be counted where the settings say; says what to change, without a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +20,6 @@ class Rates:
 
     requests: int
     tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    admitted: bool
-    requests: WindowStats
-    tokens: WindowStats
 
 
 def _untold(_level: int, _failure: Failure) -> None:
@@ -76,16 +47,9 @@ class RateLimiter:
         open_levels: Collection[int] = (0, 1),
         failed: Callable[[int, Failure], None] = _untold,
     ) -> None:
-        self._storage = _storage(storage_url, timeout)
-        self._requests: MovingWindowRateLimiter | LocalWindow = (
-            LocalWindow() if storage_url == "memory://" else MovingWindowRateLimiter(self._storage)
-        )
-        self._tokens = FixedWindowRateLimiter(self._storage)
-        self._timeout = timeout
+        self._counts = _counts(storage_url, timeout)
         self._open_levels = frozenset(open_levels)
         self._failed = failed
-        self._breaker = Breaker()
-        self._asking = asyncio.Semaphore(_AT_ONCE)
 
     async def admit(
         self, key_id: str, rates: Rates, headers: dict[str, str], level: int = 1
@@ -96,17 +60,18 @@ class RateLimiter:
         """
         headers["x-ratelimit-limit-requests"] = str(rates.requests)
         headers["x-ratelimit-limit-tokens"] = str(rates.tokens)
-        count = await self._answer(lambda: self._count(key_id, rates))
-        if count is None:
-            self._admit_uncounted(level)
+        try:
+            count = await self._counts.admit(key_id, rates.requests, rates.tokens)
+        except Uncounted as failure:
+            self._admit_uncounted(level, failure)
             return
         now = time.time()
-        requests_reset = max(0.0, count.requests.reset_time - now)
-        tokens_reset = max(0.0, count.tokens.reset_time - now)
-        if count.tokens.remaining >= rates.tokens:
+        requests_reset = max(0.0, count.requests_reset - now)
+        tokens_reset = max(0.0, count.tokens_reset - now)
+        if count.tokens_left >= rates.tokens:
             tokens_reset = 0.0
-        headers["x-ratelimit-remaining-requests"] = str(count.requests.remaining)
-        headers["x-ratelimit-remaining-tokens"] = str(count.tokens.remaining)
+        headers["x-ratelimit-remaining-requests"] = str(count.requests_left)
+        headers["x-ratelimit-remaining-tokens"] = str(count.tokens_left)
         headers["x-ratelimit-reset-requests"] = duration(requests_reset)
         headers["x-ratelimit-reset-tokens"] = duration(tokens_reset)
         if not count.admitted:
@@ -115,7 +80,7 @@ class RateLimiter:
                 f"{duration(requests_reset)}.",
                 retry_after=requests_reset,
             )
-        if count.tokens.remaining < 1:
+        if count.tokens_left < 1:
             raise RateLimitExceeded(
                 f"This key may use {rates.tokens} tokens per minute; wait "
                 f"{duration(tokens_reset)}.",
@@ -125,26 +90,14 @@ class RateLimiter:
     async def charge(self, key_id: str, rates: Rates, tokens: int) -> None:
         """Counts the tokens that a request took, unless the storage is away."""
         if tokens > 0:
-            item = _items(rates)[1]
-            await self._answer(lambda: self._tokens.hit(item, "tokens", key_id, cost=tokens))
+            with suppress(Uncounted):
+                await self._counts.charge(key_id, rates.tokens, tokens)
 
     async def close(self) -> None:
         """Closes the connections."""
-        if isinstance(self._storage, RedisStorage):
-            # The bridge to redis-py, which alone we have it use.
-            bridge: Any = self._storage.bridge
-            await bridge.storage.aclose()
+        await self._counts.close()
 
-    async def _count(self, key_id: str, rates: Rates) -> _Count:
-        requests, tokens = _items(rates)
-        admitted = await self._requests.hit(requests, "requests", key_id)
-        return _Count(
-            admitted,
-            await self._requests.get_window_stats(requests, "requests", key_id),
-            await self._tokens.get_window_stats(tokens, "tokens", key_id),
-        )
-
-    def _admit_uncounted(self, level: int) -> None:
+    def _admit_uncounted(self, level: int, failure: Uncounted) -> None:
         if level in self._open_levels:
             self._failed(level, "open")
             return
@@ -152,58 +105,17 @@ class RateLimiter:
         raise ServiceUnavailable(
             "Requests cannot be counted just now, and those of this priority wait until they can; "
             "try again shortly.",
-            retry_after=self._breaker.seconds,
-        )
-
-    async def _answer(self, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """What the storage answers; None where it does not."""
-        async with self._asking:
-            if not self._breaker.allows():
-                return None
-            try:
-                async with asyncio.timeout(self._timeout):
-                    answer = await ask()
-            except (TimeoutError, OSError, RedisError, RedisClusterException) as error:
-                if not self._breaker.broken:
-                    log.warning("rates cannot be counted", extra={"reason": type(error).__name__})
-                self._breaker.failed()
-                return None
-        if self._breaker.broken:
-            log.info("rates are counted again")
-            self._breaker.worked()
-        return answer
+            retry_after=failure.seconds,
+        ) from failure
 
 
-def _storage(url: str, timeout: float) -> Storage:
-    options: dict[str, Any] = {}
-    if url != "memory://":
-        options = {
-            "implementation": "redispy",
-            "key_prefix": "orfeon",
-            "socket_timeout": timeout,
-            "socket_connect_timeout": timeout,
-            # A connection that Redis has closed meanwhile is no fault; a second one would be.
-            "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
-        }
-    storage = storage_from_string(f"async+{url}", **options)
-    assert isinstance(storage, Storage)
-    if isinstance(storage, RedisStorage):
-        _check_options(storage)
-    return storage
+def _counts(url: str, timeout: float) -> Counts:
+    if url == "memory://":
+        return LocalCounts()
+    # Who counts in memory need not have the library of Redis in it.
+    from gateway.rediscounts import RedisCounts
 
-
-def _check_options(storage: RedisStorage) -> None:
-    """Raises `StorageUnusable` for an option in the URL that is none; requests would hear of it."""
-    client: Any = storage.bridge
-    pool = getattr(client.storage, "connection_pool", None)
-    try:
-        if pool is not None:
-            pool.make_connection()
-    except TypeError:
-        raise StorageUnusable(
-            "The address of Redis has an option after its `?` that there is not; take it out of "
-            "ORFEON_GATEWAY_RATE_LIMIT_STORAGE."
-        ) from None
+    return RedisCounts(url, timeout)
 
 
 def duration(seconds: float) -> str:
@@ -216,8 +128,3 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(milliseconds, 60_000)
     text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
     return f"{minutes}m{text}" if minutes else text
-
-
-@lru_cache(maxsize=1024)
-def _items(rates: Rates) -> tuple[RateLimitItemPerMinute, RateLimitItemPerMinute]:
-    return RateLimitItemPerMinute(rates.requests), RateLimitItemPerMinute(rates.tokens)

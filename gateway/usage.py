@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.tables import USAGE
@@ -164,7 +164,8 @@ class UsageBook:
             log.warning(what, extra=facts)
 
     def _write(self, rows: Mapping[_Place, Amounts]) -> None:
-        dialect = postgresql if self._database.dialect.name == "postgresql" else sqlite
+        # Both have this; the one that is not in use need not be in memory.
+        dialect = import_module(f"sqlalchemy.dialects.{self._database.dialect.name}")
         insert = dialect.insert(USAGE)
         summed = ("requests", "tokens", "audio_seconds")
         statement = insert.on_conflict_do_update(

@@ -13,7 +13,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from gateway.database import DatabaseUnusable, take_time
+from gateway.database import DatabaseUnusable
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ def upgrade(engine: sa.Engine) -> None:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
+            from gateway.postgresql import take_time
+
             take_time(connection)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
