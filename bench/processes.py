@@ -82,6 +82,8 @@ def serving(home: Path, *options: str, env: Mapping[str, str] | None = None) -> 
         str(port),
         "--grpc-port",
         "0",
+        "--studio-port",
+        "0",
         *options,
     ]
     env = {"ORFEON_HOME": str(home), **(env or {})}

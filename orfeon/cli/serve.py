@@ -54,6 +54,9 @@ def serve(
     grpc_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the public gRPC; 0 serves none.")
     ] = 50051,
+    studio_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of Studio, the web app; 0 serves none.")
+    ] = 7860,
     capabilities: Annotated[
         str, typer.Option(help="Which services to run, with commas. Default: all.")
     ] = "",
@@ -94,6 +97,8 @@ def serve(
         raise Fault("--triton-repository is for --triton; give both, or neither.")
     if grpc_port and grpc_port == port:
         raise Fault(f"Port {port} is HTTP's; choose another with --grpc-port.")
+    if studio_port and studio_port in (port, grpc_port):
+        raise Fault(f"Port {studio_port} is the gateway's; choose another with --studio-port.")
     place = absolute(home)
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     choices = Choices(
@@ -102,6 +107,7 @@ def serve(
         host=host,
         port=free_port(host, port),
         grpc_port=grpc_port and free_port(host, grpc_port, "--grpc-port"),
+        studio_port=studio_port and free_port(host, studio_port, "--studio-port"),
         engine=engine,
         threads=threads,
         memory=memory_size(memory) if memory else 0,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orfeon
-from orfeon.capabilities import ARBITER
+from orfeon.capabilities import ARBITER, STUDIO
 from orfeon.serve.child import ChildPlan
-from orfeon.serve.probes import GatewayProbe, ServiceProbe
+from orfeon.serve.probes import HttpProbe, ServiceProbe
 from orfeon.serve.triton import launch
 
 _ROOT = Path(orfeon.__file__).parents[1]
@@ -34,13 +34,13 @@ _TRITON_SOCKET = "triton.sock:1"
 class Choices:
     """What can be chosen at `orfeon serve`.
 
-    `grpc_port` is that of the public gRPC; 0 serves none.
+    `grpc_port` is that of the public gRPC and `studio_port` that of the web app; 0 serves none.
     `threads` is for each service; 0 divides the cores. Metrics are served by the services from
     port `metrics_base_port` on, one port each in the order of `capabilities`, and by the arbiter
     from the next; 0 serves none. `memory` is how many bytes of RAM models may take together; 0
     takes what the machine has.
     `triton` is the folder of the models that a Triton server beside the services has; None
-    starts no such server. Its metrics come after the arbiter's.
+    starts no such server. Its metrics come after the arbiter's, and the web app's after those.
     `drain_seconds` is how long running requests may go on when all is stopped.
     """
 
@@ -49,6 +49,7 @@ class Choices:
     host: str = "127.0.0.1"
     port: int = 8000
     grpc_port: int = 0
+    studio_port: int = 0
     engine: str = ""
     threads: int = 0
     memory: int = 0
@@ -68,6 +69,11 @@ class Choices:
         return f"{self._host}:{self.grpc_port}" if self.grpc_port else ""
 
     @property
+    def studio(self) -> str:
+        """Where the web app is for a browser on this machine; empty where it is not served."""
+        return f"http://{self._host}:{self.studio_port}" if self.studio_port else ""
+
+    @property
     def _host(self) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
         return f"[{host}]" if ":" in host else host
@@ -83,7 +89,7 @@ def socket_fits(folder: Path, capabilities: Sequence[str]) -> bool:
 def children(
     choices: Choices, run: Path, cores: int, environment: Mapping[str, str]
 ) -> list[ChildPlan]:
-    """The arbiter, Triton, the services and the gateway, over sockets in the folder `run`.
+    """The arbiter, Triton, services, gateway and web app, over sockets in the folder `run`.
 
     `environment` is what all children are given besides. Raises `Fault` where Triton is wanted and
     not there.
@@ -135,9 +141,10 @@ def children(
             "gateway",
             _module("gateway"),
             gateway,
-            lambda: GatewayProbe(choices.url),
+            lambda: HttpProbe(choices.url),
             stop=0,
         ),
+        *([_studio(choices, shared)] if choices.studio_port else []),
     ]
 
 
@@ -223,6 +230,27 @@ def _service(
     own |= _upstreams(prefix, called)
     return ChildPlan(
         name, _module(f"services.{name}"), {**shared, **own}, lambda: ServiceProbe(address)
+    )
+
+
+def _studio(choices: Choices, shared: Mapping[str, str]) -> ChildPlan:
+    metrics_port = choices.metrics_base_port and (
+        choices.metrics_base_port + len(choices.capabilities) + 2
+    )
+    own = {
+        "ORFEON_STUDIO_HOST": choices.host,
+        "ORFEON_STUDIO_PORT": str(choices.studio_port),
+        "ORFEON_STUDIO_GATEWAY_URL": choices.url,
+        "ORFEON_STUDIO_METRICS_PORT": str(metrics_port),
+        "ORFEON_STUDIO_METRICS_HOST": "127.0.0.1",
+        "ORFEON_STUDIO_DRAIN_SECONDS": str(choices.drain_seconds),
+    }
+    return ChildPlan(
+        STUDIO,
+        _module("services.studio"),
+        {**shared, **own},
+        lambda: HttpProbe(choices.studio),
+        stop=0,
     )
 
 

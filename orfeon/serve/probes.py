@@ -74,8 +74,8 @@ class ServiceProbe:
         await self._channel.close()
 
 
-class GatewayProbe:
-    """Asks the gateway whether its process is up."""
+class HttpProbe:
+    """Asks what serves HTTP at `url` whether its process is up."""
 
     def __init__(self, url: str) -> None:
         self._url = f"{url}/healthz"

@@ -134,6 +134,8 @@ def _greet(console: Console, choices: Choices, secret: str | None, seconds: floa
     lines = [f"Orfeón is ready at {choices.url}/v1 after {seconds:.1f} s."]
     if choices.grpc:
         lines.append(f"gRPC listens at {choices.grpc}.")
+    if choices.studio:
+        lines.append(f"Studio, the web app: {choices.studio}/studio/ (sign in with an API key)")
     if secret is not None:
         lines.append(f"API key: {secret}")
         lines.append("It is shown only this once; 'orfeon keys create' makes others.")

@@ -28,6 +28,7 @@ class Product:
 
     url: str
     grpc: str
+    studio: str
     key: str
     home: Path
     process: "subprocess.Popen[str]"
@@ -101,9 +102,10 @@ def free_port() -> int:
 @contextmanager
 def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
     """Starts the product and reads its key from what it prints."""
-    port, grpc_port = free_port(), free_port()
+    port, grpc_port, studio_port = free_port(), free_port(), free_port()
+    ports = ("--port", port, "--grpc-port", grpc_port, "--studio-port", studio_port)
     process = subprocess.Popen(
-        [executable(), "serve", "--port", str(port), "--grpc-port", str(grpc_port), *options],
+        [executable(), "serve", *map(str, ports), *options],
         env={**os.environ, "ORFEON_HOME": str(home), "COLUMNS": "200", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -113,11 +115,19 @@ def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
     assert process.stdout is not None
     reader = threading.Thread(target=printed.extend, args=(process.stdout,), daemon=True)
     reader.start()
-    product = Product(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", "", home, process)
+    product = Product(
+        f"http://127.0.0.1:{port}",
+        f"127.0.0.1:{grpc_port}",
+        f"http://127.0.0.1:{studio_port}",
+        "",
+        home,
+        process,
+    )
     try:
         product.wait_ready()
         keys: list[str] = []
-        end = time.monotonic() + 10
+        # Printed once all are ready, the web app too.
+        end = time.monotonic() + 30
         while not keys and time.monotonic() < end:
             keys = re.findall(r"sk-orf-\S+", "".join(printed))
             time.sleep(0.05)

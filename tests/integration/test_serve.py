@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from typer.testing import CliRunner, Result
@@ -19,10 +20,11 @@ from orfeon.access import read_access
 from orfeon.cli.app import app
 
 
-def launch(home: Path, *arguments: str) -> subprocess.Popen[str]:
+def launch(home: Path, *arguments: str, studio: int = 0) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from orfeon.cli import main; main()", "serve", "--engine", "fake",
-         "--port", "0", "--grpc-port", "0", "--home", str(home), *arguments],
+         "--port", "0", "--grpc-port", "0", "--studio-port", str(studio), "--home", str(home),
+         *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -213,6 +215,60 @@ def test_a_port_of_grpc_in_use_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr == (
         f"orfeon: Port {port} is already in use on 127.0.0.1; choose another with --grpc-port.\n"
     )
+
+
+def test_a_port_of_the_web_app_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run(
+            tmp_path, "serve", "--port", "0", "--grpc-port", "0", "--studio-port", str(port)
+        )
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"orfeon: Port {port} is already in use on 127.0.0.1; choose another with --studio-port.\n"
+    )
+
+
+@pytest.mark.parametrize("other", ["--port", "--grpc-port"])
+def test_the_web_app_needs_a_port_of_its_own(tmp_path: Path, other: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    ports = {"--port": "0", "--grpc-port": "0", other: port, "--studio-port": port}
+    result = run(tmp_path, "serve", *(word for pair in ports.items() for word in pair))
+
+    assert result.exit_code == 1
+    assert "choose another with --studio-port" in result.stderr
+
+
+def test_the_web_app_is_served_beside_some_services_and_is_back_when_it_was_killed(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = launch(tmp_path, "--capabilities", "chat", studio=port)
+    try:
+        said = read_until(process, "Ctrl-C stops")
+        [line] = [line for line in said if line.startswith("Studio")]
+        assert f" http://127.0.0.1:{port}/studio/ " in line
+        address = f"http://127.0.0.1:{port}"
+        page = httpx.get(f"{address}/studio/", headers={"accept": "text/html"})
+        assert page.headers["location"] == "/studio/sign-in?next=/studio/"
+        assert httpx.get(f"{address}/studio/sign-in").status_code == 200
+        # It finds the gateway, which knows the key.
+        key = read_access(tmp_path).api_key
+        entered = httpx.post(f"{address}/studio/sign-in", data={"key": key})
+        assert entered.status_code == 303, entered.text
+
+        os.kill(services(process)["services.studio"].pid, signal.SIGKILL)
+        said = read_until(process, "studio: ready")
+        assert said[0] == "studio: restarting: was killed by SIGKILL; again at once"
+        assert httpx.get(f"{address}/healthz").status_code == 200
+    finally:
+        process.terminate()
+        rest, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, rest
+    assert "Traceback" not in (tmp_path / "logs" / "studio.log").read_text()
 
 
 def test_http_and_grpc_need_ports_of_their_own(tmp_path: Path) -> None:

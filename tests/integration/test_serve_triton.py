@@ -54,7 +54,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("home")
     process = subprocess.Popen(
         [sys.executable, "-c", "from orfeon.cli import main; main()", "serve", "--triton",
-         "--capabilities", "emotion", "--port", "0", "--grpc-port", "0", "--home", str(home)],
+         "--capabilities", "emotion", "--port", "0", "--grpc-port", "0", "--studio-port", "0",
+         "--home", str(home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -129,7 +130,8 @@ def test_it_is_stopped_last_and_leaves_nothing(served: Served) -> None:
 def test_what_cannot_be_is_said_in_a_sentence(
     tmp_path: Path, options: tuple[str, ...], sentence: str
 ) -> None:
-    result = run(tmp_path, "serve", "--port", "0", "--grpc-port", "0", *options)
+    ports = ("--port", "0", "--grpc-port", "0", "--studio-port", "0")
+    result = run(tmp_path, "serve", *ports, *options)
     assert result.exit_code != 0
     assert sentence in result.stderr + result.stdout
     assert "Traceback" not in result.stderr

@@ -55,7 +55,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         process = subprocess.Popen(
             [sys.executable, "-c", "from orfeon.cli import main; main()", "serve",
              "--engine", "fake", "--capabilities", "chat,emotion", "--port", "0",
-             "--grpc-port", str(rpc_port), "--metrics-base-port", str(metrics_port),
+             "--grpc-port", str(rpc_port), "--studio-port", "0",
+             "--metrics-base-port", str(metrics_port),
              "--home", str(home)],
             env={
                 **os.environ,

@@ -112,6 +112,27 @@ def test_children_keep_the_environment_and_find_the_package() -> None:
     assert made["chat"]["PYTHONPATH"].endswith(":/mine")
 
 
+def test_the_web_app_is_told_where_the_gateway_is_and_stops_with_it() -> None:
+    choices = Choices(HOME, ("chat",), host="0.0.0.0", studio_port=7860, metrics_base_port=9100)
+    made = environments(choices)
+
+    assert list(made) == ["arbiter", "chat", "gateway", "studio"]
+    assert made["studio"]["ORFEON_STUDIO_GATEWAY_URL"] == "http://127.0.0.1:8000"
+    assert made["studio"]["ORFEON_STUDIO_HOST"] == "0.0.0.0"
+    assert made["studio"]["ORFEON_STUDIO_PORT"] == "7860"
+    assert made["studio"]["ORFEON_STUDIO_METRICS_PORT"] == "9103"
+    assert choices.studio == "http://127.0.0.1:7860"
+    turns = {plan.name: plan.stop for plan in children(choices, RUN, 8, {})}
+    assert turns["studio"] == turns["gateway"] < turns["chat"]
+
+
+def test_there_is_no_web_app_without_a_port() -> None:
+    choices = Choices(HOME, ("chat",))
+
+    assert "studio" not in environments(choices)
+    assert choices.studio == ""
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [
