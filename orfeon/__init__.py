@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Usage,
         UsagePage,
         Voice,
+        WrittenLine,
     )
     from orfeon.voices import (
         Classification,
@@ -118,6 +119,7 @@ __all__ = [
     "UsagePage",
     "Voice",
     "VoiceEmbedding",
+    "WrittenLine",
     "WrittenSection",
     "__version__",
 ]
@@ -132,7 +134,7 @@ _HOMES = {
     "orfeon.types": {
         "Lyrics", "LyricsLine", "LyricsSection", "LyricsWish",
         "Melody", "MelodyGenre", "MelodySection", "MelodyWish", "Model", "QueueEntry",
-        "Usage", "UsagePage", "Voice",
+        "Usage", "UsagePage", "Voice", "WrittenLine",
     },
     "orfeon.voices": {
         "Classification", "ClassifyWish", "Diarization", "DiarizeWish", "EmotionHeard",

@@ -102,6 +102,11 @@ def lyrics(wish: types.LyricsWish) -> Call[types.Lyrics]:
     return Call("POST", "lyrics", lambda response: types.lyrics(response.json()), json=wish)
 
 
+def lyrics_stream(wish: types.LyricsWish) -> Call[None]:
+    """The lyrics of a song, as events."""
+    return Call("POST", "lyrics", lambda response: None, json={**wish, "stream": True})
+
+
 def melody(wish: types.MelodyWish, tune: File | None) -> Call[types.Melody]:
     """A piece of music, which follows `tune` if there is one."""
 

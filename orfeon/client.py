@@ -1,6 +1,6 @@
 """The client: `Orfeon`, and `AsyncOrfeon` with the same methods to await."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 from typing import Self, Unpack
@@ -23,6 +23,7 @@ from orfeon.types import (
     QueueEntry,
     UsagePage,
     Voice,
+    WrittenLine,
 )
 from orfeon.voices import (
     Classification,
@@ -35,6 +36,7 @@ from orfeon.voices import (
     VoiceEmbedding,
     timeline_event,
 )
+from orfeon.writing import LyricsReader
 
 
 class Orfeon:
@@ -118,6 +120,14 @@ class Orfeon:
     def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """The lyrics of a song: see `LyricsWish` for what can be asked for."""
         return self._transport.send(calls.lyrics(wish))
+
+    def stream_lyrics(self, **wish: Unpack[LyricsWish]) -> Iterator[WrittenLine | Lyrics]:
+        """The same line by line, as soon as each is written, and the whole at the end."""
+        reader = LyricsReader()
+        with self._transport.stream(calls.lyrics_stream(wish)) as response:
+            for event in events(response):
+                if (piece := read(reader, event)) is not None:
+                    yield piece
 
     def melody(self, follow: File | None = None, **wish: Unpack[MelodyWish]) -> Melody:
         """Music, composed and played: see `MelodyWish` for what can be asked for.
@@ -244,6 +254,16 @@ class AsyncOrfeon:
     async def write_lyrics(self, **wish: Unpack[LyricsWish]) -> Lyrics:
         """See `Orfeon.write_lyrics`."""
         return await self._transport.send(calls.lyrics(wish))
+
+    async def stream_lyrics(
+        self, **wish: Unpack[LyricsWish]
+    ) -> AsyncGenerator[WrittenLine | Lyrics, None]:
+        """See `Orfeon.stream_lyrics`. Closing it stops the writing."""
+        reader = LyricsReader()
+        async with self._transport.stream(calls.lyrics_stream(wish)) as response:
+            async for event in events_async(response):
+                if (piece := read(reader, event)) is not None:
+                    yield piece
 
     async def melody(self, follow: File | None = None, **wish: Unpack[MelodyWish]) -> Melody:
         """See `Orfeon.melody`."""

@@ -40,6 +40,16 @@ class LyricsLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenLine:
+    """A line as it is written: `section` counts from 0, `kind` is that section's."""
+
+    section: int
+    kind: str
+    text: str
+    syllables: int
+
+
+@dataclass(frozen=True, slots=True)
 class LyricsSection:
     """A section of a song: intro, verse, pre-chorus, chorus, bridge or outro."""
 
