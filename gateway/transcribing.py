@@ -1,6 +1,6 @@
 """Transcripts: calls on the speech service, and what came of them as the public API says it."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,6 +17,7 @@ from gateway.schemas.transcription import (
     Transcription,
     TranscriptTextDelta,
     TranscriptTextDone,
+    TranscriptTextSegment,
     UsageDuration,
     VerboseTranscription,
     Word,
@@ -31,6 +32,8 @@ from services.runtime.errors import Internal
 
 Pieces = AsyncGenerator[speech_pb2.TranscribeResponse, None]
 TaskName = Literal["transcribe", "translate"]
+#: What makes the verbose answer of a transcript that is complete.
+Detailed = Callable[["Transcript"], Awaitable[VerboseTranscription]]
 
 _TASKS: "dict[speech_pb2.Task.ValueType, TaskName]" = {
     speech_pb2.TASK_TRANSCRIBE: "transcribe",
@@ -94,10 +97,17 @@ class SpeechCalls:
         recording: Recording,
         context: RequestContext,
         listened: Callable[[float], None],
+        detailed: "Detailed | None" = None,
     ) -> AsyncGenerator[bytes, None]:
-        """The same as events, as it is understood; `listened` is told the recording's seconds."""
+        """The same as events, as it is understood; `listened` is told the recording's seconds.
+
+        With `detailed` segments are told too, and the last event holds all that it returns.
+        """
+        task = _TASKS[config.task]
         return self._retries.pieces(
-            "speech", context, lambda: _events(self._call(config, recording, context), listened)
+            "speech",
+            context,
+            lambda: _events(task, self._call(config, recording, context), listened, detailed),
         )
 
     def _call(
@@ -130,7 +140,7 @@ def verbose(
     segments: bool = True,
     words: bool = False,
     emotions: "list[Heard | None] | None" = None,
-) -> Response:
+) -> VerboseTranscription:
     """A transcript with its times, and the emotion in each segment where there are `emotions`."""
     spoken = transcript.started.language
     written = "en" if transcript.task == "translate" else spoken
@@ -147,7 +157,7 @@ def verbose(
             segment["emotion"] = emotion
     if words:
         answer["words"] = [_word(word) for segment in transcript.segments for word in segment.words]
-    return JSONResponse(answer)
+    return answer
 
 
 async def _whole(config: speech_pb2.TranscribeConfig, pieces: Pieces) -> Transcript:
@@ -159,8 +169,13 @@ async def _whole(config: speech_pb2.TranscribeConfig, pieces: Pieces) -> Transcr
     return transcript
 
 
-async def _events(pieces: Pieces, listened: Callable[[float], None]) -> AsyncGenerator[bytes, None]:
-    transcript = Transcript("transcribe")
+async def _events(
+    task: TaskName,
+    pieces: Pieces,
+    listened: Callable[[float], None],
+    detailed: Detailed | None,
+) -> AsyncGenerator[bytes, None]:
+    transcript = Transcript(task)
     async with aclosing(pieces):
         async for piece in pieces:
             first = not transcript.segments
@@ -173,6 +188,8 @@ async def _events(pieces: Pieces, listened: Callable[[float], None]) -> AsyncGen
                     "delta": text.lstrip() if first else text,
                 }
                 yield event(delta)
+                if detailed:
+                    yield event(_timed(piece.segment))
     transcript.check()
     listened(transcript.started.duration_seconds)
     done: TranscriptTextDone = {
@@ -180,7 +197,17 @@ async def _events(pieces: Pieces, listened: Callable[[float], None]) -> AsyncGen
         "text": transcript.text,
         "usage": transcript.usage,
     }
-    yield event(done)
+    yield event({**done, **await detailed(transcript)} if detailed else done)
+
+
+def _timed(segment: speech_pb2.Segment) -> TranscriptTextSegment:
+    return {
+        "type": "transcript.text.segment",
+        "id": segment.id,
+        "start": round(segment.start, 3),
+        "end": round(segment.end, 3),
+        "text": segment.text,
+    }
 
 
 def _segment(segment: speech_pb2.Segment) -> Segment:

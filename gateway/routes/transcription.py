@@ -1,10 +1,11 @@
 """`/v1/audio/transcriptions` and `/v1/audio/translations`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
-from fastapi import APIRouter, Form, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
 
 from gateway.emotioncalls import EmotionCalls, emotions_of
 from gateway.exchange import exchange_of
@@ -23,15 +24,17 @@ from gateway.schemas.transcription import (
     PriorityField,
     PromptField,
     ServiceTierField,
+    StreamField,
     TemperatureField,
     TextFormat,
     Transcription,
     VerboseTranscription,
 )
-from gateway.streaming import EventStream, while_connected
-from gateway.transcribing import SpeechCalls, formatted, verbose
+from gateway.streaming import EventStream, kept_alive, while_connected
+from gateway.transcribing import SpeechCalls, Transcript, formatted, verbose
 from gateway.uploads import Recording
 from orfeon.api.speech.v1 import speech_pb2
+from services.runtime.context import RequestContext
 from services.runtime.errors import InvalidRequest
 
 _EXAMPLE: Transcription = {
@@ -51,12 +54,24 @@ _TEXTS: dict[str, Any] = {
 _FAILURES = failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What an answer shall be; `segments`, `words` and `emotion` are of the verbose one."""
+
+    format: TextFormat
+    stream: bool
+    segments: bool
+    words: bool
+    emotion: bool
+
+
 def transcription_router(
     gatekeeper: Gatekeeper, calls: SpeechCalls, emotions: EmotionCalls
 ) -> APIRouter:
     """The routes of text from speech."""
     guard = Guard(gatekeeper, "speech", "form")
     router = APIRouter(route_class=guard.route_class(), tags=["audio"])
+    desk = _Desk(calls, emotions)
 
     @router.post(
         "/v1/audio/transcriptions",
@@ -74,38 +89,22 @@ def transcription_router(
         temperature: TemperatureField = None,
         granularities: GranularitiesField = [],  # noqa: B006 (FastAPI copies it)
         include: IncludeField = [],  # noqa: B006
-        stream: Annotated[bool, Form()] = False,
+        stream: StreamField = False,
         priority: PriorityField = None,
         service_tier: ServiceTierField = None,
     ) -> Response:
         """What was said, in the language it was said in; with `stream`, as it is understood."""
-        _check_shape(response_format, granularities, include, stream=stream)
-        words = "word" in granularities
+        wish = _wish(response_format, granularities, include, stream=stream)
         config = speech_pb2.TranscribeConfig(
             model=model,
             task=speech_pb2.TASK_TRANSCRIBE,
             language=language,
             prompt=prompt,
             temperature=temperature,
-            word_timestamps=words,
+            word_timestamps=wish.words,
         )
-        recording = Recording(file)
-        exchange = exchange_of(request.scope)
-        if "emotion" in include:
-            require(exchange, "emotion")
-        context = gatekeeper.context(exchange, priority, service_tier)
-        if stream:
-            return EventStream(calls.events(config, recording, context, exchange.listened))
-        async with while_connected(request.receive):
-            transcript = await calls.transcript(config, recording, context)
-            exchange.listened(transcript.started.duration_seconds)
-            felt = None
-            if "emotion" in include:
-                felt = await emotions_of(emotions, transcript.segments, recording, context)
-        if response_format != "verbose_json":
-            return formatted(transcript, response_format)
-        segments = "segment" in granularities or not granularities
-        return verbose(transcript, segments=segments, words=words, emotions=felt)
+        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        return await desk.answer(request, config, Recording(file), context, wish)
 
     @router.post(
         "/v1/audio/translations",
@@ -120,45 +119,82 @@ def transcription_router(
         prompt: PromptField = "",
         response_format: FormatField = "json",
         temperature: TemperatureField = None,
+        include: IncludeField = [],  # noqa: B006
+        stream: StreamField = False,
         priority: PriorityField = None,
         service_tier: ServiceTierField = None,
     ) -> Response:
         """What was said, in English, whatever language it was said in."""
+        wish = _wish(response_format, (), include, stream=stream)
         config = speech_pb2.TranscribeConfig(
             model=model,
             task=speech_pb2.TASK_TRANSLATE,
             prompt=prompt,
             temperature=temperature,
         )
-        recording = Recording(file)
-        exchange = exchange_of(request.scope)
-        context = gatekeeper.context(exchange, priority, service_tier)
-        async with while_connected(request.receive):
-            transcript = await calls.transcript(config, recording, context)
-        exchange.listened(transcript.started.duration_seconds)
-        if response_format != "verbose_json":
-            return formatted(transcript, response_format)
-        return verbose(transcript)
+        context = gatekeeper.context(exchange_of(request.scope), priority, service_tier)
+        return await desk.answer(request, config, Recording(file), context, wish)
 
     return router
 
 
-def _check_shape(
+class _Desk:
+    """Writes recordings down, whole or as events."""
+
+    def __init__(self, calls: SpeechCalls, emotions: EmotionCalls) -> None:
+        self._calls = calls
+        self._emotions = emotions
+
+    async def answer(
+        self,
+        request: Request,
+        config: speech_pb2.TranscribeConfig,
+        recording: Recording,
+        context: RequestContext,
+        wish: _Wish,
+    ) -> Response:
+        """The answer to a wish. Raises `OrfeonError`."""
+        exchange = exchange_of(request.scope)
+        if wish.emotion:
+            require(exchange, "emotion")
+
+        async def detailed(transcript: Transcript) -> VerboseTranscription:
+            felt = None
+            if wish.emotion:
+                felt = await emotions_of(self._emotions, transcript.segments, recording, context)
+            return verbose(transcript, segments=wish.segments, words=wish.words, emotions=felt)
+
+        verbosely = wish.format == "verbose_json"
+        if wish.stream:
+            if not verbosely:
+                listened = exchange.listened
+                return EventStream(self._calls.events(config, recording, context, listened))
+            events = self._calls.events(config, recording, context, exchange.listened, detailed)
+            # What the voice tells is found out when all words have been told.
+            return EventStream(kept_alive(events))
+        async with while_connected(request.receive):
+            transcript = await self._calls.transcript(config, recording, context)
+            exchange.listened(transcript.started.duration_seconds)
+            if verbosely:
+                return JSONResponse(await detailed(transcript))
+        return formatted(transcript, wish.format)
+
+
+def _wish(
     response_format: TextFormat,
     granularities: Sequence[Granularity],
     include: Sequence[Included],
     *,
     stream: bool,
-) -> None:
-    """Raises `InvalidRequest` for wishes that contradict one another."""
+) -> _Wish:
+    """What the answer shall be. Raises `InvalidRequest` for what contradicts itself."""
     if "logprobs" in include:
         raise InvalidRequest(
             "Probabilities of tokens are not told; with verbose_json, segments have avg_logprob.",
             param="include[]",
         )
-    if "emotion" in include and (
-        response_format != "verbose_json" or (granularities and "segment" not in granularities)
-    ):
+    segments = "segment" in granularities or not granularities
+    if "emotion" in include and (response_format != "verbose_json" or not segments):
         raise InvalidRequest(
             "The emotion is told of segments: include[]=emotion needs response_format verbose_json "
             "with segments.",
@@ -169,7 +205,14 @@ def _check_shape(
             "timestamp_granularities[] needs response_format verbose_json.",
             param="timestamp_granularities[]",
         )
-    if stream and response_format not in ("json", "text"):
+    if stream and response_format in ("srt", "vtt"):
         raise InvalidRequest(
-            "A stream is json; leave response_format out.", param="response_format"
+            "A stream is json or verbose_json, which tells the times.", param="response_format"
         )
+    return _Wish(
+        response_format,
+        stream=stream,
+        segments=segments,
+        words="word" in granularities,
+        emotion="emotion" in include,
+    )

@@ -49,6 +49,13 @@ IncludeField = Annotated[
     ),
     Field(max_length=8),
 ]
+StreamField = Annotated[
+    bool,
+    Form(
+        description="Events, as it is understood: the text, and with verbose_json the segments. "
+        "The last one holds the answer."
+    ),
+]
 PriorityField = Annotated[
     int | None, Form(ge=0, le=2, description="0 urgent, 1 normal, 2 background.")
 ]
@@ -117,8 +124,18 @@ class TranscriptTextDelta(TypedDict):
     delta: str
 
 
+class TranscriptTextSegment(TypedDict):
+    """An event: the next segment, its times in seconds. Streams of `verbose_json` have it."""
+
+    type: Literal["transcript.text.segment"]
+    id: int
+    start: float
+    end: float
+    text: str
+
+
 class TranscriptTextDone(TypedDict):
-    """An event: the whole text."""
+    """An event: the whole text. In a stream of `verbose_json` it is the whole answer."""
 
     type: Literal["transcript.text.done"]
     text: str

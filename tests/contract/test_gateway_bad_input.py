@@ -192,6 +192,21 @@ async def test_bad_fields_of_a_transcription_are_named(
     assert refused(response)["param"] == param
 
 
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"stream": "true", "response_format": "vtt"}, "response_format"),
+        ({"stream": "true", "include[]": "emotion"}, "include[]"),
+        ({"include[]": "logprobs", "response_format": "verbose_json"}, "include[]"),
+    ],
+)
+async def test_bad_fields_of_a_translation_are_named(
+    client: httpx.AsyncClient, fields: dict[str, str], param: str
+) -> None:
+    response = await client.post("/v1/audio/translations", files={"file": WAV}, data=fields)
+    assert refused(response)["param"] == param
+
+
 async def test_what_asks_for_nothing_special_passes(client: httpx.AsyncClient) -> None:
     harmless = {
         "n": 1,

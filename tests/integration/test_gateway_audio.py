@@ -1,7 +1,9 @@
 import asyncio
 import base64
 import json
+from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -12,6 +14,13 @@ from tests.fakes.gateway import Stage, stage
 __all__ = ["stage"]
 
 WAV = ("clip.wav", b"RIFF" + bytes(700_000), "audio/wav")
+
+
+def events_of(response: httpx.Response) -> list[dict[str, Any]]:
+    """The events of an answer, which must have an end."""
+    *events, done, _ = response.text.split("\n\n")
+    assert done == "data: [DONE]"
+    return [json.loads(event.removeprefix("data: ")) for event in events]
 
 
 async def test_speech_comes_byte_for_byte(stage: Stage) -> None:
@@ -61,9 +70,7 @@ async def test_speech_as_events(stage: Stage) -> None:
     body = {"input": "Hello.", "stream_format": "sse"}
     async with stage.http as client:
         response = await client.post("/v1/audio/speech", json=body)
-    *events, done, _ = response.text.split("\n\n")
-    assert done == "data: [DONE]"
-    data = [json.loads(event.removeprefix("data: ")) for event in events]
+    data = events_of(response)
     assert [one["type"] for one in data] == ["speech.audio.delta"] * 3 + ["speech.audio.done"]
     audio = b"".join(base64.b64decode(one["audio"]) for one in data[:-1])
     assert audio == "Hello, wörld".encode()
@@ -155,6 +162,41 @@ async def test_a_transcript_as_events(stage: Stage) -> None:
         "transcript.text.done",
     ]
     assert getattr(events[-1], "text") == "Hello, wörld"  # noqa: B009 (a union of events)
+
+
+async def test_the_events_of_a_verbose_transcript_tell_times_and_end_with_the_whole_answer(
+    stage: Stage,
+) -> None:
+    fields: Any = {
+        "response_format": "verbose_json",
+        "timestamp_granularities[]": ["word", "segment"],
+    }
+    async with stage.http as client:
+        asked: Any = {"files": {"file": WAV}, "data": fields}
+        whole = await client.post("/v1/audio/transcriptions", **asked)
+        fields["stream"] = "true"
+        streamed = await client.post("/v1/audio/transcriptions", **asked)
+    *told, last = events_of(streamed)
+    assert told[:2] == [
+        {"type": "transcript.text.delta", "delta": "Hello"},
+        {"type": "transcript.text.segment", "id": 0, "start": 0, "end": 1, "text": "Hello"},
+    ]
+    assert len(told) == 6
+    assert last == {"type": "transcript.text.done", **whole.json()}
+    assert len(last["segments"]) == len(last["words"]) == 3
+
+
+async def test_a_translation_can_be_followed_too(stage: Stage) -> None:
+    form = {"response_format": "verbose_json", "stream": "true"}
+    async with stage.http as client:
+        answer = await client.post("/v1/audio/translations", files={"file": WAV}, data=form)
+    last = events_of(answer)[-1]
+    assert (last["task"], last["language"], last["text"]) == (
+        "translate",
+        "english",
+        "Hello, wörld",
+    )
+    assert stage.script.requests[0].task == speech_pb2.TASK_TRANSLATE
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Of OpenAI's client, in its newest form.

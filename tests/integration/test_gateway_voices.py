@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import json
 import struct
 from pathlib import Path
 
@@ -144,6 +145,37 @@ async def test_segments_of_a_transcript_tell_the_emotion(stage: Stage) -> None:
     _, config = stage.script.requests
     assert [(span.start, span.end) for span in config.spans] == [(0, 1), (1, 2), (2, 3)]
     assert b"".join(stage.script.audio) == 2 * WAV[1]
+
+
+@pytest.mark.parametrize("route", ["transcriptions", "translations"])
+async def test_the_last_event_of_a_stream_tells_the_emotion(stage: Stage, route: str) -> None:
+    form = {**EMOTIONAL, "stream": "true"}
+    async with stage.http as client:
+        answer = await client.post(f"/v1/audio/{route}", files={"file": WAV}, data=form)
+    *told, done, end, _ = answer.text.split("\n\n")
+    assert end == "data: [DONE]"
+    assert '"emotion"' not in "".join(told)
+    last = json.loads(done.removeprefix("data: "))
+    labels = [segment["emotion"] and segment["emotion"]["label"] for segment in last["segments"]]
+    assert labels == ["happy", None, "happy"]
+
+
+async def test_a_stream_whose_emotion_fails_has_told_the_words(tmp_path: Path) -> None:
+    async with staged(tmp_path, retry_seconds=0) as stage, stage.http as client:
+        transcribe = stage.script.play
+
+        async def away(config, context):  # type: ignore[no-untyped-def]
+            if isinstance(config, emotion_pb2.ClassifyConfig):
+                raise ServiceUnavailable("Away.", retry_after=2)
+            async for piece in transcribe(config, context):
+                yield piece
+
+        stage.script.play = away  # type: ignore[method-assign]
+        form = {**EMOTIONAL, "stream": "true"}
+        answer = await client.post(TRANSCRIPTIONS, files={"file": WAV}, data=form)
+    *told, last, _ = answer.text.split("\n\n")
+    assert len(told) == 6
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "service_unavailable"
 
 
 async def test_what_nobody_says_has_no_emotion_to_ask_for(stage: Stage) -> None:
