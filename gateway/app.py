@@ -10,7 +10,9 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import errors, openapi
 from gateway.catalog import Catalog
 from gateway.emotioncalls import EmotionCalls
+from gateway.fetch import HttpFetch
 from gateway.gatekeeper import Gatekeeper
+from gateway.jwks import ProviderKeys
 from gateway.keystore import KeyStore
 from gateway.lingering import Lingering
 from gateway.memory import UploadMemory
@@ -47,6 +49,7 @@ from gateway.rpc.own import OwnAnswers
 from gateway.rpc.server import PublicServer
 from gateway.settings import GatewaySettings
 from gateway.songcalls import SongCalls
+from gateway.tokens import Tokens
 from gateway.trainingcalls import TrainingCalls
 from gateway.transcribing import SpeechCalls
 from gateway.upstreams import Upstreams
@@ -80,18 +83,14 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await upstreams.open()
-        if book is not None:
-            await book.start()
-        if rpc is not None:
-            await rpc.start()
+        for part in parts:
+            await part.start()
         log.info("serving", extra={"upstreams": list(upstreams.capabilities)})
         yield
-        if rpc is not None:
-            await rpc.stop()
+        for part in reversed(parts):
+            await part.stop()
         await upstreams.close()
         await limiter.close()
-        if book is not None:
-            await book.stop()
 
     metrics = GatewayMetrics(__version__, settings.upstreams)
     limiter = RateLimiter(
@@ -105,6 +104,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         store = keys
         book = UsageBook(store.database)
         metrics.watch_database(lambda: store.reachable)
+    tokens = _tokens(settings, metrics)
     gatekeeper = Gatekeeper(
         keys,
         limiter,
@@ -112,6 +112,7 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         settings.request_timeout,
         UploadMemory(settings.upload_memory_bytes),
         book,
+        tokens,
     )
     retries = Retries(upstreams, metrics, settings.retry_seconds)
     catalog = Catalog(upstreams)
@@ -127,6 +128,8 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         )
         calls = PublicCalls(gatekeeper, upstreams, retries, own, limits)
         rpc = PublicServer(settings, upstreams, PublicHandlers(calls, metrics))
+    # gRPC, which asks the others, is the last to come and the first to go.
+    parts = [part for part in (book, tokens, rpc) if part is not None]
     songs = SongCalls(upstreams, retries)
     trainings = TrainingCalls(upstreams, retries)
     speech = SpeechCalls(upstreams, retries)
@@ -192,3 +195,11 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
         # The routes themselves: every request would pass through an included router twice.
         app.router.routes.extend(router.routes)
     return app
+
+
+def _tokens(settings: GatewaySettings, metrics: GatewayMetrics) -> Tokens | None:
+    if not settings.oidc_issuer:
+        return None
+    keys = ProviderKeys(settings, HttpFetch())
+    metrics.watch_provider(lambda: keys.reachable)
+    return Tokens(settings, keys)

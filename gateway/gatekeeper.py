@@ -1,4 +1,4 @@
-"""Who may ask, how much, and how urgently: keys, scopes, rates and priorities."""
+"""Who may ask, how much, and how urgently: keys, tokens, scopes, rates and priorities."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from gateway.exchange import Exchange
 from gateway.keystore import ApiKey, KeyStore
 from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
+from gateway.tokens import Tokens, is_token
 from gateway.usage import Amounts, UsageBook
 from services.runtime.context import LEVELS, NORMAL, PRIORITY_KEY, RequestContext
 from services.runtime.errors import (
@@ -49,7 +50,7 @@ class Gatekeeper:
     """Admits requests. `keys` is None where everybody may do everything.
 
     `uploads` is the memory for what they send; `timeout` is in seconds; `book` is where it is
-    written down what they used.
+    written down what they used; `tokens` knows those of an OpenID provider, if there is one.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Gatekeeper:
         timeout: float,
         uploads: UploadMemory,
         book: UsageBook | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._keys = keys
         self._book = book
+        self._tokens = tokens
         self._limiter = limiter
         self._rates = rates
         self._timeout = timeout
@@ -143,6 +146,8 @@ class Gatekeeper:
 
     async def _authenticated(self, keys: KeyStore, headers: Headers) -> ApiKey:
         secret = _secret(headers)
+        if self._tokens is not None and is_token(secret):
+            return await self._tokens.authenticate(secret)
         known, key = keys.remembered(secret)
         if not known:
             asking = asyncio.get_running_loop().run_in_executor(self._lookups, keys.look_up, secret)
@@ -166,7 +171,9 @@ class Gatekeeper:
 def require(exchange: Exchange, scope: str) -> None:
     """Raises `MissingScope` where the key, which has been admitted, may not do this."""
     if exchange.key is None or not exchange.key.allows(scope):
-        raise MissingScope(f"This API key lacks the scope {scope!r}, which this request needs.")
+        raise MissingScope(
+            f"This API key or access token lacks the scope {scope!r}, which this request needs."
+        )
 
 
 def _secret(headers: Headers) -> str:

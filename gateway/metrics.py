@@ -133,6 +133,14 @@ class GatewayMetrics:
             registry=self.registry,
         ).set_function(up)
 
+    def watch_provider(self, up: Callable[[], bool]) -> None:
+        """Tells whether the OpenID provider gave its keys when it was last asked."""
+        Gauge(
+            "orfeon_gateway_oidc_up",
+            "1 while the OpenID provider gives its keys, 0 while the last ones are used.",
+            registry=self.registry,
+        ).set_function(up)
+
     def uncounted(self, level: int, outcome: str) -> None:
         """A request could not be counted against its rate: `open` or `closed`."""
         self._uncounted.labels(str(level), outcome).inc()

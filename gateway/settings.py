@@ -15,12 +15,13 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.migrations import Migrate
+from gateway.oidcsettings import OidcSettings
 from services.runtime.tracing import TracesEndpoint
 
 Capability = Literal["chat", "lyrics", "speech", "emotion", "melody", "song", "images", "training"]
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(OidcSettings, BaseSettings):
     """Settings of the gateway.
 
     Read once, in `python -m gateway`, from variables named `ORFEON_GATEWAY_<FIELD>`; a level is
@@ -97,7 +98,7 @@ class GatewaySettings(BaseSettings):
     retry_seconds: Annotated[float, Field(ge=0)] = 20
     """How long a request waits for a service that died on it to come back; 0 does not wait."""
     require_keys: bool = True
-    """Whether a request needs an API key. Without, everybody may do everything."""
+    """Whether a request needs an API key or an access token. Without, all may do everything."""
     cors_origins: list[str] = []
     """Origins whose pages may call from a browser, such as `https://studio.example.org`, or `*`."""
     traces_endpoint: TracesEndpoint = ""
@@ -115,6 +116,15 @@ class GatewaySettings(BaseSettings):
         if (self.grpc_tls_certificate is None) != (self.grpc_tls_key is None):
             raise ValueError(
                 "grpc_tls_certificate and grpc_tls_key belong together: give both or neither"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_or_anybody(self) -> Self:
+        if self.oidc_issuer and not self.require_keys:
+            raise ValueError(
+                "oidc_issuer means nothing where require_keys is false and everybody may do "
+                "everything: empty the one or set the other"
             )
         return self
 

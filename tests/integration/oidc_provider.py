@@ -127,9 +127,13 @@ class Provider:
         """Signs with a new key from now on. The old ones are published no more, unless kept."""
         self.signers = [Signer(self._algorithm), *(self.signers if keep else [])]
 
+    def revoke(self) -> None:
+        """Takes back every refresh token."""
+        self._refreshes.clear()
+
     def token(
         self,
-        sub: str = "ada",
+        sub: str | None = "ada",
         scopes: Sequence[str] = (),
         audience: str | Sequence[str] | None = None,
         expires_in: float | None = None,

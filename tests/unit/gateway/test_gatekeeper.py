@@ -11,7 +11,13 @@ from gateway.gatekeeper import ANYBODY, Gatekeeper
 from gateway.keystore import ApiKey, KeyStore
 from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
-from services.runtime.errors import InvalidApiKey, MissingScope, ServiceUnavailable
+from services.runtime.errors import (
+    InvalidApiKey,
+    MissingScope,
+    RateLimitExceeded,
+    ServiceUnavailable,
+)
+from tests.fakes.provider import FakeProvider
 
 
 @pytest.fixture
@@ -129,3 +135,36 @@ async def test_the_service_is_told_who_asks_and_until_when(keys: KeyStore) -> No
     assert (context.request_id, context.key_id) == ("request-1", key.id)
     assert (context.priority, context.deadline) == (1, 130.0)
     assert exchange.headers["x-request-priority"] == "1"
+
+
+async def test_a_token_is_asked_of_its_provider_and_a_key_of_the_database(keys: KeyStore) -> None:
+    provider = FakeProvider()
+    keeper = Gatekeeper(
+        keys,
+        RateLimiter("memory://"),
+        Rates(100, 1_000),
+        timeout=30,
+        uploads=UploadMemory(1),
+        tokens=provider.tokens(requests_per_minute=1),
+    )
+    headers = Headers({"authorization": f"Bearer {provider.token()}"})
+    exchange = Exchange("r")
+    await keeper.admit(exchange, headers, "chat", metered=True)
+    assert exchange.key is not None
+    assert exchange.key.id.startswith("sub_")
+    assert exchange.headers["x-ratelimit-limit-requests"] == "1"
+    with pytest.raises(MissingScope, match="access token"):
+        await keeper.admit(Exchange("r"), headers, "speech", metered=True)
+    another = Headers({"authorization": f"Bearer {provider.token(jti='another')}"})
+    with pytest.raises(RateLimitExceeded):
+        await keeper.admit(Exchange("r"), another, "chat", metered=True)
+    key, secret = keys.create("laptop")
+    exchange = Exchange("r")
+    await keeper.admit(exchange, Headers({"x-api-key": secret}), "chat", metered=True)
+    assert exchange.key == key
+
+
+async def test_without_a_provider_a_token_is_a_wrong_key(keys: KeyStore) -> None:
+    headers = Headers({"authorization": f"Bearer {FakeProvider().token()}"})
+    with pytest.raises(InvalidApiKey, match="API key is wrong"):
+        await gatekeeper(keys).admit(Exchange("r"), headers, "chat", metered=True)
