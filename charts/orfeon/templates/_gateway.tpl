@@ -26,6 +26,7 @@
 - {name: ORFEON_GATEWAY_MIGRATE, value: check}
 {{- end }}
 {{- include "orfeon.rateLimitEnv" . }}
+{{- include "orfeon.oidcEnv" . }}
 {{- include "orfeon.tracingEnv" . }}
 {{- include "orfeon.extraEnv" .Values.gateway }}
 {{- end -}}

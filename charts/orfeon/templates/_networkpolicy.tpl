@@ -36,9 +36,8 @@
 - {from: {{ $name }}, to: database}
 {{- end }}
 {{- end }}
-{{- if .Values.redis.external.secretName }}
-- {from: gateway, to: redis}
-{{- end }}
+{{ if .Values.redis.external.secretName }}- {from: gateway, to: redis}{{ end }}
+{{ if .Values.gateway.oidc.issuer }}- {from: gateway, to: oidc}{{ end }}
 {{- if (include "orfeon.capabilities" . | fromYaml).training }}
 - {from: training, to: apiServer}
 {{- if not .Values.models.offline }}
