@@ -7,11 +7,10 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from orfeon import AsyncOrfeon
-from orfeon.errors import APIConnectionError, OrfeonError
+from orfeon.errors import APIConnectionError, AuthenticationError, OrfeonError
 from services.studio.provider import Attempt, Provider
 from services.studio.sessions import ProviderFailed, SignedOut
-from services.studio.sign_in import is_secure, local, page, signed_in
+from services.studio.sign_in import introduce, is_secure, local, page, signed_in
 from services.studio.studio import BASE, Studio
 
 _PATH = f"{BASE}/oidc"
@@ -76,15 +75,15 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
             return page(studio, request, "", "too_late", 400)
         try:
             identity = await provider.enter(attempt, answered)
-            key = await identity.credential()
-            async with AsyncOrfeon(studio.settings.gateway_url, key, max_retries=0) as orfeon:
-                await orfeon.models()
+            await introduce(studio, await identity.credential())
         except APIConnectionError:
             return page(studio, request, attempt.next, "gateway_away", 503)
         except (ProviderFailed, SignedOut):
             return page(studio, request, attempt.next, "provider_failed", 403)
-        except OrfeonError:
+        except AuthenticationError:
             return page(studio, request, attempt.next, "not_allowed", 403)
+        except OrfeonError:
+            return page(studio, request, attempt.next, "not_now", 503)
         session = studio.sessions.open(identity.label, identity.credential)
         response = signed_in(studio, request, session, attempt.next)
         response.delete_cookie(_COOKIE, path=_PATH)

@@ -1,5 +1,6 @@
 """Signing in and out: by an API key, or by a provider of identities."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from html import escape
 from urllib.parse import quote, urlsplit
@@ -8,7 +9,12 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from orfeon import AsyncOrfeon
-from orfeon.errors import APIConnectionError, AuthenticationError, OrfeonError
+from orfeon.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    OrfeonError,
+    PermissionDeniedError,
+)
 from services.studio.sessions import COOKIE, Session
 from services.studio.studio import BASE, Studio
 from services.studio.texts import LANGUAGES, Texts, preferred
@@ -40,8 +46,7 @@ def routes(studio: Studio) -> APIRouter:
         try:
             if not key.isascii() or not key:
                 raise AuthenticationError("no key", status=401)
-            async with AsyncOrfeon(studio.settings.gateway_url, key, max_retries=0) as orfeon:
-                await orfeon.models()
+            await introduce(studio, key)
         except AuthenticationError:
             return page(studio, request, next, "wrong_key", 401)
         except APIConnectionError:
@@ -59,6 +64,14 @@ def routes(studio: Studio) -> APIRouter:
         return response
 
     return router
+
+
+async def introduce(studio: Studio, key: str) -> None:
+    """Raises `OrfeonError` unless the gateway knows who has this credential."""
+    async with AsyncOrfeon(studio.settings.gateway_url, key, max_retries=0) as orfeon:
+        # Who may not see the models is known all the same.
+        with contextlib.suppress(PermissionDeniedError):
+            await orfeon.models()
 
 
 def credential(key: str) -> Callable[[], Awaitable[str]]:

@@ -79,7 +79,7 @@ class Provider:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self._audience = audience
+        self.audience = audience
         self._algorithm = algorithm
         self._users = {"ada": ADA} if users is None else users
         self._clients = clients
@@ -145,7 +145,7 @@ class Provider:
         fields: dict[str, Any] = {
             "iss": self.issuer,
             "sub": sub,
-            "aud": self._audience if audience is None else audience,
+            "aud": self.audience if audience is None else audience,
             "iat": int(now),
             "exp": int(now + lasts),
             "jti": secrets.token_hex(8),
@@ -230,7 +230,7 @@ class Provider:
             sub=user,
             client_id=client,
             scope=asked["scope"],
-            audience=asked.get("audience") or asked.get("resource") or self._audience,
+            audience=asked.get("audience") or asked.get("resource") or self.audience,
             redirect_uri=address,
             challenge=asked["code_challenge"],
             nonce=asked.get("nonce", ""),
