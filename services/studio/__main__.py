@@ -3,13 +3,14 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
-import tempfile
 
 import uvicorn
 from pydantic import ValidationError
 
 from services.runtime.telemetry import configure_logging
+from services.studio.scratch import scratch
 from services.studio.settings import StudioSettings
 
 
@@ -23,13 +24,14 @@ def main() -> None:
     # Which tells of every request.
     logging.getLogger("httpx").setLevel("WARNING")
     logging.getLogger("httpx2").setLevel("WARNING")
-    with tempfile.TemporaryDirectory(prefix="orfeon-studio-") as folder:
+    # uvicorn ends the process by the signal that it got, which would leave the folder behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    with scratch() as folder:
         serve(settings, folder)
 
 
 def serve(settings: StudioSettings, folder: str) -> None:
     """Serves; what is uploaded and made lies in `folder` for as long as it is needed."""
-
     # Read when Gradio is imported.
     os.environ |= {
         "GRADIO_TEMP_DIR": folder,

@@ -1,18 +1,21 @@
 """The web app: our own routes, and Gradio's pages once in each language."""
 
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry, start_http_server
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from services.studio import oidc, sign_in
 from services.studio.caller import Gateway
+from services.studio.doors import Doors
 from services.studio.guard import Guard
+from services.studio.metrics import StudioMetrics
 from services.studio.pages import PAGES
 from services.studio.provider import Provider
 from services.studio.sessions import Sessions
@@ -31,12 +34,15 @@ def create_app(settings: StudioSettings) -> FastAPI:
     sessions = Sessions(
         settings.session_hours * 3600, settings.idle_hours * 3600, settings.max_sessions
     )
-    gateway = Gateway(settings.gateway_url, sessions, settings.request_timeout)
+    registry = CollectorRegistry()
+    metrics = StudioMetrics(registry, sessions.alive)
+    gateway = Gateway(settings.gateway_url, sessions, settings.request_timeout, metrics.failed)
     studio = Studio(settings, sessions, gateway)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with _exporting(registry, settings):
+            yield
         await gateway.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -50,11 +56,35 @@ def create_app(settings: StudioSettings) -> FastAPI:
     async def alive() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
+    @app.get("/readyz")
+    async def ready() -> PlainTextResponse:
+        there = await gateway.is_there()
+        return PlainTextResponse("ok" if there else "the gateway is away", 200 if there else 503)
+
     for language in LANGUAGES:
         _mount(app, studio, Texts(language))
-    app.add_middleware(Guard, sessions=sessions, pages=tuple(page.name for page in PAGES))
+    names = tuple(page.name for page in PAGES)
+    app.add_middleware(Doors, pages=names)
+    app.add_middleware(Guard, sessions=sessions, pages=names, served=metrics.served)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     return app
+
+
+@contextmanager
+def _exporting(registry: CollectorRegistry, settings: StudioSettings) -> Iterator[None]:
+    """Serves metrics, where they have a port, which is none that the edge leads to."""
+    if not settings.metrics_port:
+        yield
+        return
+    server, thread = start_http_server(
+        settings.metrics_port, settings.metrics_host, registry=registry
+    )
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _mount(app: FastAPI, studio: Studio, t: Texts) -> None:

@@ -1,7 +1,7 @@
 """How pages call the gateway: as whoever is signed in, with errors as sentences."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from openai import APIError, AsyncOpenAI
 
 from orfeon import AsyncOrfeon
 from orfeon.errors import OrfeonError
-from services.studio.failures import sentence_of, signs_out
+from services.studio.failures import kind_of, sentence_of, signs_out
 from services.studio.sessions import COOKIE, ProviderFailed, Session, Sessions, SignedOut
 from services.studio.texts import Texts
 
@@ -33,12 +33,22 @@ class Caller:
 
 
 class Gateway:
-    """The gateway at `url`, whose connections all callers share. `timeout` is in seconds."""
+    """The gateway at `url`, whose connections all callers share.
 
-    def __init__(self, url: str, sessions: Sessions, timeout: float) -> None:
+    `timeout` is in seconds. `failed` is told the kind of what fails, as `failures` names it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sessions: Sessions,
+        timeout: float,
+        failed: Callable[[str], None] = lambda kind: None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._sessions = sessions
         self._timeout = timeout
+        self._failed = failed
         self._transport = _Shared(httpx.AsyncHTTPTransport(limits=_LIMITS))
         # Whoever asks puts their key in.
         self._openai = AsyncOpenAI(base_url=f"{self._url}/v1", api_key="-", timeout=timeout)
@@ -52,6 +62,7 @@ class Gateway:
         except gr.Error:
             raise
         except Exception as error:
+            self._failed(kind_of(error))
             if signs_out(error):
                 self._sessions.close(request.cookies.get(COOKIE) or "")
             if not isinstance(error, _EXPECTED):
@@ -73,6 +84,15 @@ class Gateway:
             orfeon = AsyncOrfeon(self._url, key, timeout=self._timeout, transport=self._transport)
             yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
 
+    async def is_there(self) -> bool:
+        """Whether it answers."""
+        client = httpx.AsyncClient(transport=self._transport, timeout=_LOOK_SECONDS)
+        try:
+            async with client:
+                return (await client.get(f"{self._url}/healthz")).is_success
+        except httpx.HTTPError:
+            return False
+
     async def close(self) -> None:
         """Closes the connections."""
         await self._transport.end()
@@ -88,6 +108,8 @@ _EXPECTED = (
     ProviderFailed,
     SignedOut,
 )
+#: Seconds that the gateway has to say that it is there.
+_LOOK_SECONDS = 3
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20)
 
 

@@ -10,6 +10,7 @@ from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.texts import Texts, sentences
 
 _UNAUTHORIZED = 401
+_SERVER_ERROR = 500
 
 
 def signs_out(error: Exception) -> bool:
@@ -36,6 +37,17 @@ def sentence_of(error: Exception, t: Texts) -> str:
         return message
     status_key = f"errors.status_{status}"
     return t(status_key if status_key in sentences() else "errors.refused")
+
+
+def kind_of(error: Exception) -> str:
+    """What was wrong, of a few words that can be counted."""
+    if signs_out(error):
+        return "signed_out"
+    if isinstance(error, APIConnectionError | OpenAIConnectionError | httpx.TransportError):
+        return "gateway_away"
+    if (status := _status(error)) is None:
+        return "unexpected"
+    return "gateway_failed" if status >= _SERVER_ERROR else "refused"
 
 
 def _status(error: Exception) -> int | None:

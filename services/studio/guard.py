@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.studio.sessions import COOKIE, Session, Sessions
-from services.studio.shell import page_of, wrapped
+from services.studio.shell import Place, page_of, wrapped
 from services.studio.studio import BASE
 
 #: What may be asked for without being signed in.
@@ -38,13 +38,20 @@ _HEADERS = {
 class Guard:
     """Lets in who has a session, refuses what other sites send, and wraps pages in our shell.
 
-    `pages` are the names of the pages.
+    `pages` are the names of the pages. `served` is told of each that is sent, with its status.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, pages: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        sessions: Sessions,
+        pages: tuple[str, ...],
+        served: Callable[[str, int], None] = lambda page, status: None,
+    ) -> None:
         self._app = app
         self._sessions = sessions
         self._pages = pages
+        self._served = served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,13 +63,14 @@ class Guard:
         nonce = secrets.token_urlsafe(16)
         session = self._sessions.get(cookie_parser(headers.get("cookie", "")).get(COOKIE))
         scope.setdefault("state", {})["session"] = session
-        reply = _Reply(send, scope["path"], _POLICY.format(nonce=nonce))
+        place = page_of(scope["path"], self._pages)
+        reply = _Reply(self._counted(send, place), scope["path"], _POLICY.format(nonce=nonce))
         if _is_foreign(scope, headers):
             answer = refusal(403, "This request came from another site.", "cross_site")
             await answer(scope, receive, reply)
         elif session is None and not scope["path"].startswith(_OPEN):
             await _signed_out(scope, headers)(scope, receive, reply)
-        elif session is None or (place := page_of(scope["path"], self._pages)) is None:
+        elif session is None or place is None:
             await self._app(scope, receive, reply)
         else:
 
@@ -72,6 +80,18 @@ class Guard:
             # A page is wrapped as text, so it must not come compressed.
             plain = [each for each in scope["headers"] if each[0] != b"accept-encoding"]
             await self._app({**scope, "headers": plain}, receive, _Page(reply, wrap))
+
+    def _counted(self, send: Send, place: Place | None) -> Send:
+        """`send`, with the pages counted that it sends."""
+        if place is None:
+            return send
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._served(place.page, message["status"])
+            await send(message)
+
+        return counted
 
 
 class _Reply:

@@ -68,7 +68,7 @@ class Sessions:
         if session is None:
             return None
         now = self._clock()
-        if now >= session.expires or now - session.used > self._idle:
+        if self._ended(session, now):
             self.close(session.id)
             return None
         session.used = now
@@ -78,6 +78,14 @@ class Sessions:
     def close(self, id: str) -> None:
         """Ends a session, if there is one."""
         self._sessions.pop(id, None)
+
+    def alive(self) -> int:
+        """How many have not ended. One that nobody uses any more ends unseen."""
+        now = self._clock()
+        return sum(not self._ended(session, now) for session in self._sessions.values())
+
+    def _ended(self, session: Session, now: float) -> bool:
+        return now >= session.expires or now - session.used > self._idle
 
     def __len__(self) -> int:
         return len(self._sessions)

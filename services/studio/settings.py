@@ -26,6 +26,10 @@ class StudioSettings(BaseSettings):
     """Port that HTTP listens on."""
     gateway_url: str = "http://127.0.0.1:8000"
     """Where the gateway's HTTP is, without the version."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of the Prometheus endpoint; 0 serves none."""
+    metrics_host: str = "0.0.0.0"
+    """Address that metrics listen on."""
     public_url: str = ""
     """Where browsers find the web app, such as `https://orfeon.example.org`; empty takes what each
     browser used. With https cookies are sent over TLS alone."""
