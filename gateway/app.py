@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -10,9 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway import errors, openapi
 from gateway.catalog import Catalog
 from gateway.emotioncalls import EmotionCalls
-from gateway.fetch import HttpFetch
 from gateway.gatekeeper import Gatekeeper
-from gateway.jwks import ProviderKeys
 from gateway.keystore import KeyStore
 from gateway.lingering import Lingering
 from gateway.memory import UploadMemory
@@ -49,12 +48,14 @@ from gateway.rpc.own import OwnAnswers
 from gateway.rpc.server import PublicServer
 from gateway.settings import GatewaySettings
 from gateway.songcalls import SongCalls
-from gateway.tokens import Tokens
 from gateway.trainingcalls import TrainingCalls
 from gateway.transcribing import SpeechCalls
 from gateway.upstreams import Upstreams
 from gateway.usage import UsageBook
 from orfeon import __version__
+
+if TYPE_CHECKING:
+    from gateway.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -197,9 +198,14 @@ def create_app(settings: GatewaySettings, upstreams: Upstreams, keys: KeyStore |
     return app
 
 
-def _tokens(settings: GatewaySettings, metrics: GatewayMetrics) -> Tokens | None:
+def _tokens(settings: GatewaySettings, metrics: GatewayMetrics) -> "Tokens | None":
     if not settings.oidc_issuer:
         return None
+    # Who has no provider need not have cryptography and httpx in memory.
+    from gateway.fetch import HttpFetch
+    from gateway.jwks import ProviderKeys
+    from gateway.tokens import Tokens
+
     keys = ProviderKeys(settings, HttpFetch())
     metrics.watch_provider(lambda: keys.reachable)
     return Tokens(settings, keys)

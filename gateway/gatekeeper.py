@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
 from gateway.exchange import Exchange
-from gateway.keystore import ApiKey, KeyStore
+from gateway.keystore import ApiKey, KeyStore, is_token
 from gateway.memory import UploadMemory
 from gateway.ratelimits import RateLimiter, Rates
-from gateway.tokens import Tokens, is_token
 from gateway.usage import Amounts, UsageBook
 from services.runtime.context import LEVELS, NORMAL, PRIORITY_KEY, RequestContext
 from services.runtime.errors import (
@@ -20,6 +20,9 @@ from services.runtime.errors import (
     InvalidRequest,
     MissingScope,
 )
+
+if TYPE_CHECKING:
+    from gateway.tokens import Tokens
 
 #: Seconds that a key may take to be looked up.
 _LOOKUP_SECONDS = 3.0
@@ -61,7 +64,7 @@ class Gatekeeper:
         timeout: float,
         uploads: UploadMemory,
         book: UsageBook | None = None,
-        tokens: Tokens | None = None,
+        tokens: "Tokens | None" = None,
     ) -> None:
         self._keys = keys
         self._book = book

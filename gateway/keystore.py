@@ -35,6 +35,11 @@ DEFAULT_SCOPES = (
 SCOPES = (*DEFAULT_SCOPES, "admin")
 
 
+def is_token(secret: str) -> bool:
+    """Whether what a client sent has the form of an access token, and not that of an API key."""
+    return secret.count(".") == 2 and not secret.startswith(SECRET_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key without its secret. Times are Unix seconds.

@@ -12,7 +12,7 @@ from joserfc.errors import ClaimError, ExpiredTokenError, JoseError, MissingClai
 from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.jwks import ProviderKeys
-from gateway.keystore import SCOPES, SECRET_PREFIX, ApiKey
+from gateway.keystore import SCOPES, ApiKey
 from gateway.oidcsettings import OidcSettings
 from services.runtime.context import LEVELS
 from services.runtime.errors import InvalidApiKey
@@ -39,11 +39,6 @@ _WRONG = {
     "sub": "This access token names nobody: its claim 'sub' must be a text.",
     "exp": "This access token does not say when it expires: its claim 'exp' must be a number.",
 }
-
-
-def is_token(secret: str) -> bool:
-    """Whether what a client sent has the form of a token, and not that of an API key."""
-    return secret.count(".") == 2 and not secret.startswith(SECRET_PREFIX)
 
 
 class _Signatures(jws.JWSRegistry):

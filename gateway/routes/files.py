@@ -82,9 +82,11 @@ def _documented() -> dict[str, Any]:
 
 def files_router(gatekeeper: Gatekeeper, trainings: TrainingCalls) -> APIRouter:
     """The routes of files."""
-    router = APIRouter(tags=["files"])
-    sending = APIRouter(route_class=Guard(gatekeeper, "training", "streamed form").route_class())
-    looking = APIRouter(route_class=Guard(gatekeeper, "training").route_class())
+    router = APIRouter()
+    sending = APIRouter(
+        tags=["files"], route_class=Guard(gatekeeper, "training", "streamed form").route_class()
+    )
+    looking = APIRouter(tags=["files"], route_class=Guard(gatekeeper, "training").route_class())
 
     def context_of(request: Request) -> RequestContext:
         return gatekeeper.context(exchange_of(request.scope))
@@ -168,7 +170,7 @@ def files_router(gatekeeper: Gatekeeper, trainings: TrainingCalls) -> APIRouter:
         return {"id": file, "object": "file", "deleted": True}
 
     for part in (sending, looking):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router
 
 

@@ -99,9 +99,13 @@ After = Annotated[Text, Query(max_length=100, description="Those after this one 
 
 def fine_tuning_router(gatekeeper: Gatekeeper, trainings: TrainingCalls) -> APIRouter:
     """The routes of fine-tuning jobs."""
-    router = APIRouter(tags=["fine-tuning"])
-    asking = APIRouter(route_class=Guard(gatekeeper, "training", "json").route_class())
-    looking = APIRouter(route_class=Guard(gatekeeper, "training").route_class())
+    router = APIRouter()
+    asking = APIRouter(
+        tags=["fine-tuning"], route_class=Guard(gatekeeper, "training", "json").route_class()
+    )
+    looking = APIRouter(
+        tags=["fine-tuning"], route_class=Guard(gatekeeper, "training").route_class()
+    )
 
     def context_of(request: Request) -> RequestContext:
         return gatekeeper.context(exchange_of(request.scope))
@@ -191,7 +195,7 @@ def fine_tuning_router(gatekeeper: Gatekeeper, trainings: TrainingCalls) -> APIR
         return job_of(await trainings.resume(job, context_of(request)))
 
     for part in (asking, looking):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router
 
 

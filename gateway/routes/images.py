@@ -94,9 +94,11 @@ def images_router(
     are told the address that they used.
     """
     router = APIRouter(tags=["images"])
-    asking = APIRouter(route_class=Guard(gatekeeper, "images", "json").route_class())
+    asking = APIRouter(
+        tags=["images"], route_class=Guard(gatekeeper, "images", "json").route_class()
+    )
     guard = Guard(gatekeeper, "images", "form", files=_MOST_FILES)
-    sending = APIRouter(route_class=guard.route_class())
+    sending = APIRouter(tags=["images"], route_class=guard.route_class())
 
     async def answered(
         request: Request,
@@ -206,7 +208,7 @@ def images_router(
         return stream
 
     for part in (asking, sending):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router
 
 

@@ -49,9 +49,9 @@ ArtifactName = Annotated[Text, Path(max_length=200, description="The artifact's 
 
 def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
     """The routes of jobs."""
-    router = APIRouter(tags=["jobs"])
-    looking = APIRouter(route_class=Guard(gatekeeper, "song").route_class())
-    asking = APIRouter(route_class=Guard(gatekeeper, "song", "json").route_class())
+    router = APIRouter()
+    looking = APIRouter(tags=["jobs"], route_class=Guard(gatekeeper, "song").route_class())
+    asking = APIRouter(tags=["jobs"], route_class=Guard(gatekeeper, "song", "json").route_class())
 
     def context_of(request: Request) -> RequestContext:
         return gatekeeper.context(exchange_of(request.scope))
@@ -172,7 +172,7 @@ def jobs_router(gatekeeper: Gatekeeper, songs: SongCalls) -> APIRouter:
         return file
 
     for part in (looking, asking):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router
 
 

@@ -95,11 +95,13 @@ def melody_router(
     gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries, catalog: Catalog
 ) -> APIRouter:
     """The routes of music."""
-    router = APIRouter(tags=["melody"])
+    router = APIRouter()
     guard = Guard(gatekeeper, "melody", "json or form")
-    composing = APIRouter(route_class=guard.route_class())
-    sounding = APIRouter(route_class=Guard(gatekeeper, "melody", "json").route_class())
-    listing = APIRouter(route_class=Guard(gatekeeper, "melody").route_class())
+    composing = APIRouter(tags=["melody"], route_class=guard.route_class())
+    sounding = APIRouter(
+        tags=["melody"], route_class=Guard(gatekeeper, "melody", "json").route_class()
+    )
+    listing = APIRouter(tags=["melody"], route_class=Guard(gatekeeper, "melody").route_class())
 
     def compose(
         config: melody_pb2.ComposeConfig,
@@ -205,7 +207,7 @@ def melody_router(
         }
 
     for part in (composing, sounding, listing):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router
 
 

@@ -46,9 +46,9 @@ Piece = chat_pb2.StreamChatCompletionResponse
 
 def responses_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
     """The routes of responses."""
-    router = APIRouter(tags=["chat"])
-    creating = APIRouter(route_class=Guard(gatekeeper, "chat", "json").route_class())
-    asking = APIRouter(route_class=Guard(gatekeeper, "chat").route_class())
+    router = APIRouter()
+    creating = APIRouter(tags=["chat"], route_class=Guard(gatekeeper, "chat", "json").route_class())
+    asking = APIRouter(tags=["chat"], route_class=Guard(gatekeeper, "chat").route_class())
 
     @creating.post(
         "/v1/responses",
@@ -96,8 +96,8 @@ def responses_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retr
             "Responses are not kept here, whatever `store` says: keep what you are sent."
         )
 
-    router.include_router(creating)
-    router.include_router(asking)
+    router.routes.extend(creating.routes)
+    router.routes.extend(asking.routes)
     return router
 
 

@@ -62,9 +62,11 @@ _VOICES_EXAMPLE: VoiceList = {
 
 def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries) -> APIRouter:
     """The routes of speech from text."""
-    router = APIRouter(tags=["audio"])
-    speaking = APIRouter(route_class=Guard(gatekeeper, "speech", "json").route_class())
-    listing = APIRouter(route_class=Guard(gatekeeper, "speech").route_class())
+    router = APIRouter()
+    speaking = APIRouter(
+        tags=["audio"], route_class=Guard(gatekeeper, "speech", "json").route_class()
+    )
+    listing = APIRouter(tags=["audio"], route_class=Guard(gatekeeper, "speech").route_class())
 
     @speaking.post(
         "/v1/audio/speech",
@@ -137,8 +139,8 @@ def speech_router(gatekeeper: Gatekeeper, upstreams: Upstreams, retries: Retries
             ],
         }
 
-    router.include_router(speaking)
-    router.include_router(listing)
+    router.routes.extend(speaking.routes)
+    router.routes.extend(listing.routes)
     return router
 
 

@@ -97,12 +97,14 @@ _FAILURES = failures(400, 401, 403, 404, 413, 415, 429, 500, 503, 504)
 
 def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: EmotionCalls) -> APIRouter:
     """The routes of speakers, and of keywords."""
-    router = APIRouter(tags=["audio"])
+    router = APIRouter()
     turns = Guard(gatekeeper, "emotion", "form", field_bytes=REFERENCE_BYTES)
     vectors = Guard(gatekeeper, "emotion", "form", files=MAX_FILES)
-    diarizing = APIRouter(route_class=turns.route_class())
-    embedding = APIRouter(route_class=vectors.route_class())
-    spotting = APIRouter(route_class=Guard(gatekeeper, "speech", "form").route_class())
+    diarizing = APIRouter(tags=["audio"], route_class=turns.route_class())
+    embedding = APIRouter(tags=["audio"], route_class=vectors.route_class())
+    spotting = APIRouter(
+        tags=["audio"], route_class=Guard(gatekeeper, "speech", "form").route_class()
+    )
 
     @diarizing.post(
         "/v1/audio/diarization",
@@ -242,5 +244,5 @@ def voices_router(gatekeeper: Gatekeeper, speech: SpeechCalls, emotions: Emotion
         return JSONResponse(answer)
 
     for part in (diarizing, embedding, spotting):
-        router.include_router(part)
+        router.routes.extend(part.routes)
     return router

@@ -125,6 +125,12 @@ def test_the_granularities_keep_openais_name(schema: dict[str, Any]) -> None:
     assert "timestamp_granularities[]" in schema["components"]["schemas"][name]["properties"]
 
 
+def test_no_route_lies_behind_another_router(tmp_path: Path) -> None:
+    # FastAPI makes what is included a second time, and looks for routes there in two steps.
+    app = create_app(settings_for(tmp_path), Upstreams({}), None)
+    assert [each for each in app.routes if not hasattr(each, "path")] == []
+
+
 async def test_no_page_loads_anything_from_elsewhere(tmp_path: Path) -> None:
     app = create_app(settings_for(tmp_path), Upstreams({}), None)
     transport = httpx.ASGITransport(app=app)

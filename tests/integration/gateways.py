@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,17 @@ class Gateway:
         )
 
 
-def start(home: Path, address: str, name: str = "gateway", **variables: str) -> Gateway:
-    """Starts a gateway before the services at `address`; `variables` without their prefix."""
+def start(
+    home: Path,
+    address: str,
+    name: str = "gateway",
+    python: Sequence[str] = (),
+    **variables: str,
+) -> Gateway:
+    """Starts a gateway before the services at `address`; `variables` without their prefix.
+
+    `python` are options of the interpreter.
+    """
     port = free_port()
     settings = {
         "host": "127.0.0.1",
@@ -46,7 +55,7 @@ def start(home: Path, address: str, name: str = "gateway", **variables: str) -> 
     log = home / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway"],
+            [sys.executable, *python, "-m", "gateway"],
             stdout=output,
             stderr=output,
             env={
@@ -60,10 +69,14 @@ def start(home: Path, address: str, name: str = "gateway", **variables: str) -> 
 
 @asynccontextmanager
 async def serving(
-    home: Path, address: str, *names: str, **variables: str
+    home: Path,
+    address: str,
+    *names: str,
+    python: Sequence[str] = (),
+    **variables: str,
 ) -> AsyncIterator[list[Gateway]]:
     """Yields gateways of these names, started together, once all answer."""
-    gateways = [start(home, address, name, **variables) for name in names]
+    gateways = [start(home, address, name, python, **variables) for name in names]
     try:
         async with AsyncExitStack() as stack:
             for gateway in gateways:

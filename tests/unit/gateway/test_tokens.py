@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.tokens import MOST_CHARACTERS, REMEMBERED_SECONDS, is_token
+from gateway.keystore import is_token
+from gateway.tokens import MOST_CHARACTERS, REMEMBERED_SECONDS
 from services.runtime.errors import InvalidApiKey, ServiceUnavailable
 from tests.fakes.provider import AUDIENCE, ISSUER, FakeProvider
 from tests.fakes.tokens import Signer, encoded, part
