@@ -21,6 +21,7 @@ from bench import (
     sharing,
     soak,
     songs,
+    studio,
     triton,
     wav2vec2,
 )
@@ -56,6 +57,7 @@ PARTS: Mapping[str, Part] = {
     "emotion": plain("emotion", emotion, emotion.main),
     "soak": plain("soak", soak, soak.main),
     "songs": plain("songs", songs, songs.main),
+    "studio": plain("studio", studio, studio.main),
     "musicgen": musicgen.main,
     "wav2vec2": wav2vec2.main,
     "triton": triton.main,

@@ -1,0 +1,147 @@
+"""The web app in real browsers: its first page with an empty cache, and ten people at once.
+
+`orfeon serve` with engines that answer at once, so that what is measured is the web app. One
+Chromium shows the pages of all ten, on the same machine: its own work is part of the figures.
+"""
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from bench.processes import free_port, process_of, serving
+from bench.report import Figure, print_figures, spread
+from gateway.keystore import SCOPES, KeyStore
+
+CHROMIUM = "/usr/bin/chromium"
+PEOPLE = 10
+#: How long they are there, and how long each looks before the next click, in seconds.
+SECONDS, LOOKS = 60.0, (1.0, 3.0)
+#: First visits, each by a browser that has never been there.
+VISITS = 5
+_PAGES = ("Emotion", "Song", "Chat", "Speak", "Transcribe", "Images", "Models", "Queue", "Start")
+_TIMEOUT = 30_000
+
+
+async def _enter(page: Page, url: str, key: str) -> float:
+    """Signs in; returns the seconds from the click to a page that can be used."""
+    await page.goto(f"{url}/studio/sign-in?lang=en")
+    await page.fill("#key", key)
+    began = time.monotonic()
+    await page.click("form[action$='sign-in'] button")
+    await page.locator("gradio-app h1").first.wait_for()
+    return time.monotonic() - began
+
+
+async def first_visits(browser: Browser, url: str, key: str) -> tuple[list[float], list[int]]:
+    """Seconds to a first page that can be used, and bytes on the wire, of each visit."""
+    seconds, sizes = [], []
+    for _ in range(VISITS):
+        context = await browser.new_context()
+        page = await context.new_page()
+        wire = await context.new_cdp_session(page)
+        await wire.send("Network.enable")
+        received: list[int] = []
+        wire.on(
+            "Network.loadingFinished",
+            lambda event, received=received: received.append(int(event["encodedDataLength"])),
+        )
+        seconds.append(await _enter(page, url, key))
+        await page.wait_for_load_state("networkidle")
+        sizes.append(sum(received))
+        await context.close()
+    return seconds, sizes
+
+
+async def _walk(page: Page, chance: random.Random) -> float:
+    """Opens another page by the menu; returns the seconds until it can be used."""
+    name = chance.choice(_PAGES)
+    began = time.monotonic()
+    await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+    await page.locator("nav [aria-current=page]", has_text=name).wait_for()
+    await page.locator("gradio-app h1").first.wait_for()
+    return time.monotonic() - began
+
+
+async def _talk(page: Page, chance: random.Random) -> float:
+    """Says something on the page `chat`; returns the seconds until an answer begins."""
+    await page.get_by_role("navigation").get_by_role("link", name="Chat", exact=True).click()
+    box = page.locator("#chat-message textarea")
+    await box.wait_for()
+    await page.locator("#chat-model input").wait_for()
+    await box.fill(f"What is {chance.randrange(100)} and {chance.randrange(100)}?")
+    answers = page.locator("#chat-log [data-role=assistant]")
+    before = await answers.count()
+    began = time.monotonic()
+    await box.press("Enter")
+    await answers.nth(before).wait_for()
+    return time.monotonic() - began
+
+
+async def person(
+    browser: Browser, url: str, key: str, seed: int, until: float
+) -> tuple[list[float], list[float]]:
+    """What one person waited for pages and for answers, in seconds."""
+    chance = random.Random(seed)
+    context: BrowserContext = await browser.new_context(locale="en-GB")
+    context.set_default_timeout(_TIMEOUT)
+    page = await context.new_page()
+    await _enter(page, url, key)
+    walked, talked = [], []
+    while time.monotonic() < until:
+        await asyncio.sleep(chance.uniform(*LOOKS))
+        if chance.random() < 0.3:
+            talked.append(await _talk(page, chance))
+        else:
+            walked.append(await _walk(page, chance))
+    await context.close()
+    return walked, talked
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1] * 1000
+
+
+async def measure(url: str, key: str) -> list[Figure]:
+    """The figures of a web app at `url`."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        seconds, sizes = await first_visits(browser, url, key)
+        until = time.monotonic() + SECONDS
+        people = await asyncio.gather(
+            *(person(browser, url, key, seed, until) for seed in range(PEOPLE))
+        )
+        await browser.close()
+    walked = [each for walks, _ in people for each in walks]
+    talked = [each for _, talks in people for each in talks]
+    return [
+        Figure("first page, empty cache", max(seconds), "s", 3, False, spread(seconds)),
+        Figure("first page on the wire", max(sizes) / 1e6, "MB", 2, False),
+        Figure(
+            f"page to page, {PEOPLE} people, p95", _p95(walked), "ms", 500, False,
+            f"{len(walked)} of them, median {statistics.median(walked) * 1000:.0f}",
+        ),
+        Figure(
+            f"first word of an answer, {PEOPLE} people, p95", _p95(talked), "ms", 500, False,
+            f"{len(talked)} of them, median {statistics.median(talked) * 1000:.0f}",
+        ),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Measures and prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        home, port = Path(folder) / "home", free_port()
+        home.mkdir()
+        with closing(KeyStore(f"sqlite:///{home}/orfeon.db")) as store:
+            _, key = store.create("studio", scopes=SCOPES, requests_per_minute=10**6)
+        with serving(home, "--engine", "fake", "--studio-port", str(port)) as served:
+            figures = asyncio.run(measure(f"http://127.0.0.1:{port}", key))
+            memory = process_of(served.pid, "services.studio").memory_info().rss / 2**20
+        print_figures("Studio", [*figures, Figure("memory after that", memory, "MiB")])
