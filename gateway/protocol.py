@@ -69,6 +69,13 @@ class EnvelopeProtocol(HttpToolsProtocol):
 class EnvelopeSockets(WebSocketsSansIOProtocol):
     """uvicorn's WebSockets; handshakes that are none are refused in OpenAI's manner."""
 
+    def data_received(self, data: bytes) -> None:
+        """A client has sent something."""
+        super().data_received(data)
+        # Of a header of more than 8 KiB uvicorn hears nothing, and would wait for ever.
+        if (unread := self.conn.handshake_exc) is not None and not self.handshake_initiated:
+            self._refuse(f"The handshake cannot be read: {unread}.")
+
     def handle_connect(self, event: Request) -> None:
         """A client asks for a socket."""
         # On a protocol of its own: to accept changes the one that does.
@@ -76,8 +83,11 @@ class EnvelopeSockets(WebSocketsSansIOProtocol):
         if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             super().handle_connect(event)
             return
+        self._refuse(bytes(answer.body).decode().strip())
+
+    def _refuse(self, sentence: str) -> None:
         self.handshake_initiated = self.handshake_complete = self.close_sent = True
-        self.transport.write(_refusal(bytes(answer.body).decode().strip()))
+        self.transport.write(_refusal(sentence))
         self.transport.close()
 
     async def send(self, message: Any) -> None:

@@ -162,7 +162,10 @@ async def test_there_are_no_other_streams(stage: Stage) -> None:
         "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
         f"GET {PATH} HTTP/1.1\r\nsec-websocket-version: 8\r\n"
         "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"GET {PATH} HTTP/1.1\r\nauthorization: Bearer {'a' * 10_000}",
+        f"GET {PATH} HTTP/1.1" + "\r\na: b" * 200,
     ],
+    ids=("empty", "POST", "version 8", "a long header", "many headers"),
 )
 async def test_a_handshake_that_is_none_is_refused_in_the_envelope(
     stage: Stage, request_line: str
