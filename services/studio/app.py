@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from services.studio import oidc, sign_in
+from services.studio import artifacts, oidc, sign_in, songs
 from services.studio.caller import Gateway
 from services.studio.doors import Doors
 from services.studio.guard import Guard
 from services.studio.metrics import StudioMetrics
-from services.studio.pages import PAGES
+from services.studio.pages import PAGES, emotion_live
 from services.studio.provider import Provider
 from services.studio.sessions import Sessions
 from services.studio.settings import StudioSettings
@@ -48,8 +48,11 @@ def create_app(settings: StudioSettings) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.studio = studio
     app.include_router(sign_in.routes(studio))
+    app.include_router(emotion_live.routes(studio))
     if settings.oidc_issuer:
         app.include_router(oidc.routes(studio, Provider(settings)))
+    app.include_router(artifacts.routes(studio))
+    app.include_router(songs.routes(studio))
     app.mount(f"{BASE}/static", StaticFiles(directory=FOLDER))
 
     @app.get("/healthz")
