@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.studio.guard import refusal, texts_of
 from services.studio.shell import page_of
 from services.studio.studio import BASE
 from services.studio.texts import LANGUAGES, Texts
@@ -90,7 +91,7 @@ class Doors:
         self._tabs = Tabs()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _PROBES:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         reply = _Reply(scope, receive, send)
@@ -206,7 +207,8 @@ class _Reply:
         start, *rest = self._held
         self._held = []
         body = b"".join(message.get("body", b"") for message in rest)
-        if _is_ours(Headers(raw=start["headers"]).get("content-type", ""), body):
+        probed = self._scope["path"] in _PROBES and start["status"] == _BUSY
+        if probed or _is_ours(Headers(raw=start["headers"]).get("content-type", ""), body):
             self._begun = True
             for message in (start, *rest):
                 await self._send(message)
@@ -222,17 +224,16 @@ def _is_ours(media_type: str, body: bytes) -> bool:
 
 
 def _refusal(scope: Scope, status: int) -> Response:
+    if scope["path"].endswith(f"{_API}queue/join") and status == _FAILED:
+        # An event that there is not is a fault of its own to Gradio.
+        status = _BAD
     # Of bodies that do not fit, some layers say 422.
     status = _BAD if _BAD < status < _FAILED and status not in _KEYS else status
-    language = scope["path"].removeprefix(f"{BASE}/").partition("/")[0]
-    t = Texts(language if language in LANGUAGES else LANGUAGES[0])
+    t = texts_of(scope["path"])
     key = _KEYS.get(status, "unexpected" if status >= _FAILED else "refused")
     if status == _MISSING and "text/html" in Headers(scope=scope).get("accept", ""):
         return _missing_page(t)
-    sentence = t(f"errors.{key}")
-    error = {"message": sentence, "type": "invalid_request_error", "param": None, "code": key}
-    # `detail` is what Gradio's script shows.
-    return JSONResponse({"error": error, "detail": sentence}, status)
+    return refusal(status, t(f"errors.{key}"), key)
 
 
 def _missing_page(t: Texts) -> Response:

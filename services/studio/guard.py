@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.studio.sessions import COOKIE, Session, Sessions
 from services.studio.shell import Place, page_of, wrapped
 from services.studio.studio import BASE
+from services.studio.texts import LANGUAGES, Texts
 
 #: What may be asked for without being signed in.
 _OPEN = (f"{BASE}/sign-in", f"{BASE}/oidc/", f"{BASE}/static/", "/healthz", "/readyz")
@@ -66,7 +67,8 @@ class Guard:
         place = page_of(scope["path"], self._pages)
         reply = _Reply(self._counted(send, place), scope["path"], _POLICY.format(nonce=nonce))
         if _is_foreign(scope, headers):
-            answer = refusal(403, "This request came from another site.", "cross_site")
+            t = texts_of(scope["path"])
+            answer = refusal(403, t("errors.cross_site"), "cross_site")
             await answer(scope, receive, reply)
         elif session is None and not scope["path"].startswith(_OPEN):
             await _signed_out(scope, headers)(scope, receive, reply)
@@ -152,10 +154,17 @@ def _is_foreign(scope: Scope, headers: Headers) -> bool:
 def _signed_out(scope: Scope, headers: Headers) -> ASGIApp:
     if scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
         return RedirectResponse(f"{BASE}/sign-in?next={quote(scope['path'])}", 303)
-    return refusal(401, "You are signed out. Reload the page to sign in again.", "signed_out")
+    return refusal(401, texts_of(scope["path"])("errors.signed_out"), "signed_out")
 
 
 def refusal(status: int, message: str, code: str) -> JSONResponse:
     """An error, in the gateway's envelope."""
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-    return JSONResponse({"error": error}, status)
+    # `detail` is what Gradio's script shows.
+    return JSONResponse({"error": error, "detail": message}, status)
+
+
+def texts_of(path: str) -> Texts:
+    """The sentences in the language of a path, such as `/studio/es/song`."""
+    language = path.removeprefix(f"{BASE}/").partition("/")[0]
+    return Texts(language if language in LANGUAGES else LANGUAGES[0])
