@@ -192,9 +192,12 @@ async def test_claims_that_are_no_object_are_refused(claims: object) -> None:
     assert "cannot be read" in await refusal(provider, provider.signers[0].sign(claims))
 
 
-async def test_a_token_that_is_too_large_is_refused_unread() -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+async def test_a_token_that_is_too_large_is_refused_unread(share: float) -> None:
     provider = FakeProvider()
-    said = await refusal(provider, provider.token(padding="x" * MOST_CHARACTERS))
+    head, body = (int(part * MOST_CHARACTERS * 0.8) for part in (share, 1 - share))
+    claims = provider.claims(padding="x" * body)
+    said = await refusal(provider, provider.signers[0].sign(claims, padding="x" * head))
     assert "16 KiB" in said
     assert provider.asked == []
 
