@@ -22,7 +22,7 @@ class Work:
         What ran before is stopped. A job that is stopped ends as one that is done. Raises what the
         job raised.
         """
-        self.stop()
+        await self.stop()
         task = self._task = asyncio.create_task(job)
         try:
             while not task.done():
@@ -34,7 +34,10 @@ class Work:
             task.cancel()
             await asyncio.wait({task})
 
-    def stop(self) -> None:
-        """Stops what runs, if anything does: its calls to the gateway end with it."""
-        if self._task is not None:
+    async def stop(self) -> None:
+        """Stops what runs, if anything does, and waits until it has ended: its calls to the gateway
+        end with it.
+        """
+        if self._task is not None and not self._task.done():
             self._task.cancel()
+            await asyncio.wait({self._task})

@@ -1,11 +1,199 @@
-"""The page `chat`."""
+"""The page `chat`: a conversation with a language model, read as it is written."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
 
 import gradio as gr
 
+from services.studio.conversations import MOST_PICTURES, Conversation
+from services.studio.pages import chat_view
+from services.studio.pages.chat_form import Form, laid_out
+from services.studio.pages.chat_talk import Wish, answered
+from services.studio.pictures import Unreadable, picture_of
 from services.studio.studio import Studio
 from services.studio.texts import Texts
+from services.studio.uploads import consumed
+
+#: Events tell nobody but this page, and none waits for another's.
+_PRIVATE: dict[str, Any] = {
+    "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None,
+    # Who asks again while an answer is written stops that one.
+    "trigger_mode": "multiple",
+}  # fmt: skip
+#: Seconds after which a page that shows nothing new is asked whether it is still there.
+_SILENCE = 1.0
+
+Updates = dict[Any, Any]
 
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    gr.Markdown(f"# {t('shell.chat')}")
+    form = laid_out(t)
+    page = _Page(studio, t, form)
+    wishes = [form.model, form.instructions, form.temperature, form.longest]
+    listen = partial(gr.on, **_PRIVATE)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(
+        page.open, None, [form.seeing, form.model, form.problem, form.send, form.attach],
+        **_PRIVATE,
+    )  # fmt: skip
+    asked = [form.past, form.current, form.waiting, form.detach, form.words, form.stop, form.retry]
+    listen(
+        [form.send.click, form.words.submit], page.ask,
+        [form.conversation, form.words, *wishes], asked,
+    )  # fmt: skip
+    listen(form.retry.click, page.again, [form.conversation, *wishes], asked)
+    listen(form.stop.click, page.stop, form.conversation, None)
+    listen(form.clear.click, page.clear, form.conversation, asked)
+    listen(
+        form.attach.upload, page.attach, [form.conversation, form.attach],
+        [form.waiting, form.detach],
+    )  # fmt: skip
+    listen(form.detach.click, page.detach, form.conversation, [form.waiting, form.detach])
+    listen(form.model.change, page.choose, [form.model, form.seeing], form.attach)
+
+
+class _Page:
+    """What happens on the page."""
+
+    def __init__(self, studio: Studio, t: Texts, form: Form) -> None:
+        self._studio = studio
+        self._t = t
+        self._form = form
+
+    async def open(self, request: gr.Request) -> Updates:
+        """The models that can chat now, the default first chosen."""
+        form = self._form
+        async with self._studio.gateway.caller(request, self._t) as caller:
+            models = [each for each in await caller.orfeon.models() if "chat" in each.tasks]
+        models.sort(key=lambda each: (not each.default, each.id))
+        seeing = tuple(each.id for each in models if "vision" in each.tasks)
+        choices = [
+            (self._t("chat.sees", name=each.id) if each.id in seeing else each.id, each.id)
+            for each in models
+        ]
+        chosen = models[0].id if models else None
+        return {
+            form.seeing: seeing,
+            form.model: gr.update(choices=choices, value=chosen),
+            form.problem: gr.update(visible=not models),
+            form.send: gr.update(interactive=bool(models)),
+            form.attach: gr.update(visible=chosen in seeing),
+        }
+
+    async def ask(
+        self,
+        conversation: Conversation,
+        words: str | None,
+        model: str | None,
+        instructions: str | None,
+        temperature: float,
+        longest: int,
+        request: gr.Request,
+    ) -> AsyncIterator[Updates]:
+        """Answers what was written."""
+        if not words or not words.strip():
+            raise gr.Error(self._t("chat.say_something"), print_exception=False)
+        await conversation.work.stop()
+        conversation.ask(words)
+        wish = Wish(model or "", instructions or "", temperature, int(longest))
+        async for update in self._answer(conversation, wish, request):
+            yield update
+
+    async def again(
+        self,
+        conversation: Conversation,
+        model: str | None,
+        instructions: str | None,
+        temperature: float,
+        longest: int,
+        request: gr.Request,
+    ) -> AsyncIterator[Updates]:
+        """Answers the last question once more."""
+        await conversation.work.stop()
+        conversation.again()
+        wish = Wish(model or "", instructions or "", temperature, int(longest))
+        async for update in self._answer(conversation, wish, request):
+            yield update
+
+    async def stop(self, conversation: Conversation) -> None:
+        """Stops the answer that is being written."""
+        await conversation.work.stop()
+
+    async def clear(self, conversation: Conversation) -> Updates:
+        """Forgets everything."""
+        await conversation.work.stop()
+        conversation.exchanges.clear()
+        conversation.pictures.clear()
+        form = self._form
+        return {
+            **self._attached(conversation),
+            form.past: chat_view.nothing(self._t),
+            form.current: "",
+            form.words: "",
+            form.stop: gr.update(interactive=False),
+            form.retry: gr.update(interactive=False),
+        }
+
+    async def attach(self, conversation: Conversation, upload: str) -> Updates:
+        """Adds a picture to the next message."""
+        with consumed(upload, self._t) as path:
+            if conversation.room <= 0:
+                raise gr.Error(self._t("chat.too_many", most=MOST_PICTURES), print_exception=False)
+            try:
+                conversation.pictures.append(await asyncio.to_thread(picture_of, path))
+            except Unreadable:
+                raise gr.Error(self._t("chat.unreadable"), print_exception=False) from None
+        return self._attached(conversation)
+
+    async def detach(self, conversation: Conversation) -> Updates:
+        """Takes the pictures back."""
+        conversation.pictures.clear()
+        return self._attached(conversation)
+
+    async def choose(self, model: str | None, seeing: tuple[str, ...]) -> Updates:
+        """Offers to add pictures where the model sees them."""
+        return {self._form.attach: gr.update(visible=model in seeing)}
+
+    def _attached(self, conversation: Conversation) -> Updates:
+        pictures = conversation.pictures
+        return {
+            self._form.waiting: gr.update(
+                value=chat_view.attached(pictures, self._t), visible=bool(pictures)
+            ),
+            self._form.detach: gr.update(visible=bool(pictures)),
+        }
+
+    async def _answer(
+        self, conversation: Conversation, wish: Wish, request: gr.Request
+    ) -> AsyncIterator[Updates]:
+        form, exchange = self._form, conversation.exchanges[-1]
+        yield {
+            **self._attached(conversation),
+            form.past: chat_view.exchanges(conversation.exchanges[:-1], self._t),
+            form.current: chat_view.exchange(exchange, self._t),
+            form.words: "",
+            form.stop: gr.update(interactive=True),
+            form.retry: gr.update(interactive=False),
+        }
+        seen, shown = 0, time.monotonic()
+        async for _ in answered(self._studio, self._t, request, conversation, exchange, wish):
+            if not conversation.exchanges or conversation.exchanges[-1] is not exchange:
+                # Something else has begun since.
+                return
+            now = time.monotonic()
+            if len(exchange.answer) > seen:
+                seen, shown = len(exchange.answer), now
+                yield {form.current: chat_view.exchange(exchange, self._t)}
+            elif now - shown > _SILENCE:
+                shown = now
+                yield {form.current: gr.skip()}
+        yield {
+            form.current: chat_view.exchange(exchange, self._t),
+            form.stop: gr.update(interactive=False),
+            form.retry: gr.update(interactive=True),
+        }
