@@ -22,7 +22,7 @@ class Work:
         What ran before is stopped. A job that is stopped ends as one that is done. Raises what the
         job raised.
         """
-        await self.stop()
+        await self.end()
         task = self._task = asyncio.create_task(job)
         try:
             while not task.done():
@@ -34,10 +34,13 @@ class Work:
             task.cancel()
             await asyncio.wait({task})
 
-    async def stop(self) -> None:
-        """Stops what runs, if anything does, and waits until it has ended: its calls to the gateway
-        end with it.
-        """
-        if self._task is not None and not self._task.done():
+    def stop(self) -> None:
+        """Stops what runs, if anything does: its calls to the gateway end with it."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def end(self) -> None:
+        """The same, and waits until it has ended."""
+        if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

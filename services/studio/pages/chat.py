@@ -98,7 +98,7 @@ class _Page:
         """Answers what was written."""
         if not words or not words.strip():
             raise gr.Error(self._t("chat.say_something"), print_exception=False)
-        await conversation.work.stop()
+        await conversation.work.end()
         conversation.ask(words)
         wish = Wish(model or "", instructions or "", temperature, int(longest))
         async for update in self._answer(conversation, wish, request):
@@ -114,7 +114,7 @@ class _Page:
         request: gr.Request,
     ) -> AsyncIterator[Updates]:
         """Answers the last question once more."""
-        await conversation.work.stop()
+        await conversation.work.end()
         conversation.again()
         wish = Wish(model or "", instructions or "", temperature, int(longest))
         async for update in self._answer(conversation, wish, request):
@@ -122,11 +122,11 @@ class _Page:
 
     async def stop(self, conversation: Conversation) -> None:
         """Stops the answer that is being written."""
-        await conversation.work.stop()
+        conversation.work.stop()
 
     async def clear(self, conversation: Conversation) -> Updates:
         """Forgets everything."""
-        await conversation.work.stop()
+        await conversation.work.end()
         conversation.exchanges.clear()
         conversation.pictures.clear()
         form = self._form
