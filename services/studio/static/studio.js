@@ -8,7 +8,25 @@ function mend() {
     each.removeAttribute("role");
     each.removeAttribute("tabindex");
   }
+  // Each radio button has a name of its own, and their group has none.
+  document.querySelectorAll("fieldset:has(input[type=radio])").forEach(group);
 }
 
-new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+// So that arrow keys lead from one to the next, and that it is said what is chosen.
+function group(fieldset, number) {
+  const name = `choice-${fieldset.id || number}`;
+  const heading = fieldset.querySelector("[data-testid=block-info]");
+  if (heading && !fieldset.hasAttribute("aria-labelledby")) {
+    heading.id ||= `${name}-heading`;
+    fieldset.setAttribute("role", "radiogroup");
+    fieldset.setAttribute("aria-labelledby", heading.id);
+  }
+  for (const radio of fieldset.querySelectorAll("input[type=radio]")) {
+    if (radio.name !== name) radio.name = name;
+  }
+}
+
+// Gradio names radio buttons anew when one is chosen.
+const changes = { childList: true, subtree: true, attributeFilter: ["name"] };
+new MutationObserver(mend).observe(document.body, changes);
 mend();
