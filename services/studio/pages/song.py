@@ -77,12 +77,12 @@ def build(studio: Studio, t: Texts) -> None:
         show_progress="hidden",
         **_EVENT,
     )
-    go_on.click(page.make, [*form.fields, lyrics], made, show_progress="minimal", **_EVENT)
+    go_on.click(page.make, [*form.fields, lyrics], made, show_progress="hidden", **_EVENT)
     form.from_voice.click(
         page.make_from_voice,
         [*form.fields, form.voice],
         [made, form.voice],
-        show_progress="minimal",
+        show_progress="hidden",
         **_EVENT,
     )
 
@@ -105,7 +105,7 @@ class _Page:
         """The languages that the chosen genre is written in."""
         return language_choice(genre, genres, self._t)
 
-    async def write(self, *fields: Any, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+    async def write(self, request: gr.Request, *fields: Any) -> AsyncIterator[tuple[Any, ...]]:
         """Lyrics, as each line is written."""
         sections: list[WrittenSection] = []
         yield "", self._says("writing"), *self._buttons(writing=True)
@@ -133,7 +133,7 @@ class _Page:
         """Another song."""
         return "", "", "", "", "", *self._buttons(writing=False)
 
-    async def make(self, *fields: Any, request: gr.Request) -> str:
+    async def make(self, request: gr.Request, *fields: Any) -> str:
         """Has a song made of the lyrics, as they are by now."""
         *wish, lyrics = fields
         sections = parsed(lyrics or "")
@@ -143,7 +143,7 @@ class _Page:
             job = await caller.orfeon.songs.create(**wish_of(*wish).for_song(sections))
         return _made(job.id)
 
-    async def make_from_voice(self, *fields: Any, request: gr.Request) -> tuple[str, None]:
+    async def make_from_voice(self, request: gr.Request, *fields: Any) -> tuple[str, None]:
         """Has a song made in the mood of a voice."""
         *wish, recording = fields
         with consumed(recording, self._t) as path:

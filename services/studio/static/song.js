@@ -64,7 +64,8 @@ async function list() {
   if (!answer) return;
   const place = document.querySelector(".history");
   place.innerHTML = await answer.text();
-  const clock = new Intl.DateTimeFormat(language, { dateStyle: "short", timeStyle: "short" });
+  const spoken = navigator.languages.find((each) => each.startsWith(language)) ?? language;
+  const clock = new Intl.DateTimeFormat(spoken, { dateStyle: "short", timeStyle: "short" });
   for (const time of place.querySelectorAll("time")) {
     time.textContent = clock.format(new Date(time.dateTime));
   }
