@@ -17,6 +17,14 @@ def language_name(tag: str, t: Texts) -> str:
     return f"{name} ({region})" if region else name
 
 
+def name_from_english(english: str, t: Texts) -> str:
+    """The name of a language that the gateway calls by an English word, such as `spanish`."""
+    for key, names in sentences().items():
+        if key.startswith(_PREFIX) and names["en"].lower() == english:
+            return names[t.language]
+    return english
+
+
 def language_choices(t: Texts) -> Sequence[tuple[str, str]]:
     """Names and codes of all languages that can be written down, by name; the page's own first."""
     codes = [key.removeprefix(_PREFIX) for key in sentences() if key.startswith(_PREFIX)]
