@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
-from services.studio import artifacts, oidc, sign_in, songs
+from services.studio import artifacts, boards, oidc, sign_in, songs
 from services.studio.caller import Gateway
 from services.studio.doors import Doors
 from services.studio.guard import Guard
@@ -52,6 +52,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
     if settings.oidc_issuer:
         app.include_router(oidc.routes(studio, Provider(settings)))
     app.include_router(artifacts.routes(studio))
+    app.include_router(boards.routes(studio))
     app.include_router(songs.routes(studio))
     app.mount(f"{BASE}/static", StaticFiles(directory=FOLDER))
 
