@@ -28,7 +28,7 @@ def test_every_object_has_a_name_of_its_own_in_the_release(flavour: str) -> None
 @EVERY_FLAVOUR
 def test_liveness_of_a_model_server_does_not_ask_what_readiness_asks(flavour: str) -> None:
     for name, deployment in of_kind(values_of(flavour), "Deployment").items():
-        if name == "gateway":
+        if name in ("gateway", "studio"):
             continue
         probes = container(deployment)
         question = {"httpGet", "grpc"}
@@ -44,7 +44,7 @@ def test_metrics_are_scraped_from_every_container_and_reached_from_outside_by_no
     values = values_of("triton")
     monitors, services = of_kind(values, "ServiceMonitor"), of_kind(values, "Service")
     on = {*CAPABILITIES} - {"training"}
-    assert set(monitors) == set(services) == {"gateway", "triton", *on}
+    assert set(monitors) == set(services) == {"gateway", "studio", "triton", *on}
     for name, monitor in monitors.items():
         (endpoint,) = monitor["spec"]["endpoints"]
         assert endpoint["port"] in {port["name"] for port in services[name]["spec"]["ports"]}

@@ -56,7 +56,7 @@ def test_classes_are_made_for_the_release_and_used_by_its_pods() -> None:
     assert made[batch]["preemptionPolicy"] == "Never"
     pods: dict[str, Object] = of_kind(values, "Deployment") | of_kind(values, "DaemonSet")
     for component, found in pods.items():
-        expected = edge if component in ("gateway", "arbiter") else serving
+        expected = edge if component in ("gateway", "studio", "arbiter") else serving
         assert pod(found)["priorityClassName"] == expected
 
 

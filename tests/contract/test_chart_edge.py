@@ -58,9 +58,9 @@ def test_by_default_nothing_comes_in() -> None:
 def test_every_middleware_exists_and_none_holds_what_passes() -> None:
     edge = TRAEFIK | {"traefik": {"middlewares": [{"name": "mine"}]}}
     known = specs(edge, "Middleware")
-    for rule in routes(edge):
-        names = [each["name"] for each in rule["middlewares"]]
-        assert set(names) == {*known, "mine"}
+    used = [[each["name"] for each in rule["middlewares"]] for rule in routes(edge)]
+    assert set(itertools.chain(*used)) == {*known, "mine"}
+    for names in used:
         # Refusals have the headers too, and what is ours alone is dropped before yours may set it.
         assert names[0].endswith("-headers")
         assert names.index("prod-orfeon-edge-identity") < names.index("mine")
@@ -71,17 +71,21 @@ def test_every_middleware_exists_and_none_holds_what_passes() -> None:
 
 
 def test_limits_are_left_out_by_a_zero_and_shared_by_a_redis() -> None:
-    none = TRAEFIK | {"rateLimit": {"average": 0}, "inFlight": {"amount": 0}}
-    none |= {"traefik": {"dialAttempts": 1}}
+    zero = {"rateLimit": {"average": 0}, "inFlight": {"amount": 0}}
+    none = TRAEFIK | zero | {"studio": zero, "traefik": {"dialAttempts": 1}}
     assert {name.rpartition("edge-")[2] for name in specs(none, "Middleware")} == {
         "headers",
+        "studio-headers",
         "identity",
     }
+    for rule in routes(none):
+        assert len(rule["middlewares"]) == 2
     redis = {"endpoints": ["redis:6379"], "secretName": "login"}
     shared = TRAEFIK | {"rateLimit": {"redis": redis}, "source": {"ipDepth": 1, "ipv6Prefix": 56}}
-    limit = specs(shared, "Middleware")["prod-orfeon-edge-rate"]["rateLimit"]
-    assert limit["redis"] == {"endpoints": ["redis:6379"], "secret": "login"}
-    assert limit["sourceCriterion"] == {"ipStrategy": {"depth": 1, "ipv6Subnet": 56}}
+    for name in ("rate", "studio-rate"):
+        limit = specs(shared, "Middleware")[f"prod-orfeon-edge-{name}"]["rateLimit"]
+        assert limit["redis"] == {"endpoints": ["redis:6379"], "secret": "login"}
+        assert limit["sourceCriterion"] == {"ipStrategy": {"depth": 1, "ipv6Subnet": 56}}
 
 
 def test_grpc_goes_to_the_entry_points_for_streams() -> None:
@@ -89,10 +93,10 @@ def test_grpc_goes_to_the_entry_points_for_streams() -> None:
     apart = specs(edge, "IngressRoute")
     rest, streams = apart["prod-orfeon-gateway"], apart["prod-orfeon-gateway-streams"]
     assert (rest["entryPoints"], streams["entryPoints"]) == (["websecure"], ["streams"])
-    assert [len(each["routes"]) for each in (rest, streams)] == [1, 2]
-    assert streams["routes"][1]["match"].startswith("Host(`b.example.com`) && ")
+    assert [len(each["routes"]) for each in (rest, streams)] == [2, 3]
+    assert streams["routes"][2]["match"].startswith("Host(`b.example.com`) && ")
     assert rest["tls"] == streams["tls"]
-    assert len(routes(TRAEFIK)) == 2
+    assert len(routes(TRAEFIK)) == 3
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_a_gateway_lets_through_the_contracts_that_the_gateway_has() -> None:
 
 
 def test_a_plain_ingress_has_one_for_each_protocol() -> None:
-    rest, grpc = (found for found in made(INGRESS, "Ingress"))
+    rest, grpc, _ = made(INGRESS, "Ingress")
     assert rest["spec"]["tls"] == [{"hosts": ["a.example.com"], "secretName": "tls"}]
     assert "annotations" not in rest["metadata"]
     assert grpc["metadata"]["annotations"] == {"backend-protocol": "GRPC"}

@@ -59,6 +59,8 @@ def test_only_the_edge_and_prometheus_come_in_from_outside() -> None:
                 assert {"from": [MONITORING], "ports": [{"port": 8000, "protocol": "TCP"}]} in (
                     network.outside("gateway", "ingress")
                 )
+            case "studio":
+                assert came == {7860: [TRAEFIK], 9090: [MONITORING]}
             case "postgresql" | "redis" | "test":
                 assert came == {}
             case _:

@@ -27,7 +27,7 @@ def test_its_commands_name_what_there_is(flavour: str) -> None:
         assert line.startswith(f"--namespace {NAMESPACE} ")
     (deployment,) = re.findall(r"exec deploy/(\S+) -- orfeon keys create", said)
     assert ("Deployment", deployment) in found
-    for service, port in re.findall(r"port-forward service/(\S+) 8000:(\d+)", said):
+    for service, port in re.findall(r"port-forward service/(\S+) \d+:(\d+)", said):
         ports = {each["port"] for each in found["Service", service]["spec"]["ports"]}
         assert int(port) in ports
     assert f"helm test {RELEASE} --namespace {NAMESPACE}" in said
@@ -55,6 +55,8 @@ def test_its_commands_name_what_there_is(flavour: str) -> None:
             {"edge": {**EDGE, "tls": {"secretName": "a"}}},
             'https://orfeon.example.com/v1/models --header "Authorization: Bearer $KEY"',
         ),
+        ({}, "http://localhost:7860/studio/"),
+        ({"edge": {**EDGE, "tls": {"secretName": "a"}}}, "https://orfeon.example.com/studio/"),
         (
             {"gateway": {"service": {"type": "LoadBalancer", "port": 8080}}},
             "curl http://ADDRESS:8080/v1/models",
@@ -82,6 +84,7 @@ def test_a_gateway_that_wants_no_keys_is_asked_without() -> None:
             "set redis.external.secretName",
         ),
         ({"capabilities": {"chat": {"autoscaling": {"by": "hpa"}}}}, "autoscaling goes by metrics"),
+        ({"studio": {"replicas": 2}}, "has to keep each at one pod"),
         ({"postgresql": {"bundled": True}}, "postgresql.bundled is for trials"),
         ({"redis": {"bundled": True}}, "redis.bundled is for trials"),
         ({"networkPolicy": {"enabled": False}}, "every pod of the cluster may call"),

@@ -105,7 +105,7 @@ def test_a_provider_means_nothing_where_no_key_is_required() -> None:
         render({"gateway": {"oidc": OIDC, "env": {"ORFEON_GATEWAY_REQUIRE_KEYS": "false"}}})
 
 
-def test_the_gateway_alone_reaches_the_provider() -> None:
+def test_the_gateway_alone_reaches_the_provider_unless_people_sign_in_there() -> None:
     policy = {"oidc": {"to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}], "ports": [8443]}}
     oidc = OIDC | {"issuer": "https://login.example.org:8443"}
     network = Network({"gateway": {"oidc": oidc}, "networkPolicy": policy})

@@ -68,6 +68,13 @@ def test_secrets_that_are_there_are_let_through(cluster: Cluster) -> None:
         ),
         ({"redis": {"external": {"secretName": "no"}}}, "redis.external names the secret no"),
         ({"image": {"pullSecrets": ["no"]}}, "image.pullSecrets names the secret no"),
+        (
+            {
+                "gateway": {"oidc": {"issuer": "https://a.example.org", "audience": "a"}},
+                "studio": {"oidc": {"clientId": "a", "clientSecret": {"secretName": "no"}}},
+            },
+            "studio.oidc.clientSecret names the secret no",
+        ),
         ({"helmTest": {"secretName": "no"}}, "helmTest names the secret no"),
         (
             {

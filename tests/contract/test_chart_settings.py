@@ -43,7 +43,7 @@ def test_capabilities_are_probed_by_the_services_that_they_serve() -> None:
 def test_each_folder_of_a_capability_is_in_the_chart() -> None:
     folders = {path.parent.name for path in ROOT.glob("services/*/engine.py")}
     assert folders <= set(CAPABILITIES)
-    assert set(of_kind(ALL_ON, "Deployment")) == {"gateway", *CAPABILITIES}
+    assert set(of_kind(ALL_ON, "Deployment")) == {"gateway", "studio", *CAPABILITIES}
 
 
 @EVERY_FLAVOUR

@@ -24,11 +24,14 @@ def environment(pod: Object) -> dict[str, Any]:
 
 
 def processes(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The environment of everything that answers requests, by its component."""
+    """The environment of everything that answers requests, by its component.
+
+    Not of Studio, whose requests begin their traces at the gateway.
+    """
     return {
         pod["metadata"]["labels"]["app.kubernetes.io/component"]: environment(pod)
         for name, pod in pod_templates(values).items()
-        if name.startswith("Deployment/")
+        if name.startswith("Deployment/") and not name.endswith("-studio")
     }
 
 

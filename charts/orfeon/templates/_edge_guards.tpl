@@ -71,7 +71,7 @@
 {{- if and (ne .provider "gatewayApi") (or .gatewayApi.parentRefs .gatewayApi.grpcParentRefs) -}}
 {{- fail (printf "edge.gatewayApi.parentRefs belong to edge.provider gatewayApi, and it is %s: change the provider, or empty them." .provider) -}}
 {{- end -}}
-{{- if and (ne .provider "ingress") (or .ingress.className .ingress.grpcAnnotations) -}}
+{{- if and (ne .provider "ingress") (or .ingress.className .ingress.grpcAnnotations .ingress.studioAnnotations) -}}
 {{- fail (printf "edge.ingress belongs to edge.provider ingress, and it is %s: change the provider, or empty it." .provider) -}}
 {{- end -}}
 {{- if and (eq .provider "ingress") .grpcPaths (not .annotations) (not .ingress.grpcAnnotations) -}}

@@ -1,51 +1,21 @@
 {{/* What the IngressRoutes of Traefik are made of. */}}
 
-{{/* "Host(`h`) && (PathPrefix(`/a`) || ...)". Takes {host, paths}. */}}
+{{/* "Host(`h`) && (Path(`/`) || PathPrefix(`/a`) || ...)". Takes {host, paths, exact}. */}}
 {{- define "orfeon.edge.rule" -}}
 {{- $paths := list -}}
+{{- range .exact -}}{{- $paths = append $paths (printf "Path(`%s`)" .) -}}{{- end -}}
 {{- range .paths -}}{{- $paths = append $paths (printf "PathPrefix(`%s`)" .) -}}{{- end -}}
 {{- printf "Host(`%s`) && (%s)" .host (join " || " $paths) -}}
 {{- end -}}
 
-{{/* The middlewares of every route as a request meets them, yours before the last: each names what it is.
-     None buffers: it would stop streams, and take uploads to a disk. */}}
-{{- define "orfeon.edge.middlewares" -}}
-{{- $name := printf "%s-edge" (include "orfeon.fullname" .) -}}
-{{- with .Values.edge -}}
-- name: {{ $name }}-headers
-{{- if .rateLimit.average }}
-- name: {{ $name }}-rate
-{{- end }}
-{{- if .inFlight.amount }}
-- name: {{ $name }}-in-flight
-{{- end }}
-- name: {{ $name }}-identity
-{{- with .traefik.middlewares }}
-{{ toYaml . }}
-{{- end }}
-{{- if gt (int .traefik.dialAttempts) 1 }}
-- name: {{ $name }}-redial
-{{- end }}
-{{- end }}
-{{- end -}}
-
-{{/* Who counts as one client. */}}
-{{- define "orfeon.edge.source" -}}
-ipStrategy:
-  {{- if .Values.edge.source.ipDepth }}
-  depth: {{ int .Values.edge.source.ipDepth }}
-  {{- end }}
-  ipv6Subnet: {{ int .Values.edge.source.ipv6Prefix }}
-{{- end -}}
-
-{{/* One route. Takes {root, host, paths, port, scheme}. */}}
+{{/* One route. Takes {root, component, host, paths, exact, port, scheme, sticky}. */}}
 {{- define "orfeon.edge.route" -}}
 - kind: Rule
   match: {{ include "orfeon.edge.rule" . }}
   middlewares:
-    {{- include "orfeon.edge.middlewares" .root | nindent 4 }}
+    {{- include "orfeon.edge.middlewares" . | trim | nindent 4 }}
   services:
-    - name: {{ include "orfeon.edge.name" .root }}
+    - name: {{ include "orfeon.fullname" .root }}-{{ .component }}
       port: {{ .port }}
       {{- with .scheme }}
       scheme: {{ . }}
@@ -53,16 +23,30 @@ ipStrategy:
       {{- with .root.Values.edge.traefik.strategy | trimPrefix "wrr" }}
       strategy: {{ . }}
       {{- end }}
+      {{- with .sticky }}
+      sticky:
+        cookie:
+          {{- toYaml . | nindent 10 }}
+      {{- end }}
       serversTransport: {{ include "orfeon.fullname" .root }}-edge
 {{- end -}}
 
 {{- define "orfeon.edge.httpRoute" -}}
-{{- include "orfeon.edge.route" (dict "root" . "host" .Values.edge.host "paths" .Values.edge.paths "port" "http") -}}
+{{- include "orfeon.edge.route" (dict "root" . "component" "gateway" "host" .Values.edge.host "paths" .Values.edge.paths "port" "http") -}}
+{{- end -}}
+
+{{/* Sessions of Studio are in the memory of one pod, which a browser finds again by a cookie. */}}
+{{- define "orfeon.edge.studioRoute" -}}
+{{- $sticky := dict -}}
+{{- if gt (int .Values.studio.replicas) 1 -}}
+{{- $sticky = dict "name" "orfeon_studio_pod" "path" "/studio" "httpOnly" true "sameSite" "lax" "secure" (ne .Values.edge.tls.mode "none") -}}
+{{- end -}}
+{{- include "orfeon.edge.route" (dict "root" . "component" "studio" "host" .Values.edge.host "exact" (list "/" "/studio") "paths" (list "/studio/") "port" "http" "sticky" $sticky) -}}
 {{- end -}}
 
 {{- define "orfeon.edge.grpcRoute" -}}
 {{- $host := include "orfeon.edge.grpcHost" . -}}
-{{- include "orfeon.edge.route" (dict "root" . "host" $host "paths" .Values.edge.grpcPaths "port" "grpc" "scheme" "h2c") -}}
+{{- include "orfeon.edge.route" (dict "root" . "component" "gateway" "host" $host "paths" .Values.edge.grpcPaths "port" "grpc" "scheme" "h2c") -}}
 {{- end -}}
 
 {{- define "orfeon.edge.routeTls" -}}

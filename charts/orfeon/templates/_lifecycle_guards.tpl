@@ -1,5 +1,10 @@
 {{/* Times that do not go together. Takes the root. */}}
 {{- define "orfeon.guards.lifecycle" -}}
+{{- with .Values.studio -}}
+{{- if and .enabled (gt (int .drainSeconds) (int $.Values.gateway.drainSeconds)) -}}
+{{- fail "studio.drainSeconds is above gateway.drainSeconds: a gateway that stops would leave what Studio still waits for. Raise the second." -}}
+{{- end -}}
+{{- end -}}
 {{- range $name, $capability := include "orfeon.capabilities" . | fromYaml -}}
 {{- $variable := printf "ORFEON_%s_LOAD_TIMEOUT" (upper $name) -}}
 {{- $text := index $capability.env $variable | default "600" -}}

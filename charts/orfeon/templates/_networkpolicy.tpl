@@ -5,6 +5,9 @@
 {{- $onTriton := include "orfeon.onTriton" . | fromYamlArray -}}
 {{- $arbiter := include "orfeon.arbiter" . | fromYaml }}
 - {from: test, to: gateway, port: 8000}
+{{- if .Values.studio.enabled }}
+- {from: studio, to: gateway, port: 8000}
+{{- end }}
 {{- range $name, $capability := $on }}
 - {from: gateway, to: {{ $name }}, port: 50051}
 {{- range $capability.upstreams }}
@@ -38,6 +41,7 @@
 {{- end }}
 {{ if .Values.redis.external.secretName }}- {from: gateway, to: redis}{{ end }}
 {{ if .Values.gateway.oidc.issuer }}- {from: gateway, to: oidc}{{ end }}
+{{ if and .Values.studio.enabled .Values.studio.oidc.clientId }}- {from: studio, to: oidc}{{ end }}
 {{- if (include "orfeon.capabilities" . | fromYaml).training }}
 - {from: training, to: apiServer}
 {{- if not .Values.models.offline }}
@@ -45,26 +49,12 @@
 {{- end }}
 {{- end }}
 {{- if .Values.tracing.enabled }}
-{{- range $name, $_ := omit (include "orfeon.metricsPorts" . | fromYaml) "arbiter" }}
+{{- range $name, $_ := omit (include "orfeon.metricsPorts" . | fromYaml) "arbiter" "studio" }}
 - {from: {{ $name }}, to: tracing}
 {{- end }}
 {{- end }}
 {{- range include "orfeon.fetchers" . | fromYamlArray }}
 - {from: {{ . }}, to: weights}
-{{- end }}
-{{- end -}}
-
-{{/* The port on which each component shows metrics, as YAML; 0 for none. Takes the root. */}}
-{{- define "orfeon.metricsPorts" -}}
-gateway: 8000
-{{- range $name, $_ := include "orfeon.capabilities" . | fromYaml }}
-{{ $name }}: 9090
-{{- end }}
-{{- if (include "orfeon.arbiter" . | fromYaml).enabled }}
-arbiter: 9090
-{{- end }}
-{{- if .Values.triton.enabled }}
-triton: 8002
 {{- end }}
 {{- end -}}
 

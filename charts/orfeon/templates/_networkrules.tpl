@@ -31,6 +31,9 @@
 {{- $clients := ternary $policy.clients list (eq .root.Values.gateway.service.type "ClusterIP") -}}
 {{- $ingress = append $ingress (dict "from" $clients "ports" (include "orfeon.ports" (list 8000 50051) | fromYamlArray)) -}}
 {{- end -}}
+{{- if eq .component "studio" -}}
+{{- $ingress = append $ingress (dict "from" $policy.clients "ports" (include "orfeon.ports" (list 7860) | fromYamlArray)) -}}
+{{- end -}}
 {{- toYaml (dict "ingress" $ingress "egress" $egress) -}}
 {{- end -}}
 

@@ -1,6 +1,6 @@
 {{/* The role by which a component has its PriorityClass. Takes its name. */}}
 {{- define "orfeon.priorityRole" -}}
-{{- if has . (list "gateway" "arbiter" "postgresql" "redis") -}}edge
+{{- if has . (list "gateway" "studio" "arbiter" "postgresql" "redis") -}}edge
 {{- else if has . (list "test" "trainer" "weights") -}}batch
 {{- else -}}serving
 {{- end -}}

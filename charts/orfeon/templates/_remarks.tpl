@@ -22,6 +22,9 @@
 {{- if and (include "orfeon.scaled" . | fromYaml) (not .Values.serviceMonitor.enabled) -}}
 {{- $said = append $said "autoscaling goes by metrics that serviceMonitor.enabled has scraped, and it is off: what scrapes instead has to set the labels namespace, service and pod." -}}
 {{- end -}}
+{{- if and .Values.studio.enabled (gt (int .Values.studio.replicas) 1) (has .Values.edge.provider (list "none" "gatewayApi")) -}}
+{{- $said = append $said "studio.replicas is more than 1, and sessions are kept in memory: what brings browsers in has to keep each at one pod, or they have to sign in again and again." -}}
+{{- end -}}
 {{- if .Values.postgresql.bundled -}}
 {{- $said = append $said "postgresql.bundled is for trials: one pod, no copy, no backup. Its volume and its secret outlive helm uninstall; remove them together." -}}
 {{- end -}}
