@@ -36,6 +36,7 @@ class Gateway:
     """The gateway at `url`, whose connections all callers share.
 
     `timeout` is in seconds. `failed` is told the kind of what fails, as `failures` names it.
+    `transport` stands in for the network in tests.
     """
 
     def __init__(
@@ -44,12 +45,13 @@ class Gateway:
         sessions: Sessions,
         timeout: float,
         failed: Callable[[str], None] = lambda kind: None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._sessions = sessions
         self._timeout = timeout
         self._failed = failed
-        self._transport = _Shared(httpx.AsyncHTTPTransport(limits=_LIMITS))
+        self._transport = _Shared(transport or httpx.AsyncHTTPTransport(limits=_LIMITS))
         # Whoever asks puts their key in.
         self._openai = AsyncOpenAI(base_url=f"{self._url}/v1", api_key="-", timeout=timeout)
 
