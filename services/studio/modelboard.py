@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from orfeon import Model
 from services.studio.markup import block, text
 from services.studio.spans import moment, size
+from services.studio.tables import table
 from services.studio.texts import Texts, sentences
 
 _COLUMNS = ("model", "does", "state", "memory", "device", "pinned", "licence", "since")
@@ -16,20 +17,16 @@ def board(models: Sequence[Model], manages: bool, t: Texts) -> str:
     if not models:
         return block(f"<p>{t('models.none')}</p>")
     columns = (*_COLUMNS, "actions") if manages else _COLUMNS
-    heads = "".join(
-        f'<th role="columnheader" scope="col">{t(f"models.{name}")}</th>' for name in columns
-    )
+    heads = [t(f"models.{name}") for name in columns]
     bases = {model.id: model for model in models}
-    rows = "".join(_row(model, bases.get(model.base or ""), columns, t) for model in models)
+    rows = [_row(model, bases.get(model.base or ""), columns, t) for model in models]
     used = sum(model.resident_bytes for model in models)
     loaded = sum(model.state == "loaded" for model in models)
     sentence = "" if manages else f"<p>{t('models.no_admin')}</p>"
     return block(
         f'<div data-manages="{str(manages).lower()}"><p>'
         f"{t('models.sum', loaded=loaded, all=len(models), memory=size(used, t))}</p>{sentence}"
-        f'<table role="table" class="board"><caption>{t("models.caption")}</caption>'
-        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
-        f'<tbody role="rowgroup">{rows}</tbody></table></div>'
+        f"{table(t('models.caption'), heads, rows)}</div>"
     )
 
 
@@ -38,22 +35,19 @@ def said(action: str, model: Model, t: Texts) -> str:
     return t(f"models.done_{action}", model=text(model.id))
 
 
-def _row(model: Model, base: Model | None, columns: Sequence[str], t: Texts) -> str:
+def _row(model: Model, base: Model | None, columns: Sequence[str], t: Texts) -> list[str]:
     told = {
+        "model": _name(model, t),
         "does": ", ".join(_word("task", task, t) for task in model.tasks),
         "state": _state(model, t),
         "memory": _memory(model, base, t),
         "device": _device(model, t),
         "pinned": t("models.yes") if model.pinned else t("models.no"),
         "licence": _licence(model, t),
-        "since": moment(model.loaded_at) if model.loaded_at else "–",
+        "since": moment(model.loaded_at) if model.loaded_at else "",
         "actions": _buttons(model, t),
     }
-    cells = "".join(
-        f'<td role="cell" data-label="{t(f"models.{name}")}"><span>{told[name]}</span></td>'
-        for name in columns[1:]
-    )
-    return f'<tr role="row"><th role="rowheader" scope="row">{_name(model, t)}</th>{cells}</tr>'
+    return [told[name] for name in columns]
 
 
 def _name(model: Model, t: Texts) -> str:
@@ -81,12 +75,12 @@ def _state(model: Model, t: Texts) -> str:
 def _memory(model: Model, base: Model | None, t: Texts) -> str:
     if base is not None:
         return t("models.shared", base=text(base.id))
-    return size(model.resident_bytes, t) if model.resident_bytes else "–"
+    return size(model.resident_bytes, t) if model.resident_bytes else ""
 
 
 def _device(model: Model, t: Texts) -> str:
     if not model.device:
-        return "–"
+        return ""
     return t("models.cpu") if model.device == "cpu" else text(model.device)
 
 

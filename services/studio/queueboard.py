@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from orfeon import Job, QueueEntry
 from services.studio.markup import block, text
 from services.studio.spans import moment, span
+from services.studio.tables import table
 from services.studio.texts import Texts, sentences
 
 _COLUMNS = ("what", "state", "place", "expected", "since", "priority")
@@ -26,34 +27,24 @@ def _requests(requests: Sequence[QueueEntry], t: Texts) -> str:
         return f"<p>{t('queue.no_requests')}</p>"
     # Keys are told to admins alone.
     columns = (*_COLUMNS, "key") if any(entry.key_id for entry in requests) else _COLUMNS
-    heads = "".join(
-        f'<th role="columnheader" scope="col">{t(f"queue.{name}")}</th>' for name in columns
-    )
-    rows = "".join(_row(entry, columns, t) for entry in requests)
-    return (
-        f'<table role="table" class="board"><caption>{t("queue.requests")}</caption>'
-        f'<thead role="rowgroup"><tr role="row">{heads}</tr></thead>'
-        f'<tbody role="rowgroup">{rows}</tbody></table>'
-    )
+    heads = [t(f"queue.{name}") for name in columns]
+    rows = [_row(entry, columns, t) for entry in requests]
+    return table(t("queue.requests"), heads, rows)
 
 
-def _row(entry: QueueEntry, columns: Sequence[str], t: Texts) -> str:
+def _row(entry: QueueEntry, columns: Sequence[str], t: Texts) -> list[str]:
     waits = entry.state == "queued"
     wait = entry.estimated_wait
     told = {
+        "what": f"{_word('capability', entry.capability, t)}<small>{text(entry.model)}</small>",
         "state": t("queue.waiting" if waits else "queue.running"),
-        "place": t("queue.nth", place=entry.position + 1) if waits else "–",
-        "expected": span(wait, t) if waits and wait is not None else "–",
+        "place": t("queue.nth", place=entry.position + 1) if waits else "",
+        "expected": span(wait, t) if waits and wait is not None else "",
         "since": span(entry.seconds, t),
         "priority": _word("priority", str(entry.priority), t),
-        "key": text(entry.key_id or "–"),
+        "key": text(entry.key_id or ""),
     }
-    cells = "".join(
-        f'<td role="cell" data-label="{t(f"queue.{name}")}"><span>{told[name]}</span></td>'
-        for name in columns[1:]
-    )
-    what = f"{_word('capability', entry.capability, t)}<small>{text(entry.model)}</small>"
-    return f'<tr role="row"><th role="rowheader" scope="row">{what}</th>{cells}</tr>'
+    return [told[name] for name in columns]
 
 
 def _jobs(jobs: Sequence[Job], nothing: str, t: Texts) -> str:
