@@ -16,6 +16,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -69,6 +70,8 @@ def chromium(voice: Path | None = None) -> Iterator[Browser]:
         "--use-fake-device-for-media-stream",
         "--autoplay-policy=no-user-gesture-required",
     ]
+    # A busy machine takes longer than the five seconds that are usual.
+    expect.set_options(timeout=60_000)
     if voice is not None:
         arguments.append(f"--use-file-for-fake-audio-capture={voice}")
     with sync_playwright() as playwright:
