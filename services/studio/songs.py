@@ -1,6 +1,7 @@
 """What the song page asks for by itself: how a song goes on, what there is, another, none."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncGenerator
@@ -124,7 +125,9 @@ async def _result(orfeon: AsyncOrfeon, job: Job, t: Texts) -> str:
     tracks: list[Track] = []
     if "melody.mid" in files:
         midi = await orfeon.jobs.read(job.id, "melody.mid")
-        tracks = await asyncio.to_thread(tracks_of, midi)
+        # A song is there to be heard; without its notes it still is.
+        with contextlib.suppress(ValueError):
+            tracks = await asyncio.to_thread(tracks_of, midi)
     return songview.result(job, lines, tracks, t)
 
 
