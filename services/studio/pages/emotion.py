@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from services.studio import microphone
 from services.studio.markup import block, text
 from services.studio.pages.emotion_hearing import LONG, Hearing, shown
 from services.studio.studio import BASE, Studio
@@ -65,6 +66,7 @@ class _Recordings:
             buttons=["download"],
             elem_id="emotion-recording",
         )
+        microphone.note(t)
         self._whole = gr.Checkbox(
             label=t("emotion.whole"), info=t("emotion.whole_info", seconds=round(LONG))
         )
@@ -78,14 +80,12 @@ class _Recordings:
         self._listen()
 
     def _listen(self) -> None:
-        heard = self._hear.click(
+        self._hear.click(
             self._answer,
             [self._recording, self._whole, self._desk],
             [self._recording, self._hear, self._stop, self._result],
             **_PRIVATE,
         )
-        # Also after a failure.
-        heard.then(self._rest, None, [self._hear, self._stop], **_PRIVATE)
         self._stop.click(self._end, self._desk, None, **_PRIVATE)
         self._recording.change(self._keep, [self._recording, self._desk], None, **_PRIVATE)
 
@@ -93,29 +93,27 @@ class _Recordings:
         self, recording: str | None, whole: bool, desk: _Desk, request: gr.Request
     ) -> AsyncIterator[Updates]:
         """Shows what is heard as it becomes known."""
-        t = self._t
+        ready = {self._hear: gr.update(interactive=True), self._stop: gr.update(visible=False)}
         hearing = Hearing()
-        with consumed(recording, t) as file:
-            desk.waiting = None
-            yield {
-                # Another may be recorded meanwhile.
-                self._recording: None,
-                self._hear: gr.update(interactive=False),
-                self._stop: gr.update(visible=True),
-                self._result: shown(hearing, False, t),
-            }
-            async with self._studio.gateway.caller(request, t) as caller:
-                job = hearing.listen(caller.orfeon, file, whole)
-                async for _ in desk.work.run(job, hearing.pause):
-                    yield {self._result: shown(hearing, False, t)}
-        yield {self._result: shown(hearing, True, t)}
-
-    async def _rest(self) -> Updates:
-        """Ready for the next."""
-        return {
-            self._hear: gr.update(interactive=True),
-            self._stop: gr.update(visible=False),
-        }
+        try:
+            with consumed(recording, self._t) as file:
+                desk.waiting = None
+                yield {
+                    # Another may be recorded meanwhile.
+                    self._recording: None,
+                    self._hear: gr.update(interactive=False),
+                    self._stop: gr.update(visible=True),
+                    self._result: shown(hearing, False, self._t),
+                }
+                async with self._studio.gateway.caller(request, self._t) as caller:
+                    job = hearing.listen(caller.orfeon, file, whole)
+                    async for _ in desk.work.run(job, hearing.pause):
+                        yield {self._result: shown(hearing, False, self._t)}
+        except gr.Error:
+            # What was there of an answer goes, so that it is not taken for one.
+            yield {**ready, self._recording: None, self._result: ""}
+            raise
+        yield {**ready, self._result: shown(hearing, True, self._t)}
 
     async def _end(self, desk: _Desk) -> None:
         """Stops listening."""
@@ -134,10 +132,11 @@ def _note(t: Texts) -> None:
 
 def _live(t: Texts) -> None:
     """The part of the page that `static/emotion.js` brings to life."""
-    said = " ".join(
-        f"data-{name.replace('_', '-')}='{text(t(f'emotion.live_{name}'))}'"
-        for name in ("refused", "missing", "insecure", "lost", "signed_out", "asking")
-    )
+    sentences = {
+        **{name: t(f"microphone.{name}") for name in ("refused", "missing", "insecure")},
+        **{name: t(f"emotion.live_{name}") for name in ("lost", "out", "asking")},
+    }
+    said = " ".join(f'data-{name}="{text(each)}"' for name, each in sentences.items())
     gr.Markdown(
         block(f"""
             <div id="emotion-live" data-address="{BASE}/live" data-language="{t.language}" {said}>

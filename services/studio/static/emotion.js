@@ -1,5 +1,7 @@
 // The page "emotion": plays what was recorded from the browser's own copy, and listens live.
 
+import { microphone } from "./microphone.js";
+
 const EVERY = 250; // Milliseconds between two pieces of live sound.
 const PATIENCE = 15000; // Milliseconds that the server has for an answer.
 const RATE = 16000; // What is asked of browsers; one that cannot tells its own.
@@ -99,19 +101,13 @@ async function ask(method, path, body) {
   const answer = await fetch(`${address}${path}${path.includes("?") ? "&" : "?"}language=${language}`, {
     method, body, headers: { "content-type": "application/octet-stream" }, signal: AbortSignal.timeout(PATIENCE),
   });
-  if (answer.status === 401) throw new Error("signedOut");
+  if (answer.status === 401) throw new Error("out");
   if (!answer.ok) throw new Error("lost");
   return answer.json();
 }
 
 async function opened() {
-  if (!navigator.mediaDevices || !window.AudioWorkletNode) throw new Error("insecure");
-  let stream;
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-  } catch (error) {
-    throw new Error(error.name === "NotAllowedError" ? "refused" : "missing");
-  }
+  const stream = await microphone();
   let context = new AudioContext({ sampleRate: RATE });
   let source;
   try {
