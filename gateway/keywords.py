@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rapidfuzz.distance import Levenshtein
-
 
 class Word(Protocol):
     """A word of a transcript; times in seconds, probability 0 to 1."""
@@ -77,6 +75,9 @@ _Place = tuple[float, int, int]
 
 def _places(wanted: str, texts: Sequence[str], threshold: float) -> Iterator[_Place]:
     """Of the runs that start with a word, the one that is most similar, if it is enough."""
+    # A gateway that nobody asks for keywords need not have it in memory.
+    from rapidfuzz.distance import Levenshtein
+
     for first in range(len(texts)):
         run, best, end = "", 0.0, first
         for last in range(first, len(texts)):

@@ -24,10 +24,11 @@ def test_a_container_starts_without_what_few_need(capability: str) -> None:
     assert set(done.stdout.split()) & NOT_AT_START == set()
 
 
-#: What a gateway needs beside PostgreSQL, Redis, a provider of identities or a collector of traces,
-#: or once, to make its database.
+#: What a gateway needs beside PostgreSQL, Redis, a provider of identities or a collector of traces;
+#: to make its database; to find keywords.
 EMBEDDED_NEEDS_NOT = {
-    "alembic", "cryptography", "httpx", "joserfc", "limits", "psycopg", "redis",
+    "alembic", "cryptography", "httpx", "joserfc", "limits", "psycopg", "rapidfuzz",
+    "redis",
     # The rest of OpenTelemetry comes with FastAPI, which asks whether somebody uses it.
     "opentelemetry.exporter", "opentelemetry.sdk",
 }  # fmt: skip

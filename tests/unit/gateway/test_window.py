@@ -48,8 +48,23 @@ async def test_a_rate_that_was_lowered_leaves_nothing(now: list[float]) -> None:
 async def test_keys_that_nobody_uses_take_no_memory(now: list[float]) -> None:
     counts = LocalCounts()
     await counts.charge("heavy", 100, 5)
-    for number in range(100_000):
+    for number in range(30_000):
         await counts.admit(f"key{number}", 5, 5)
         now[0] += 0.1
     # A minute has six hundred of them.
     assert len(counts._minutes) <= 1_300
+
+
+async def test_many_requests_of_one_key_are_counted_exactly_and_forgotten(now: list[float]) -> None:
+    counts = LocalCounts()
+    recent: list[float] = []
+    for number in range(6_000):
+        # Faster, slower and not at all for a while.
+        now[0] += 61 if number % 2_000 == 1_999 else 0.001 * (number % 50)
+        recent = [each for each in recent if each >= now[0] - 60]
+        count = await counts.admit("key", 500, 1)
+        assert count.admitted == (len(recent) < 500)
+        recent += [now[0]] * count.admitted
+        assert count.requests_left == 500 - len(recent)
+        assert count.requests_reset == recent[0] + 60
+    assert len(counts._minutes["key"].hits) <= 1_000
