@@ -35,12 +35,15 @@ class Work:
             await asyncio.wait({task})
 
     def stop(self) -> None:
-        """Stops what runs, if anything does: its calls to the gateway end with it."""
+        """Stops what runs, if anything does: its calls to the gateway end with it.
+
+        May be called from any thread.
+        """
         if self._task is not None:
-            self._task.cancel()
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def end(self) -> None:
-        """The same, and waits until it has ended."""
+        """The same, from the thread that it runs in, and waits until it has ended."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})

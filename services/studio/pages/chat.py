@@ -35,12 +35,7 @@ def build(studio: Studio, t: Texts) -> None:
     page = _Page(studio, t, form)
     wishes = [form.model, form.instructions, form.temperature, form.longest]
     listen = partial(gr.on, **_PRIVATE)
-    blocks = gr.context.Context.root_block
-    assert blocks is not None
-    blocks.load(
-        page.open, None, [form.seeing, form.model, form.problem, form.send, form.attach],
-        **_PRIVATE,
-    )  # fmt: skip
+    listen(None, page.open, None, [form.seeing, form.model, form.problem, form.send, form.attach])
     asked = [form.past, form.current, form.waiting, form.detach, form.words, form.stop, form.retry]
     listen(
         [form.send.click, form.words.submit], page.ask,
@@ -54,7 +49,7 @@ def build(studio: Studio, t: Texts) -> None:
         [form.waiting, form.detach],
     )  # fmt: skip
     listen(form.detach.click, page.detach, form.conversation, [form.waiting, form.detach])
-    listen(form.model.change, page.choose, [form.model, form.seeing], form.attach)
+    listen(form.model.input, page.choose, [form.model, form.seeing], form.attach)
 
 
 class _Page:
