@@ -4,7 +4,9 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 from pydantic import ValidationError
@@ -12,6 +14,19 @@ from pydantic import ValidationError
 from services.runtime.telemetry import configure_logging
 from services.studio.scratch import scratch
 from services.studio.settings import StudioSettings
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which calls `let_go` before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, let_go: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._let_go = let_go
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets running requests end, then ends the application."""
+        self._let_go()
+        await super().shutdown(sockets)
 
 
 def main() -> None:
@@ -39,10 +54,11 @@ def serve(settings: StudioSettings, folder: str) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": "1",
     }
-    from services.studio.app import create_app
+    from services.studio.app import create_app, let_go
 
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         access_log=False,
@@ -55,7 +71,7 @@ def serve(settings: StudioSettings, folder: str) -> None:
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run()
+        _Server(config, lambda: let_go(app)).run()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, contextmanager
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
+from gradio.routes import App as GradioApp
 from prometheus_client import CollectorRegistry, start_http_server
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from services.studio import artifacts, boards, oidc, sign_in, songs
@@ -89,6 +91,13 @@ def _exporting(registry: CollectorRegistry, settings: StudioSettings) -> Iterato
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def let_go(app: FastAPI) -> None:
+    """Ends what pages ask only to stay in touch, which would hold a server that stops."""
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, GradioApp):
+            route.app.stop_event.set()
 
 
 def _mount(app: FastAPI, studio: Studio, t: Texts) -> None:
