@@ -1,4 +1,5 @@
-// What Gradio says in English of files that it does not upload, in the language of the page.
+// What Gradio says in English of files that it does not upload and of lost connections, in the
+// language of the page.
 const WORDS = [
   {
     said: /^File\(s\) exceed the maximum allowed size of ([\d.]+ \w+)/,
@@ -9,6 +10,27 @@ const WORDS = [
     said: /^Invalid file type: /,
     en: () => "A file of this kind cannot be used here. Choose another one.",
     es: () => "Un archivo de este tipo no sirve aquí. Elige otro.",
+  },
+  {
+    // What the web app answered to an upload, which is in the language of the page.
+    said: /HTTP \d{3}: .*"detail": ?"([^"]+)"/,
+    en: (detail) => detail,
+    es: (detail) => detail,
+  },
+  {
+    said: /^(?:Connection to the server was lost|Connection errored out|Failed to fetch|NetworkError)/,
+    en: () => "The connection was lost. As soon as it is back you can try again.",
+    es: () => "Se perdió la conexión. En cuanto vuelva puedes intentarlo de nuevo.",
+  },
+  {
+    said: /^This application is currently busy/,
+    en: () => "There is too much to do at the moment. Wait a moment and try again.",
+    es: () => "Hay demasiado trabajo en este momento. Espera un poco e inténtalo de nuevo.",
+  },
+  {
+    said: /^An Unexpected Error Occurred/,
+    en: () => "Something went wrong here. Try again.",
+    es: () => "Algo falló aquí. Inténtalo de nuevo.",
   },
 ];
 
