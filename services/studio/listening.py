@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from orfeon.live import AsyncLive
 from orfeon.voices import (
     EmotionHeard,
     LabelScore,
@@ -29,7 +29,20 @@ _PIECES, _MOMENTS, _UTTERANCES = 64, 400, 20
 #: Streams that have ended are remembered for so long, for whoever asks why, seconds.
 _REMEMBERED = 60.0
 
-Opened = Callable[[], AbstractAsyncContextManager[AsyncLive]]
+
+class Stream(Protocol):
+    """An open live stream, as `AsyncOrfeon.listen` gives it."""
+
+    async def send(self, samples: bytes) -> None:
+        """Sends signed 16-bit samples."""
+
+    async def finish(self) -> None:
+        """Says that no more come."""
+
+    def __aiter__(self) -> AsyncIterator[LiveEvent]: ...
+
+
+Opened = Callable[[], AbstractAsyncContextManager[Stream]]
 
 
 class Listener:
@@ -37,17 +50,21 @@ class Listener:
 
     `moments` are pieces of time, one after the other, with what the voice tells in them; `now` are
     the labels of the last while somebody speaks. `utterances` are told of once they have ended.
-    `ended` says why it has: the word of a sentence, or what failed.
+    `ended` says why it has: the word of a sentence, or what failed. `over` is set then.
     """
 
-    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, rate: int, clock: Callable[[], float] = time.monotonic, gone: float = GONE
+    ) -> None:
         self.id = new_secret()
         self.waveform = Waveform(rate)
         self.moments: deque[TimelineSegment] = deque(maxlen=_MOMENTS)
         self.utterances: deque[TimelineSegment] = deque(maxlen=_UTTERANCES)
         self.now: tuple[LabelScore, ...] = ()
         self.ended: str | Exception | None = None
+        self.over = asyncio.Event()
         self._clock = clock
+        self._gone = gone
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue(_PIECES)
         self._enough = asyncio.Event()
         self._why = "done"
@@ -103,14 +120,15 @@ class Listener:
         except Exception as error:
             self.ended = error
         self.now = ()
+        self.over.set()
 
-    async def _feed(self, live: AsyncLive) -> None:
+    async def _feed(self, live: Stream) -> None:
         enough = asyncio.create_task(self._enough.wait())
         try:
             while not self._enough.is_set():
                 piece = asyncio.create_task(self._pieces.get())
                 await asyncio.wait(
-                    {piece, enough}, timeout=GONE, return_when=asyncio.FIRST_COMPLETED
+                    {piece, enough}, timeout=self._gone, return_when=asyncio.FIRST_COMPLETED
                 )
                 if piece.done():
                     await live.send(piece.result())

@@ -1,6 +1,7 @@
 """How loud a recording is over time, for drawing it."""
 
 from collections.abc import Callable
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -40,21 +41,18 @@ class Waveform:
         self._rest = samples[whole:]
         self._peaks += samples[:whole].reshape(-1, self._each).max(axis=1).tolist()
 
-    def forget(self, seconds: float) -> None:
-        """Forgets its first seconds; what is left begins at 0."""
-        del self._peaks[: int(seconds * PER_SECOND)]
-
     def path(self, start: float, end: float, columns: int) -> str:
         """The stretch from `start` to `end`, seconds, as an SVG path in a box of `columns` by 100.
 
         The loudest of it reaches the edges; what is not known is a line in the middle.
         """
-        loudest = max(_QUIET, *self._peaks[:], 0.0)
+        loudest = max(_QUIET, max(self._peaks, default=0.0))
         each = (end - start) * PER_SECOND / columns
         heights = []
         for column in range(columns):
-            first = int(start * PER_SECOND + column * each)
-            among = self._peaks[max(first, 0) : max(first + int(each) + 1, 0)]
+            first = floor(start * PER_SECOND + column * each)
+            last = max(floor(start * PER_SECOND + (column + 1) * each), first + 1)
+            among = self._peaks[max(first, 0) : max(last, 0)]
             heights.append(max(1.0, 50 * max(among, default=0.0) / loudest))
         upper = [f"{x} {50 - height:.0f}" for x, height in enumerate(heights)]
         lower = [f"{x} {50 + height:.0f}" for x, height in reversed(list(enumerate(heights)))]

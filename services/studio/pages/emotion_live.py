@@ -7,7 +7,7 @@ written to a disk.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
@@ -28,7 +28,7 @@ _WINDOW = 30.0
 #: How much a browser may send at once: some seconds, after its network was slow.
 _MOST_BYTES = 2**20
 #: How long the end of a stream is waited for, seconds.
-_PATIENCE, _LOOK = 5.0, 0.05
+_PATIENCE = 5.0
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -72,10 +72,8 @@ def routes(studio: Studio) -> APIRouter:
         if listener is None:
             return _elsewhere(language)
         listener.finish()
-        for _ in range(round(_PATIENCE / _LOOK)):
-            if listener.ended is not None:
-                break
-            await asyncio.sleep(_LOOK)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(listener.over.wait(), _PATIENCE)
         return _told(listener, language)
 
     return router

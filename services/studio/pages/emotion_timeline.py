@@ -12,12 +12,12 @@ from services.studio.waveform import Waveform
 
 #: Neighbours of one label that are no farther apart than this are one stretch, seconds.
 _GAP = 0.35
-#: What a second is wide, where there is room, and what all is wide at most. Pixels.
-_SECOND, _WIDEST = 36, 12_000
-_COLUMNS = 700
+#: Pixels: a second where there is room, all of it at most, and a page.
+_SECOND, _WIDEST, _PAGE = 36, 12_000, 700
+#: Pixels of a column of the waveform, and of the distance between two marks of the axis.
+_COLUMN, _MARK = 3, 85
 #: The distances that the marks of an axis may have, seconds.
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-_MARKS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,15 @@ def clock(seconds: float) -> str:
 def drawn(view: View, t: Texts) -> str:
     """The lanes, the waveform, an axis and a legend, as HTML."""
     length = max(view.end - view.start, 0.1)
+    pixels = _PAGE if view.fits else max(_PAGE, min(length * _SECOND, _WIDEST))
     width = "100%" if view.fits else f"max(100%, {min(length * _SECOND, _WIDEST):.0f}px)"
+    columns = round(pixels / _COLUMN)
     seen = [each for each in view.stretches if each.end > view.start]
     lanes = [_lane(t("emotion.lane"), [_stretch(each, view, t) for each in seen])]
     for number, name in enumerate(dict.fromkeys(turn.speaker for turn in view.turns)):
         marks = [_turn(turn, number, view) for turn in view.turns if turn.speaker == name]
         lanes.append(_lane(t("emotion.speaker", name=text(name)), marks))
-    wave = view.waveform.path(view.start, view.end, _COLUMNS)
+    wave = view.waveform.path(view.start, view.end, columns)
     # What scrolls must be reachable by keyboard.
     scrolls = "" if view.fits else f'tabindex="0" role="group" aria-label="{t("emotion.timeline")}"'
     return block(f"""
@@ -84,9 +86,10 @@ def drawn(view: View, t: Texts) -> str:
         <div class="emotion-lanes" role="img" aria-label="{_said(view, t)}"
         style="width:{width}" data-start="{view.start:.2f}" data-seconds="{length:.2f}">
         {"".join(lanes)}
-        <svg class="emotion-wave" viewBox="0 0 {_COLUMNS} 100" preserveAspectRatio="none"
+        <svg class="emotion-wave" viewBox="0 0 {columns} 100" preserveAspectRatio="none"
         aria-hidden="true"><path d="{wave}"></path></svg>
-        <div class="emotion-axis">{_axis(view, length)}</div></div></div>{legend(view, t)}""")
+        <div class="emotion-axis">{_axis(view, length, pixels / _MARK)}</div></div></div>
+        {legend(view, t)}""")
 
 
 def legend(view: View, t: Texts) -> str:
@@ -166,8 +169,8 @@ def _place(start: float, end: float, view: View) -> str:
     return f"left:{left:.3f}%;width:{100 * max(last - first, 0.0) / length:.3f}%"
 
 
-def _axis(view: View, length: float) -> str:
-    step = next((step for step in _STEPS if length / step <= _MARKS), _STEPS[-1])
+def _axis(view: View, length: float, most: float) -> str:
+    step = next((step for step in _STEPS if length / step <= most), _STEPS[-1])
     first = -(-int(view.start) // step) * step
     return "".join(
         f'<span style="left:{100 * (at - view.start) / length:.3f}%">{clock(at)}</span>'
