@@ -142,11 +142,14 @@ def build(studio: Studio, t: Texts) -> None:
             if not made.whole:
                 made.discard()
 
+    async def stop(work: Work) -> None:
+        work.stop()
+
     hidden: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
     gr.on(None, offer, models, [models, voices], show_progress="hidden", **hidden)
     running = [go, cancel, status, result, download]
     go.click(speak, [words, voices, speed, format, work], running, show_progress="hidden", **hidden)
-    cancel.click(lambda work: work.stop(), work, None, queue=False, **hidden)
+    cancel.click(stop, work, None, show_progress="hidden", **hidden)
 
 
 def player(made: Made, wish: Wish, t: Texts) -> str:

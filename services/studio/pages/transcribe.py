@@ -89,6 +89,9 @@ def build(studio: Studio, t: Texts) -> None:
             result: shown(transcript, wish, t),
         }
 
+    async def stop(work: Work) -> None:
+        work.stop()
+
     hidden: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
     go.click(
         transcribe,
@@ -97,4 +100,4 @@ def build(studio: Studio, t: Texts) -> None:
         show_progress="hidden",
         **hidden,
     )
-    cancel.click(lambda work: work.stop(), work, None, queue=False, **hidden)
+    cancel.click(stop, work, None, show_progress="hidden", **hidden)
