@@ -13,6 +13,8 @@ from services.studio.texts import Texts, sentences
 
 #: Characters that the gateway takes in a field.
 _MOST = 200
+#: Pixels that a field needs; on a phone it has a row to itself.
+_WIDTH = 280
 
 Genres = Mapping[str, tuple[str, ...]]
 
@@ -52,9 +54,12 @@ def laid_out(t: Texts) -> Form:
             [(t(f"song.length_{each}"), each) for each in LENGTHS],
             value="medium",
             label=t("song.length"),
+            min_width=_WIDTH,
         )
         moods = [(t("song.mood_any"), "")] + [(t(f"feelings.{each}"), each) for each in MOODS]
-        mood = gr.Dropdown(moods, value="", label=t("song.mood"), filterable=False)
+        mood = gr.Dropdown(
+            moods, value="", label=t("song.mood"), filterable=False, min_width=_WIDTH
+        )
         # Shown where a genre's lyrics come in more than one language.
         language = gr.Dropdown([], label=t("song.language"), visible=False, filterable=False)
     instrumental = gr.Checkbox(label=t("song.instrumental"))
@@ -97,5 +102,6 @@ def _line(t: Texts, name: str) -> gr.Textbox:
         placeholder=t(f"song.{name}_hint"),
         max_lines=1,
         max_length=_MOST,
+        min_width=_WIDTH,
         elem_id=f"song-{name.replace('_', '-')}",
     )
