@@ -108,7 +108,9 @@ async def measure(peer: Path) -> list[Figure]:
         theirs = f"http://127.0.0.1:{peer_port}"
         socket = folder / "mock.sock"
         database = f"sqlite:///{folder / 'keys.db'}"
-        _, key = KeyStore(database).create("bench", requests_per_minute=10**7)
+        _, key = KeyStore(database).create(
+            "bench", requests_per_minute=10**7, tokens_per_minute=10**9
+        )
         with (
             started(
                 [sys.executable, "-m", "bench.mock", str(mock_port), str(socket)],

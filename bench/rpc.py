@@ -87,7 +87,7 @@ def _by_http(session: aiohttp.ClientSession, url: str, key: str) -> Ask:
     async def ask() -> None:
         async with session.post(url, json=BODY, headers=headers) as answer:
             body = await answer.json()
-            if body["choices"][0]["message"]["content"] != mock.ANSWER:
+            if answer.status != 200 or body["choices"][0]["message"]["content"] != mock.ANSWER:
                 raise RuntimeError(f"answered {answer.status}: {body}")
 
     return ask
@@ -101,7 +101,9 @@ async def measure() -> list[Figure]:
         mock_port, http_port, grpc_port = free_port(), free_port(), free_port()
         socket = folder / "mock.sock"
         database = f"sqlite:///{folder / 'keys.db'}"
-        _, key = KeyStore(database).create("bench", requests_per_minute=10**7)
+        _, key = KeyStore(database).create(
+            "bench", requests_per_minute=10**7, tokens_per_minute=10**9
+        )
         environment = {
             "ORFEON_HOME": name,
             "ORFEON_GATEWAY_PORT": str(http_port),
