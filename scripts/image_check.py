@@ -84,9 +84,10 @@ def serve(name: str, config: Mapping[str, Any], root: Path) -> None:
     """
     port = _free_port()
     environment = dict(each.split("=", 1) for each in config["Env"])
-    if name == "gateway":
+    if name in ("gateway", "studio"):
         ready = _http(f"http://127.0.0.1:{port}/healthz")
-        environment |= {"ORFEON_GATEWAY_PORT": str(port), "ORFEON_GATEWAY_GRPC_PORT": "0"}
+        prefix, other = f"ORFEON_{name.upper()}", "GRPC" if name == "gateway" else "METRICS"
+        environment |= {f"{prefix}_PORT": str(port), f"{prefix}_{other}_PORT": "0"}
     else:
         ready = _grpc(f"127.0.0.1:{port}")
         prefix = f"ORFEON_{name.upper()}"

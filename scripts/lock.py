@@ -25,6 +25,7 @@ CONTAINERS = {
     "song": Path("services/song"),
     "images": Path("services/images"),
     "training": Path("services/training"),
+    "studio": Path("services/studio"),
 }
 #: What the Makefile installs beside an extra, and the dependency that is left out of it: PyAudio
 #: plays sound, which nobody needs to compute it, and comes as source alone.
