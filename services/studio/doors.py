@@ -25,7 +25,7 @@ _API = "gradio_api/"
 _READ = re.compile(
     r"assets/.+|static/.+|svelte/.+|theme\.css|config|favicon\.ico"
     rf"|{_API}(?:theme\.css|info|startup-events|app_id|queue/data|upload_progress"
-    r"|heartbeat/[^/]+|stream/.+|file=(?!https?:).+)"
+    r"|heartbeat/[^/]+|stream/.+|file=/.+)"
 )
 _WRITTEN = re.compile(rf"{_API}(?:queue/join|cancel|reset|upload|component_server|stream/.+)")
 # Those that tell in their body or address on behalf of which tab of a browser they ask.

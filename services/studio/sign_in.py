@@ -39,12 +39,13 @@ def routes(studio: Studio) -> APIRouter:
         return page(studio, request, next)
 
     @router.post(f"{BASE}/sign-in")
-    async def enter(
-        request: Request, key: str = Form("", max_length=_KEY_LENGTH), next: str = Form("")
-    ) -> Response:
+    async def enter(request: Request, key: str = Form(""), next: str = Form("")) -> Response:
         key = key.strip()
+        # A form may say that it is of an encoding with characters that no answer can hold.
+        next = next.encode(errors="replace").decode()
         try:
-            if not key.isascii() or not key:
+            # What no header can hold is no key either.
+            if not (0 < len(key) <= _KEY_LENGTH and key.isascii() and key.isprintable()):
                 raise AuthenticationError("no key", status=401)
             await introduce(studio, key)
         except AuthenticationError:
@@ -85,6 +86,8 @@ def credential(key: str) -> Callable[[], Awaitable[str]]:
 
 def signed_in(studio: Studio, request: Request, session: Session, next: str) -> Response:
     """Leads on to where somebody wanted to go, with the cookie of the session."""
+    # Whoever was signed in here before is not any more.
+    studio.sessions.close(request.cookies.get(COOKIE, ""))
     response = RedirectResponse(local(next, request), 303)
     response.set_cookie(
         COOKIE,
