@@ -19,7 +19,7 @@ from services.studio.pages.song_form import Genres, genre_cards, laid_out, langu
 from services.studio.songwish import song_genres, wish_of
 from services.studio.studio import Studio
 from services.studio.texts import Texts
-from services.studio.uploads import consumed
+from services.studio.uploads import consumed, discard
 from services.studio.verses import fault, parsed, written
 
 #: What every event has: no name for programs, and as many at once as there are people.
@@ -30,6 +30,8 @@ def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
     page = _Page(studio, t)
     genres = gr.State({})
+    # A recording that was not worked on yet.
+    waiting = gr.State(None, delete_callback=discard)
     gr.Markdown(f"# {t('shell.song')}\n\n{t('song.intro')}\n\n## {t('song.step_wish')}")
     form = laid_out(t)
     gr.Markdown(f"## {t('song.step_lyrics')}")
@@ -81,9 +83,12 @@ def build(studio: Studio, t: Texts) -> None:
     form.from_voice.click(
         page.make_from_voice,
         [*form.fields, form.voice],
-        [made, form.voice],
+        [made, form.voice, waiting],
         show_progress="hidden",
         **_EVENT,
+    )
+    form.voice.change(
+        page.replaced, [form.voice, waiting], waiting, show_progress="hidden", **_EVENT
     )
 
 
@@ -143,13 +148,23 @@ class _Page:
             job = await caller.orfeon.songs.create(**wish_of(*wish).for_song(sections))
         return _made(job.id)
 
-    async def make_from_voice(self, request: gr.Request, *fields: Any) -> tuple[str, None]:
+    async def make_from_voice(
+        self, request: gr.Request, *fields: Any
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Has a song made in the mood of a voice."""
         *wish, recording = fields
         with consumed(recording, self._t) as path:
+            # Whatever becomes of it, it is not there afterwards.
+            yield gr.skip(), None, None
             async with self._studio.gateway.caller(request, self._t) as caller:
                 job = await caller.orfeon.songs.create(path, **wish_of(*wish).for_song())
-        return _made(job.id), None
+        yield _made(job.id), gr.skip(), gr.skip()
+
+    def replaced(self, recording: str | None, waiting: str | None) -> str | None:
+        """Deletes what was recorded before and is not wanted any more."""
+        if waiting != recording:
+            discard(waiting)
+        return recording
 
     def _says(self, key: str) -> str:
         return f"<p data-says>{self._t(f'song.{key}')}</p>"

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from services.studio import microphone
 from services.studio.languages import language_name
 from services.studio.songview import called
 from services.studio.songwish import LENGTHS, MOODS
@@ -69,8 +70,10 @@ def laid_out(t: Texts) -> Form:
             sources=["microphone", "upload"],
             type="filepath",
             label=t("song.voice"),
+            buttons=[],
             elem_id="song-recording",
         )
+        microphone.note(t)
         from_voice = gr.Button(t("song.voice_make"))
     return Form(
         genre, title, artist, first_line, mood, language, length, instrumental, voice, from_voice
