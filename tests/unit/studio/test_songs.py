@@ -83,13 +83,11 @@ async def test_what_passes_by_itself_is_tried_again_by_the_browser() -> None:
     assert not event["ended"]
 
 
-async def test_what_does_not_pass_ends_it() -> None:
-    for status in (401, 403):
-        (event,) = await told(
-            lambda _, status=status: httpx.Response(status, json={"error": ERROR})
-        )  # type: ignore[misc]
-        assert event["notice"]
-        assert event["ended"]
+@pytest.mark.parametrize("status", [401, 403])
+async def test_what_does_not_pass_ends_it(status: int) -> None:
+    (event,) = await told(lambda request: httpx.Response(status, json={"error": ERROR}))
+    assert event["notice"]
+    assert event["ended"]
 
 
 async def test_notes_that_nobody_can_read_do_not_keep_a_song_from_being_heard() -> None:
@@ -140,13 +138,19 @@ ASKED = [("GET", ""), ("DELETE", "/song_1"), ("POST", "/song_1/again")]
 
 
 @pytest.mark.parametrize(("method", "path"), ASKED)
-async def test_what_is_refused_is_told_in_a_sentence(method: str, path: str) -> None:
-    for status, sentence in ((400, "Say less."), (404, "This song is no longer there.")):
-        refusal = httpx.Response(status, json={"error": ERROR})
-        async with front(lambda _, refusal=refusal: refusal, songs.routes) as studio:  # type: ignore[misc]
-            answer = await studio.http.request(method, f"/studio/songs{path}")
-        assert answer.status_code == status
-        assert sentence in answer.json()["error"]["message"]
+@pytest.mark.parametrize(
+    ("status", "sentence"), [(400, "Say less."), (404, "This song is no longer there.")]
+)
+async def test_what_is_refused_is_told_in_a_sentence(
+    method: str, path: str, status: int, sentence: str
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"error": ERROR})
+
+    async with front(refuse, songs.routes) as studio:
+        answer = await studio.http.request(method, f"/studio/songs{path}")
+    assert answer.status_code == status
+    assert sentence in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("method", "path"), [*ASKED, ("GET", "/song_1")])
