@@ -26,6 +26,7 @@ from services.studio.karaoke import timed_lines
 from services.studio.pianoroll import Track, tracks_of
 from services.studio.sessions import ProviderFailed, Session, SignedOut
 from services.studio.sign_in import language_of
+from services.studio.songrecord import result
 from services.studio.studio import BASE, Studio
 from services.studio.texts import Texts
 from services.studio.verses import parsed, written
@@ -128,7 +129,7 @@ async def _result(orfeon: AsyncOrfeon, job: Job, t: Texts) -> str:
         # A song is there to be heard; without its notes it still is.
         with contextlib.suppress(ValueError):
             tracks = await asyncio.to_thread(tracks_of, midi)
-    return songview.result(job, lines, tracks, t)
+    return result(job, lines, tracks, t)
 
 
 def _event(says: str = "", html: str = "", notice: str = "", ended: bool = False) -> bytes:

@@ -15,7 +15,13 @@ import gradio as gr
 
 from orfeon import AsyncOrfeon, Lyrics, MelodyGenre, PermissionDeniedError, WrittenSection
 from services.studio.markup import block, text
-from services.studio.pages.song_form import Genres, genre_cards, laid_out, language_choice
+from services.studio.pages.song_form import (
+    Genres,
+    genre_cards,
+    laid_out,
+    language_choice,
+    language_note,
+)
 from services.studio.songwish import song_genres, wish_of
 from services.studio.studio import Studio
 from services.studio.texts import Texts
@@ -38,7 +44,8 @@ def build(studio: Studio, t: Texts) -> None:
     with gr.Row():
         write = gr.Button(t("song.write"), variant="primary")
         stop = gr.Button(t("song.stop"), variant="stop", visible=False)
-    says = _html("song-says")
+    # What changes in it is said aloud.
+    says = _html("song-says", classes="live")
     lyrics = gr.Textbox(
         label=t("song.lyrics"),
         info=t("song.lyrics_about"),
@@ -56,7 +63,11 @@ def build(studio: Studio, t: Texts) -> None:
 
     gr.on(None, page.opened, None, [form.genre, genres], show_progress="hidden", **_EVENT)
     form.genre.change(
-        page.languages, [form.genre, genres], form.language, show_progress="hidden", **_EVENT
+        page.languages,
+        [form.genre, genres],
+        [form.language, form.language_note],
+        show_progress="hidden",
+        **_EVENT,
     )
     buttons = [write, stop]
     writing = gr.on(
@@ -106,9 +117,10 @@ class _Page:
         genres = song_genres(models, played)
         return genre_cards(genres, self._t), genres
 
-    def languages(self, genre: str | None, genres: Genres) -> gr.Dropdown:
+    def languages(self, genre: str | None, genres: Genres) -> tuple[gr.Dropdown, str]:
         """The languages that the chosen genre is written in."""
-        return language_choice(genre, genres, self._t)
+        t = self._t
+        return language_choice(genre, genres, t), language_note(genre, genres, t)
 
     async def write(self, request: gr.Request, *fields: Any) -> AsyncIterator[tuple[Any, ...]]:
         """Lyrics, as each line is written."""
@@ -181,8 +193,10 @@ async def _played(orfeon: AsyncOrfeon) -> list[MelodyGenre]:
         return []
 
 
-def _html(id: str, html: str = "") -> gr.Markdown:
-    return gr.Markdown(html, elem_id=id, sanitize_html=False, latex_delimiters=[])
+def _html(id: str, html: str = "", classes: str = "") -> gr.Markdown:
+    return gr.Markdown(
+        html, elem_id=id, elem_classes=classes, sanitize_html=False, latex_delimiters=[]
+    )
 
 
 def _made(job: str) -> str:

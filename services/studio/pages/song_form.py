@@ -8,6 +8,7 @@ import gradio as gr
 
 from services.studio import microphone
 from services.studio.languages import language_name
+from services.studio.markup import text
 from services.studio.songview import called
 from services.studio.songwish import LENGTHS, MOODS
 from services.studio.texts import Texts, sentences
@@ -30,6 +31,7 @@ class Form:
     first_line: gr.Textbox
     mood: gr.Dropdown
     language: gr.Dropdown
+    language_note: gr.Markdown
     length: gr.Radio
     instrumental: gr.Checkbox
     voice: gr.Audio
@@ -63,6 +65,7 @@ def laid_out(t: Texts) -> Form:
         )
         # Shown where a genre's lyrics come in more than one language.
         language = gr.Dropdown([], label=t("song.language"), visible=False, filterable=False)
+    language_note = gr.Markdown()
     instrumental = gr.Checkbox(label=t("song.instrumental"))
     with gr.Accordion(t("song.from_voice"), open=False, elem_id="song-voice"):
         gr.Markdown(t("song.from_voice_about"))
@@ -76,8 +79,9 @@ def laid_out(t: Texts) -> Form:
         microphone.note(t)
         from_voice = gr.Button(t("song.voice_make"))
     return Form(
-        genre, title, artist, first_line, mood, language, length, instrumental, voice, from_voice
-    )
+        genre, title, artist, first_line, mood, language, language_note, length, instrumental,
+        voice, from_voice,
+    )  # fmt: skip
 
 
 def genre_cards(genres: Genres, t: Texts) -> gr.Radio:
@@ -97,6 +101,15 @@ def language_choice(genre: str | None, genres: Genres, t: Texts) -> gr.Dropdown:
         return gr.Dropdown(choices=[], value=None, visible=False)
     choices = [(language_name(code, t), code) for code in codes]
     return gr.Dropdown(choices=choices, value=codes[0], visible=True)
+
+
+def language_note(genre: str | None, genres: Genres, t: Texts) -> str:
+    """Says so where a genre is not written in the page's language."""
+    codes = genres.get(genre or "", ())
+    if not codes or t.language in codes:
+        return ""
+    names = ", ".join(text(language_name(code, t)) for code in codes)
+    return t("song.written_in", languages=names)
 
 
 def _line(t: Texts, name: str) -> gr.Textbox:

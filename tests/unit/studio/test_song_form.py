@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.studio.pages.song_form import genre_cards, language_choice
+from services.studio.pages.song_form import genre_cards, language_choice, language_note
 from services.studio.texts import LANGUAGES, Texts
 
 EN, ES = Texts("en"), Texts("es")
@@ -36,3 +36,10 @@ def test_no_language_is_asked_for_where_there_is_nothing_to_choose(genre: str | 
     choice = language_choice(genre, GENRES, EN)
     assert not choice.visible
     assert choice.value is None
+
+
+def test_a_genre_in_another_language_than_the_pages_says_so() -> None:
+    assert "se escriben en inglés." in language_note("pop", GENRES, ES)
+    for genre in ("ballad", "polka-punk", None):
+        assert language_note(genre, GENRES, ES) == ""
+    assert language_note("pop", GENRES, EN) == ""

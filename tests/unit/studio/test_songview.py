@@ -7,7 +7,8 @@ import pytest
 
 from orfeon.jobs import Job, job_of
 from services.studio.pianoroll import Note, Track
-from services.studio.songview import history, progress, result, says
+from services.studio.songrecord import result
+from services.studio.songview import history, progress, says
 from services.studio.texts import LANGUAGES, Texts
 from tests.fakes import jobs
 
