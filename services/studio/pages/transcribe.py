@@ -32,15 +32,16 @@ def build(studio: Studio, t: Texts) -> None:
             label=t("transcribe.language"),
             choices=[(t("transcribe.auto"), ""), *language_choices(t)],
             value="",
+            min_width=220,
             elem_id="transcribe-language",
         )
         translate = gr.Checkbox(
             label=t("transcribe.translate"), info=t("transcribe.translate_hint"),
-            elem_id="transcribe-translate",
+            min_width=220, elem_id="transcribe-translate",
         )  # fmt: skip
         feelings = gr.Checkbox(
             value=True, label=t("transcribe.feelings"), info=t("transcribe.feelings_hint"),
-            elem_id="transcribe-feelings",
+            min_width=220, elem_id="transcribe-feelings",
         )  # fmt: skip
     with gr.Row():
         go = gr.Button(t("transcribe.transcribe"), variant="primary", elem_id="transcribe-go")

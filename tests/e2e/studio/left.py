@@ -10,7 +10,7 @@ import httpx
 from tests.e2e.conftest import Product
 
 
-def at_work(http: httpx.Client, seconds: float = 10) -> list[dict[str, Any]]:
+def at_work(http: httpx.Client, seconds: float = 60) -> list[dict[str, Any]]:
     """The requests that still run or wait in the gateway, once they had time to end."""
     end = time.monotonic() + seconds
     while True:
