@@ -91,7 +91,7 @@ class Listener:
             self.finish("behind")
             return
         self._pieces.put_nowait(samples)
-        self.waveform.add(np.frombuffer(samples, "<i2").astype(np.float32) / 2**15)
+        self.waveform.add(np.frombuffer(samples, "<i2").astype(np.float32) / np.float32(2**15))
         if self._speaking:
             self._spoken = self.seconds
         if self.seconds - self._spoken > SILENT:
@@ -104,6 +104,9 @@ class Listener:
         if not self._enough.is_set():
             self._why = why
             self._enough.set()
+            if not self._pieces.full():
+                # Wakes whoever waits for a piece.
+                self._pieces.put_nowait(b"")
 
     async def run(self, opened: Opened) -> None:
         """Passes sound on and takes in what is heard, until there is no more of it."""
@@ -123,23 +126,15 @@ class Listener:
         self.over.set()
 
     async def _feed(self, live: Stream) -> None:
-        enough = asyncio.create_task(self._enough.wait())
-        try:
-            while not self._enough.is_set():
-                piece = asyncio.create_task(self._pieces.get())
-                await asyncio.wait(
-                    {piece, enough}, timeout=self._gone, return_when=asyncio.FIRST_COMPLETED
-                )
-                if piece.done():
-                    await live.send(piece.result())
-                else:
-                    piece.cancel()
-                    self.finish()
-            while not self._pieces.empty():
-                await live.send(self._pieces.get_nowait())
-            await live.finish()
-        finally:
-            enough.cancel()
+        while not (self._enough.is_set() and self._pieces.empty()):
+            try:
+                piece = await asyncio.wait_for(self._pieces.get(), self._gone)
+            except TimeoutError:
+                self.finish()
+                continue
+            if piece:
+                await live.send(piece)
+        await live.finish()
 
     def _take(self, event: LiveEvent) -> None:
         match event:

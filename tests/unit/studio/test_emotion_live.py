@@ -49,6 +49,9 @@ class Scripted:
             yield event
         self.told.set()
         if self._problem is not None:
+            # Whoever sends has come to wait for more.
+            for _ in range(5):
+                await asyncio.sleep(0)
             raise self._problem
         await self._finished.wait()
         yield SessionFinished(1.0, 1.0)
@@ -102,9 +105,12 @@ async def test_what_was_said_is_told_once_it_has_ended() -> None:
 
 
 async def test_a_gateway_that_goes_away_ends_it_with_a_sentence() -> None:
-    stream = Scripted([], APIConnectionError("The stream broke off; open another."))
+    stream = Scripted([SpeechStarted(0.0)], APIConnectionError("The stream broke off."))
     listener = Listener(RATE)
-    await listener.run(stream.opened)
+    others = asyncio.all_tasks()
+    running = asyncio.create_task(listener.run(stream.opened))
+    await running
+    assert asyncio.all_tasks() - others <= {running}
     listener.hear(sound(1.0))
     assert status(listener, EN).startswith("The server cannot be reached")
     assert status(listener, ES).startswith("No se puede contactar")
