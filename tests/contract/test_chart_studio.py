@@ -38,6 +38,7 @@ def route(edge: dict[str, Any], **studio: Any) -> Object:
     """The one of Traefik that leads to Studio."""
     values = {"edge": edge, "studio": studio}
     rules = of_kind(values, "IngressRoute")["gateway"]["spec"]["routes"]
+    found: Object
     [found] = [each for each in rules if each["services"][0]["name"] == "prod-orfeon-studio"]
     return found
 

@@ -13,7 +13,7 @@ import httpx
 from tests.fakes.rpc import free_port
 
 #: Seconds until one has to be well, on a machine that does other things.
-_PATIENCE = 120
+_PATIENCE = 240
 
 
 @dataclass
@@ -65,7 +65,7 @@ def studio(home: Path, gateway: str = "http://127.0.0.1:9", **settings: str) -> 
         end = time.monotonic() + _PATIENCE
         while not _answers(url):
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end
+            assert time.monotonic() < end, log.read_text()
             time.sleep(0.1)
         yield Studio(url, f"http://127.0.0.1:{metrics_port}", process, folder, log)
     finally:

@@ -25,7 +25,7 @@ MEBIBYTE = 1 << 20
 
 @contextlib.asynccontextmanager
 async def before_gateway(
-    folder: Path, **values: object
+    folder: Path, **values: Any
 ) -> AsyncIterator[tuple[Edge, httpx.AsyncClient, Rpc]]:
     """Traefik before a gateway, and a client of it with a key."""
     async with rpc_staged(folder) as rpc:

@@ -23,8 +23,14 @@ from scripts.build_images import (
 )
 from scripts.image_check import ImageRefused, faults
 
-#: The base, the gateway and two services; `make images` builds them all.
-NAMES = ("orfeon-runtime", "orfeon-arbiter", "orfeon-gateway", "orfeon-emotion")
+#: The base, the gateway, Studio and two services; `make images` builds them all.
+NAMES = (
+    "orfeon-runtime",
+    "orfeon-arbiter",
+    "orfeon-gateway",
+    "orfeon-studio",
+    "orfeon-emotion",
+)
 
 
 @pytest.fixture(scope="module")
