@@ -120,7 +120,7 @@ async def test_a_gateway_that_was_never_there_ends_it_with_a_sentence() -> None:
     @asynccontextmanager
     async def away() -> AsyncIterator[Stream]:
         raise APIConnectionError("Nobody is there.")
-        yield  # type: ignore[unreachable]
+        yield
 
     listener = Listener(RATE)
     await listener.run(away)
