@@ -127,7 +127,7 @@ def running(home: Path, *options: str, **environment: str) -> Iterator[Product]:
         product.wait_ready()
         keys: list[str] = []
         # Printed once all are ready, the web app too.
-        end = time.monotonic() + 30
+        end = time.monotonic() + READY_SECONDS
         while not keys and time.monotonic() < end:
             keys = re.findall(r"sk-orf-\S+", "".join(printed))
             time.sleep(0.05)
