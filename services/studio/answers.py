@@ -38,7 +38,8 @@ class _Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], at: int, options: Any, environment: Any) -> str:
         return f'<pre tabindex="0"><code>{escapeHtml(tokens[at].content)}</code></pre>'
 
-    code_block = fence
+    def code_block(self, tokens: Sequence[Token], at: int, options: Any, environment: Any) -> str:
+        return self.fence(tokens, at, options, environment)
 
     def heading_open(self, tokens: Sequence[Token], at: int, options: Any, environment: Any) -> str:
         # An answer's headings are no headings of the page.
@@ -50,8 +51,13 @@ class _Renderer(RendererHTML):
         return "</p>"
 
 
+def _is_harmless(url: str) -> bool:
+    """Whether an address may be one to follow."""
+    return url.lower().startswith(_SCHEMES)
+
+
 _markdown = MarkdownIt("js-default", {"html": False, "breaks": True}, renderer_cls=_Renderer)
-_markdown.validateLink = lambda address: address.lower().startswith(_SCHEMES)  # type: ignore[method-assign]
+_markdown.validateLink = _is_harmless  # type: ignore[method-assign]
 
 
 def shown(answer: str) -> str:

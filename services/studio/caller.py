@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 import httpx
 import httpx2
-from openai import APIError, AsyncOpenAI
+from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
 from orfeon import AsyncOrfeon
 from orfeon.errors import OrfeonError
@@ -52,8 +52,13 @@ class Gateway:
         self._timeout = timeout
         self._failed = failed
         self._transport = _Shared(transport or httpx.AsyncHTTPTransport(limits=_LIMITS))
-        # Whoever asks puts their key in.
-        self._openai = AsyncOpenAI(base_url=f"{self._url}/v1", api_key="-", timeout=timeout)
+        # Whoever asks puts their key in. No proxy of the environment is for the gateway.
+        self._openai = AsyncOpenAI(
+            base_url=f"{self._url}/v1",
+            api_key="-",
+            timeout=timeout,
+            http_client=DefaultAsyncHttpxClient(trust_env=False),
+        )
 
     @asynccontextmanager
     async def caller(self, request: gr.Request, t: Texts) -> AsyncIterator[Caller]:

@@ -1,6 +1,5 @@
 // The song page after its lyrics: how a song goes on, its player, and the songs made before.
 
-import "./microphone.js";
 
 const language = document.documentElement.lang;
 const songs = "/studio/songs";

@@ -1,6 +1,7 @@
 // Mends what Gradio's components lack for screen readers, and starts what pages bring of their own.
 
 import { inOurWords } from "./messages.js";
+import "./microphone.js";
 
 function mend() {
   inOurWords();

@@ -1,5 +1,6 @@
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -7,7 +8,7 @@ from PIL import Image
 from services.studio.pictures import Unreadable, picture_of
 
 
-def saved(path: Path, image: Image.Image, **options: object) -> Path:
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
     image.save(path, **options)
     return path
 
@@ -40,9 +41,12 @@ def test_a_picture_of_a_phone_is_put_upright_and_tells_no_place(tmp_path: Path) 
 
 
 def test_a_large_picture_is_made_smaller(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.png", Image.new("L", (400, 100)))
-    with Image.open(io.BytesIO(picture_of(path, side=200).data)) as image:
-        assert image.size == (200, 50)
+    path = saved(tmp_path / "a.png", Image.effect_noise((2000, 500), 90))
+    picture = picture_of(path, side=1000)
+    with Image.open(io.BytesIO(picture.data)) as image:
+        assert image.size == (1000, 250)
+    # What a page shows again and again.
+    assert len(picture.thumbnail) < len(picture.url) / 5
 
 
 @pytest.mark.parametrize(
