@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from services.studio import microphone
 from services.studio.languages import language_choices
 from services.studio.pages.transcribe_view import outcome, progress, shown
 from services.studio.studio import Studio
@@ -27,21 +28,21 @@ def build(studio: Studio, t: Texts) -> None:
         label=t("transcribe.recording"), sources=["microphone", "upload"], type="filepath",
         buttons=[], elem_id="transcribe-recording",
     )  # fmt: skip
+    microphone.note(t)
     with gr.Row():
         language = gr.Dropdown(
             label=t("transcribe.language"),
             choices=[(t("transcribe.auto"), ""), *language_choices(t)],
             value="",
-            min_width=220,
             elem_id="transcribe-language",
         )
         translate = gr.Checkbox(
             label=t("transcribe.translate"), info=t("transcribe.translate_hint"),
-            min_width=220, elem_id="transcribe-translate",
+            elem_id="transcribe-translate",
         )  # fmt: skip
         feelings = gr.Checkbox(
             value=True, label=t("transcribe.feelings"), info=t("transcribe.feelings_hint"),
-            min_width=220, elem_id="transcribe-feelings",
+            elem_id="transcribe-feelings",
         )  # fmt: skip
     with gr.Row():
         go = gr.Button(t("transcribe.transcribe"), variant="primary", elem_id="transcribe-go")

@@ -93,6 +93,10 @@ def test_a_voice_is_recorded_and_written_down_on_a_phone(
     open_page: OpenPage, studio: Studio
 ) -> None:
     page = open_page("transcribe", "es", phone=True, dark=True, permissions=["microphone"])
+    # Below one another, since beside one another their words would be cut off.
+    box = page.locator("#transcribe-translate").bounding_box()
+    assert box
+    assert box["width"] > 250
     page.get_by_role("button", name="Grabar", exact=True).click()
     # Long enough for some words of the voice that the microphone hears.
     expect(page.locator("#transcribe-recording time").filter(has_text="0:03")).to_be_visible()
