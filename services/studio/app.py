@@ -14,6 +14,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from services.studio import artifacts, boards, oidc, sign_in, songs
+from services.studio.blocks import Pages
 from services.studio.caller import Gateway
 from services.studio.doors import Doors
 from services.studio.guard import Guard
@@ -103,7 +104,8 @@ def let_go(app: FastAPI) -> None:
 def _mount(app: FastAPI, studio: Studio, t: Texts) -> None:
     first, *others = PAGES
     settings = studio.settings
-    with gr.Blocks(
+    with Pages(
+        t,
         title=t("shell.brand"),
         analytics_enabled=False,
         delete_cache=(60, int(settings.kept_minutes * 60)),

@@ -65,6 +65,8 @@ class Guard:
         session = self._sessions.get(cookie_parser(headers.get("cookie", "")).get(COOKIE))
         scope.setdefault("state", {})["session"] = session
         place = page_of(scope["path"], self._pages)
+        if session is not None and session.dismissed and place is not None:
+            session = None
         reply = _Reply(self._counted(send, place), scope["path"], _POLICY.format(nonce=nonce))
         if _is_foreign(scope, headers):
             t = texts_of(scope["path"])

@@ -17,6 +17,7 @@ class Session:
 
     `label` is what the page calls them. `expires` and `used` are of the sessions' clock. `renew`
     returns a credential that is good now; it raises `SignedOut` where there is none any more.
+    Who is `dismissed` gets no page any more, but may hear the last words of those that are open.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Session:
     renew: Callable[[], Awaitable[str]]
     expires: float
     used: float = field(default=0.0)
+    dismissed: bool = field(default=False)
 
 
 class SignedOut(Exception):
@@ -74,6 +76,11 @@ class Sessions:
         session.used = now
         self._sessions.move_to_end(session.id)
         return session
+
+    def dismiss(self, id: str) -> None:
+        """Sends no page to a session any more, if there is one."""
+        if session := self._sessions.get(id):
+            session.dismissed = True
 
     def close(self, id: str) -> None:
         """Ends a session, if there is one."""

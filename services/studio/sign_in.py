@@ -34,7 +34,8 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get(f"{BASE}/sign-in")
     async def ask(request: Request, next: str = "") -> Response:
-        if studio.sessions.get(request.cookies.get(COOKIE)):
+        session = studio.sessions.get(request.cookies.get(COOKIE))
+        if session is not None and not session.dismissed:
             return RedirectResponse(local(next, request), 303)
         return page(studio, request, next)
 

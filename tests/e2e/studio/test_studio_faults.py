@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from services.studio.sessions import COOKIE
 from services.studio.texts import LANGUAGES, Texts
@@ -230,7 +230,7 @@ def test_what_is_too_large_to_upload_is_told(
     large.write_bytes(recordings.wav(recordings.tone(20)))
     assert large.stat().st_size > MOST
     page = open_page("transcribe", language)
-    page.get_by_role("button", name="Upload file").click()
+    page.get_by_role("button", name=Texts(language)("microphone.upload")).click()
     page.locator("#transcribe-recording input[type=file]").set_input_files(large)
     says = {"en": "This file is too large", "es": "Este archivo es demasiado grande"}
     expect(message(page)).to_contain_text(says[language])
@@ -246,7 +246,12 @@ def test_the_server_takes_no_upload_that_is_too_large(own: Product) -> None:
 def test_an_address_is_never_run(open_page: OpenPage, own: Product) -> None:
     page = open_page()
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def opened(dialog: Dialog) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", opened)
     nasty = "%22%3E%3Cscript%3Ealert(1)%3C/script%3E%3Cimg%20src=x%20onerror=alert(1)%3E"
     for path in (f"song?job={nasty}", nasty, f"?__theme={nasty}", f"chat?view={nasty}"):
         page.goto(f"{own.studio}/studio/en/{path}")

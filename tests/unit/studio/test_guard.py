@@ -29,9 +29,11 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
     await HTMLResponse(page)(scope, receive, send)
 
 
-def browser(signed_in: bool = True) -> httpx.AsyncClient:
+def browser(signed_in: bool = True, dismissed: bool = False) -> httpx.AsyncClient:
     sessions = Sessions(3600, 3600, 10)
     cookies = {COOKIE: sessions.open("me", key).id} if signed_in else {COOKIE: "x"}
+    if dismissed:
+        sessions.dismiss(cookies[COOKIE])
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(Guard(inside, sessions, ("home", "song"))),
         base_url="http://studio.test",
@@ -171,3 +173,10 @@ async def test_refusals_are_in_the_language_of_the_page(language: str) -> None:
         foreign = {"origin": "http://evil.example"}
         answer = await http.post(f"/studio/{language}/gradio_api/upload", headers=foreign)
         assert answer.json()["error"]["message"] == t("errors.cross_site")
+
+
+async def test_who_is_dismissed_hears_why_but_gets_no_page() -> None:
+    async with browser(dismissed=True) as http:
+        led = await http.get("/studio/en/song", headers=HTML)
+        assert led.headers["location"] == "/studio/sign-in?next=/studio/en/song"
+        assert (await http.get("/studio/en/gradio_api/queue/data")).status_code == 200

@@ -80,3 +80,12 @@ def test_only_those_that_have_not_ended_are_counted() -> None:
     assert all_of_them.alive() == 2
     clock.advance(6)
     assert all_of_them.alive() == 1
+
+
+def test_who_is_dismissed_is_known_until_the_session_is_closed() -> None:
+    all_of_them = sessions(FakeClock())
+    mine = all_of_them.open("me", key)
+    all_of_them.dismiss(mine.id)
+    all_of_them.dismiss("nobody")
+    assert mine.dismissed
+    assert all_of_them.get(mine.id) is mine

@@ -113,6 +113,23 @@ async def test_the_page_speaks_the_language_that_is_asked_for() -> None:
         assert led.headers["location"] == "/studio/en/"
 
 
+async def test_who_is_dismissed_can_sign_in_again() -> None:
+    async with door() as http:
+        studio = app_of(http).state.studio
+        session = studio.sessions.open("me", sign_in.credential("sk-orf-1"))
+        http.cookies.set(COOKIE, session.id, domain="studio.test", path="/studio")
+        assert (await http.get("/studio/sign-in")).status_code == 303
+        studio.sessions.dismiss(session.id)
+        assert (await http.get("/studio/sign-in")).status_code == 200
+
+
+def app_of(http: httpx.AsyncClient) -> FastAPI:
+    transport = http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    assert isinstance(transport.app, FastAPI)
+    return transport.app
+
+
 def cookie_of(response: httpx.Response) -> str:
     return response.headers["set-cookie"].lower()
 
