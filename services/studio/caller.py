@@ -1,5 +1,6 @@
 """How pages call the gateway: as whoever is signed in, with errors as sentences."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -71,7 +72,11 @@ class Gateway:
         except Exception as error:
             self._failed(kind_of(error))
             if signs_out(error):
-                self._sessions.close(request.cookies.get(COOKIE) or "")
+                # A browser asks how an event goes after it has begun: whoever were out by then
+                # would hear that the connection was lost, and never why.
+                ended = request.cookies.get(COOKIE) or ""
+                self._sessions.dismiss(ended)
+                asyncio.get_running_loop().call_later(_LAST_WORDS, self._sessions.close, ended)
             if not isinstance(error, _EXPECTED):
                 log.exception("a page failed")
             raise gr.Error(sentence_of(error, t), print_exception=False) from None
@@ -106,6 +111,8 @@ class Gateway:
         await self._openai.close()
 
 
+#: Seconds that somebody who is out has left to be told so.
+_LAST_WORDS = 5.0
 #: What is no fault of this program.
 _EXPECTED = (
     OrfeonError,
