@@ -16,6 +16,7 @@ _MOST_PIXELS = 40_000_000
 #: Models look at no more of a longer side.
 _LONGEST_SIDE = 2048
 _QUALITY = 92
+_THUMBNAIL_SIDE = 320
 
 
 class Unreadable(Exception):
@@ -24,16 +25,19 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture's file, of type `media_type`; `name` is what its owner called it."""
+    """A picture's file, of type `media_type`; `name` is what its owner called it, and `thumbnail`
+    an address that holds a small copy.
+    """
 
     name: str
     data: bytes
     media_type: str
+    thumbnail: str
 
     @property
     def url(self) -> str:
         """The picture itself, as an address."""
-        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode()}"
+        return _address(self.data, self.media_type)
 
 
 def picture_of(path: Path, side: int = _LONGEST_SIDE) -> Picture:
@@ -50,7 +54,18 @@ def picture_of(path: Path, side: int = _LONGEST_SIDE) -> Picture:
     # Pillow raises what each decoder comes upon in a broken file.
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Unreadable from error
+    media_type = "image/webp" if clear else "image/jpeg"
     image.thumbnail((side, side))
+    data = _file(image, clear)
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
+    return Picture(path.name, data, media_type, _address(_file(image, clear), media_type))
+
+
+def _file(image: Image.Image, clear: bool) -> bytes:
     sink = io.BytesIO()
     image.save(sink, "WEBP" if clear else "JPEG", quality=_QUALITY)
-    return Picture(path.name, sink.getvalue(), "image/webp" if clear else "image/jpeg")
+    return sink.getvalue()
+
+
+def _address(data: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

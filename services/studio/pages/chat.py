@@ -169,8 +169,8 @@ class _Page:
         form, exchange = self._form, conversation.exchanges[-1]
         yield {
             **self._attached(conversation),
-            form.past: chat_view.exchanges(conversation.exchanges[:-1], self._t),
-            form.current: chat_view.exchange(exchange, self._t),
+            form.past: chat_view.before_answer(conversation.exchanges, self._t),
+            form.current: chat_view.answer(exchange, self._t),
             form.words: "",
             form.stop: gr.update(interactive=True),
             form.retry: gr.update(interactive=False),
@@ -183,12 +183,12 @@ class _Page:
             now = time.monotonic()
             if len(exchange.answer) > seen:
                 seen, shown = len(exchange.answer), now
-                yield {form.current: chat_view.exchange(exchange, self._t)}
+                yield {form.current: chat_view.answer(exchange, self._t)}
             elif now - shown > _SILENCE:
                 shown = now
                 yield {form.current: gr.skip()}
         yield {
-            form.current: chat_view.exchange(exchange, self._t),
+            form.current: chat_view.answer(exchange, self._t),
             form.stop: gr.update(interactive=False),
             form.retry: gr.update(interactive=True),
         }

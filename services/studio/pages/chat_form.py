@@ -16,7 +16,7 @@ _KEPT = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The components: `past` holds exchanges that are over, `current` the last one; `waiting`
+    """The components: `past` holds what was said, `current` the last answer; `waiting`
     shows pictures that go with the next message.
     """
 
@@ -70,11 +70,11 @@ def laid_out(t: Texts) -> Form:
             max_lines=8, max_length=20_000,
         )  # fmt: skip
         temperature = gr.Slider(
-            0, 2, value=0.7, step=0.1,
+            0, 2, value=0.7, step=0.1, elem_id="chat-temperature",
             label=t("chat.temperature"), info=t("chat.temperature_hint"),
         )  # fmt: skip
         longest = gr.Slider(
-            50, _LONGEST, value=_USUAL, step=50,
+            50, _LONGEST, value=_USUAL, step=50, elem_id="chat-longest",
             label=t("chat.longest"), info=t("chat.longest_hint"),
         )  # fmt: skip
     return Form(

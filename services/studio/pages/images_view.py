@@ -47,7 +47,7 @@ def chosen(picture: Picture | None, t: Texts) -> str:
         return ""
     alt = text(t("images.picture", name=picture.name))
     return (
-        f'<figure class="images-chosen" role="status"><img src="{picture.url}" alt="{alt}">'
+        f'<figure class="images-chosen" role="status"><img src="{picture.thumbnail}" alt="{alt}">'
         f"<figcaption>{text(t('images.chosen'))}</figcaption></figure>"
     )
 

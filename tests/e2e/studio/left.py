@@ -10,14 +10,16 @@ import httpx
 from tests.e2e.conftest import Product
 
 
-def at_work(http: httpx.Client, seconds: float = 60) -> list[dict[str, Any]]:
-    """The requests that still run or wait in the gateway, once they had time to end."""
+def at_work(product: Product, key: str, seconds: float = 60) -> list[dict[str, Any]]:
+    """A key's requests that still run or wait in the gateway, once they had time to end."""
     end = time.monotonic() + seconds
-    while True:
-        rows: list[dict[str, Any]] = http.get("/v1/queue").raise_for_status().json()["data"]
-        if not rows or time.monotonic() > end:
-            return rows
-        time.sleep(0.1)
+    headers = {"authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=product.url, headers=headers, timeout=60) as http:
+        while True:
+            rows: list[dict[str, Any]] = http.get("/v1/queue").raise_for_status().json()["data"]
+            if not rows or time.monotonic() > end:
+                return rows
+            time.sleep(0.1)
 
 
 def uploads(product: Product, suffix: str = ".wav") -> list[Path]:

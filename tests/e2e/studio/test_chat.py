@@ -19,18 +19,40 @@ from tests.integration.test_seeing import install
 
 EN = Texts("en")
 STORY = "Tell me a very long story about a ship and all of its sailors."
+_FRAMES = "new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))"
 SOME = re.compile(r"(\S+\s+){12}")
 
 
 def ask(page: Page, words: str, t: Texts = EN) -> Locator:
     """Asks something; returns where the answer will be."""
-    asked = page.locator(".chat-exchange").count()
+    asked = page.locator(".chat-question").count()
     send = page.get_by_role("button", name=t("chat.send"), exact=True)
-    expect(send).to_be_enabled()
     expect(page.locator("#chat-model input")).not_to_have_value("")
+    expect(send).to_be_enabled()
     page.get_by_label(t("chat.message")).fill(words)
     send.click()
-    return page.locator(".chat-exchange").nth(asked).locator(".chat-answer")
+    expect(page.locator(".chat-question")).to_have_count(asked + 1)
+    return page.locator(".chat-answer").nth(asked)
+
+
+def settle(page: Page, temperature: str, longest: str, t: Texts = EN) -> None:
+    """Opens the settings and fills them, once the page has its models."""
+    expect(page.locator("#chat-model input")).not_to_have_value("")
+    page.get_by_role("button", name=t("chat.settings")).click()
+    for name, value in (("temperature", temperature), ("longest", longest)):
+        number = page.locator(f"#chat-{name} input[type=number]")
+        number.wait_for()
+        # What has just been laid out takes its first value once more.
+        page.evaluate(_FRAMES)
+        number.fill(value)
+        number.press("Tab")
+        expect(number).to_have_value(value)
+
+
+def tell(page: Page, t: Texts = EN) -> Locator:
+    """Has a story told that lasts longer than any test: without chance the model repeats itself."""
+    settle(page, "0", "8000", t)
+    return ask(page, STORY, t)
 
 
 def said(answer: Locator) -> Locator:
@@ -47,12 +69,14 @@ def test_an_answer_is_read_as_it_is_written(open_page: OpenPage, language: str) 
     t = Texts(language)
     page = open_page("chat", language, phone=language == "es", dark=language == "es")
     accessible(page)
-    answer = ask(page, STORY, t)
+    answer = tell(page, t)
     expect(said(answer)).to_have_text(SOME)
-    states = {said(answer).inner_text() for _ in range(40)}
-    assert len(states) > 3, "it did not grow"
-    shortest, longest = sorted(states, key=len)[0], sorted(states, key=len)[-1]
-    assert longest.startswith(shortest[: len(shortest) // 2])
+    lengths = []
+    for _ in range(5):
+        text = said(answer).inner_text()
+        lengths.append(len(text))
+        expect(said(answer)).not_to_have_text(text)
+    assert lengths == sorted(set(lengths)), "it did not grow"
     accessible(page)
     fits(page)
     press(page, "stop", t)
@@ -62,7 +86,7 @@ def test_an_answer_is_read_as_it_is_written(open_page: OpenPage, language: str) 
     expect(said(answer)).not_to_have_text(again)
     expect(said(answer)).to_have_text(SOME)
     press(page, "stop", t)
-    expect(page.locator(".chat-exchange")).to_have_count(1)
+    expect(page.locator(".chat-question")).to_have_count(1)
     # Screen readers are told a sentence at a time, beside what is replaced all the time.
     expect(page.locator("#chat-spoken[aria-live=polite] p").first).not_to_be_empty()
     accessible(page)
@@ -73,16 +97,16 @@ def test_an_answer_is_read_as_it_is_written(open_page: OpenPage, language: str) 
 
 def test_a_conversation_goes_on_by_keyboard_and_is_gone_with_its_tab(open_page: OpenPage) -> None:
     page = open_page("chat", permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name=EN("chat.settings")).click()
-    page.get_by_label(f"number input for {EN('chat.longest')}").fill("50")
+    settle(page, "0", "50")
     answer = ask(page, "Say hello.")
     expect(answer).to_have_attribute("data-done", "")
     box = page.get_by_label(EN("chat.message"))
     box.focus()
     page.keyboard.type("<img src=x onerror=alert(1)> **Say** it again.")
     page.keyboard.press("Enter")
-    second = page.locator(".chat-exchange").nth(1)
-    expect(second.locator(".chat-question")).to_contain_text("<img src=x onerror=alert(1)> **Say**")
+    asked = page.locator(".chat-question").nth(1)
+    expect(asked).to_contain_text("<img src=x onerror=alert(1)> **Say**")
+    second = page.locator(".chat-answer").nth(1)
     expect(second.locator("[data-copy]")).to_be_visible()
     second.locator("[data-copy]").click()
     expect(second.locator("[data-copy]")).to_have_text(EN("chat.copied"))
@@ -97,26 +121,27 @@ def test_stopping_and_leaving_end_the_request_at_the_gateway(
 ) -> None:
     with product.http() as http:
         page = open_page("chat")
-        answer = ask(page, STORY)
+        answer = tell(page)
         expect(said(answer)).to_have_text(SOME)
         assert [row["capability"] for row in http.get("/v1/queue").json()["data"]] == ["chat"]
         press(page, "stop")
         expect(answer).to_contain_text(EN("chat.stopped"))
-        assert at_work(http) == []
+        assert at_work(product, product.key) == []
         answer = ask(page, STORY)
         expect(said(answer)).to_have_text(SOME)
         page.close()
-        assert at_work(http) == []
+        assert at_work(product, product.key) == []
 
 
 def test_another_question_stops_the_answer_before(open_page: OpenPage, product: Product) -> None:
     page = open_page("chat")
-    first = ask(page, STORY)
+    first = tell(page)
     expect(said(first)).to_have_text(SOME)
     second = ask(page, "Say hello.")
     expect(said(second)).not_to_be_empty()
     expect(first).to_contain_text(EN("chat.stopped"))
-    press(page, "stop")
+    press(page, "clear")
+    assert at_work(product, product.key) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -128,13 +153,14 @@ def test_what_is_too_long_is_said_in_a_sentence(open_page: OpenPage, language: s
     expect(answer.locator(".chat-note")).to_contain_text(told[language])
     accessible(page)
     fits(page)
-    assert ask(page, " ", t).count() == 0
+    page.get_by_label(t("chat.message")).fill(" ")
+    press(page, "send", t)
     expect(page.get_by_text(t("chat.say_something"))).to_be_visible()
 
 
 def test_a_model_that_dies_leaves_what_it_wrote(open_page: OpenPage, product: Product) -> None:
     page = open_page("chat")
-    answer = ask(page, STORY)
+    answer = tell(page)
     expect(said(answer)).to_have_text(SOME)
     product.service("chat").kill()
     expect(answer.locator(".chat-note")).to_have_text(EN("chat.broke_off"))
@@ -152,17 +178,17 @@ def test_a_network_that_breaks_leaves_what_came(
 ) -> None:
     port = urlsplit(studio.url).port
     assert port
-    with laid(port) as cable, product.http() as http:
+    with laid(port) as cable:
         page = browser.new_page(locale="es-ES")
         page.set_default_timeout(60_000)
         enter(page, f"http://127.0.0.1:{cable.port}", product.key, "chat", "es")
         t = Texts("es")
-        answer = ask(page, STORY, t)
+        answer = tell(page, t)
         expect(said(answer)).to_have_text(SOME)
         cable.cut()
         expect(answer.locator(".chat-note")).to_have_text(t("chat.broke_off"))
         expect(said(answer)).to_have_text(SOME)
-        assert at_work(http) == []
+        assert at_work(product, product.key) == []
         page.close()
 
 

@@ -114,7 +114,8 @@ def test_what_cannot_be_spoken_is_said_in_a_sentence(open_page: OpenPage, langua
 def test_who_cancels_can_speak_again_and_nothing_goes_on(
     open_page: OpenPage, studio: Studio
 ) -> None:
-    page = open_page("speak")
+    _, secret = studio.product.new_key("speaker")
+    page = open_page("speak", key=secret)
     write(page, LONG)
     page.locator("#speak-go").click()
     expect(page.locator("#speak-status")).to_contain_text("Speaking…")
@@ -122,8 +123,7 @@ def test_who_cancels_can_speak_again_and_nothing_goes_on(
     expect(page.locator("#speak-status")).to_have_text("Cancelled.")
     expect(page.locator("#speak-cancel")).to_be_hidden()
     expect(page.locator("#speak-result audio")).to_have_count(0)
-    with studio.product.http() as http:
-        assert at_work(http) == []
+    assert at_work(studio.product, secret) == []
     write(page, TEXT)
     page.locator("#speak-go").click()
     expect(page.locator("#speak-result audio")).to_be_visible()

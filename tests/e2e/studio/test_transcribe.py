@@ -20,7 +20,7 @@ SPANISH = Path(__file__).resolve().parents[3].parent / "shared/data/speech/fleur
 
 def choose(page: Page, path: Path) -> None:
     """Uploads a file, and waits until it lies on the server."""
-    page.get_by_role("button", name="Upload file").click()
+    page.locator("#transcribe-recording [data-testid=source-select] button").first.click()
     with page.expect_response(lambda response: "/upload?" in response.url):
         page.locator("#transcribe-recording input[type=file]").set_input_files(path)
     expect(page.locator("#transcribe-recording .waveform-container")).to_have_count(1)
@@ -137,7 +137,8 @@ def test_the_text_can_be_copied(open_page: OpenPage, clip: Path) -> None:
 def test_who_cancels_stops_the_work_and_keeps_what_was_understood(
     open_page: OpenPage, studio: Studio, clip: Path, tmp_path: Path
 ) -> None:
-    page = open_page("transcribe")
+    _, secret = studio.product.new_key("listener")
+    page = open_page("transcribe", key=secret)
     long = tmp_path / "long.wav"
     with av.open(str(clip)) as container:
         rate = container.streams.audio[0].rate
@@ -154,9 +155,21 @@ def test_who_cancels_stops_the_work_and_keeps_what_was_understood(
     )
     expect(page.locator(".transcript .words").first).to_be_visible()
     expect(page.locator("#transcribe-go")).to_be_enabled()
-    with studio.product.http() as http:
-        assert at_work(http) == []
+    assert at_work(studio.product, secret) == []
     assert uploads(studio.product) == []
+
+
+def test_a_microphone_that_is_refused_is_told_in_a_sentence(open_page: OpenPage) -> None:
+    page = open_page("transcribe")
+    page.evaluate(
+        "navigator.mediaDevices.getUserMedia({audio: true}).then("
+        "stream => stream.getTracks().forEach(track => track.stop()))"
+    )
+    wire = page.context.new_cdp_session(page)
+    denied = {"permission": {"name": "microphone"}, "setting": "denied"}
+    wire.send("Browser.setPermission", denied)
+    page.get_by_role("button", name="Record", exact=True).click()
+    expect(page.locator(".studio-microphone")).to_have_text(Texts("en")("microphone.refused"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -167,6 +180,8 @@ def test_bad_input_is_told_in_a_sentence(
     page = open_page("transcribe", language)
     go(page)
     expect(told(page)).to_contain_text(t("uploads.nothing"))
+    # What fades in is pale at first.
+    expect(told(page)).to_have_css("opacity", "1")
     accessible(page)
     for name, content, sentence in (
         ("fake.wav", b"%PDF-1.4\n" + bytes(3000), None),
@@ -183,7 +198,7 @@ def test_bad_input_is_told_in_a_sentence(
         page.locator(".toast-close").first.click()
     paper = tmp_path / "paper.pdf"
     paper.write_bytes(b"%PDF-1.4\n")
-    page.get_by_role("button", name="Upload file").click()
+    page.locator("#transcribe-recording [data-testid=source-select] button").first.click()
     page.locator("#transcribe-recording input[type=file]").set_input_files(paper)
     kind = {"en": "of this kind cannot be used", "es": "de este tipo no sirve"}[language]
     expect(page.get_by_text(kind)).to_be_visible()

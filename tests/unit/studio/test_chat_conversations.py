@@ -1,7 +1,7 @@
 from services.studio.conversations import MOST_PICTURES, Conversation
 from services.studio.pictures import Picture
 
-CAT = Picture("cat.jpg", b"cat", "image/jpeg")
+CAT = Picture("cat.jpg", b"cat", "image/jpeg", "data:,")
 
 
 def answered(conversation: Conversation, question: str, answer: str) -> None:
