@@ -159,19 +159,6 @@ def test_who_cancels_stops_the_work_and_keeps_what_was_understood(
     assert uploads(studio.product) == []
 
 
-def test_a_microphone_that_is_refused_is_told_in_a_sentence(open_page: OpenPage) -> None:
-    page = open_page("transcribe")
-    page.evaluate(
-        "navigator.mediaDevices.getUserMedia({audio: true}).then("
-        "stream => stream.getTracks().forEach(track => track.stop()))"
-    )
-    wire = page.context.new_cdp_session(page)
-    denied = {"permission": {"name": "microphone"}, "setting": "denied"}
-    wire.send("Browser.setPermission", denied)
-    page.get_by_role("button", name="Record", exact=True).click()
-    expect(page.locator(".studio-microphone")).to_have_text(Texts("en")("microphone.refused"))
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_bad_input_is_told_in_a_sentence(
     open_page: OpenPage, studio: Studio, tmp_path: Path, language: str
