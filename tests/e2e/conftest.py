@@ -19,6 +19,9 @@ import openai
 import psutil
 import pytest
 
+# Its assertions say what was wrong with a page.
+pytest.register_assert_rewrite("tests.e2e.studio.browsers")
+
 READY_SECONDS = 90
 
 

@@ -148,6 +148,8 @@ def opener(
             viewport=PHONE if phone else DESK,
             locale=LOCALES[language],
             color_scheme="dark" if dark else "light",
+            # What fades has a contrast of the moment.
+            reduced_motion="reduce",
             has_touch=phone,
             **options,
         )
