@@ -115,9 +115,11 @@ def local(next: str, request: Request) -> str:
 
 
 def language_of(request: Request) -> str:
-    """The language of the page that is asked for, else the browser's."""
-    wanted = request.query_params.get("lang", "")
-    return wanted if wanted in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+    """The language that is asked for, else that of the page to go to, else the browser's."""
+    asked = request.query_params
+    page = asked.get("next", "").removeprefix(f"{BASE}/").partition("/")[0]
+    wanted = next((each for each in (asked.get("lang", ""), page) if each in LANGUAGES), "")
+    return wanted or preferred(request.headers.get("accept-language", ""))
 
 
 def page(
@@ -144,7 +146,7 @@ def page(
         f'<link rel="stylesheet" href="{static}/sign-in.css"></head><body><main>'
         f'<img src="{static}/logo.svg" alt="" width="56" height="56">'
         f"<h1>{t('shell.brand')}</h1><p>{t('sign_in.what')}</p>{alert}{provider}"
-        f'<form method="post" action="{BASE}/sign-in">'
+        f'<form method="post" action="{BASE}/sign-in?lang={t.language}">'
         f'<input type="hidden" name="next" value="{escape(next)}">'
         f'<label for="key">{t("sign_in.key")}</label>'
         f'<input id="key" name="key" type="password" autocomplete="current-password" required '

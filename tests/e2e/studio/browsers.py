@@ -86,7 +86,7 @@ def enter(page: Page, url: str, key: str, path: str = "", language: str = "en") 
     """Signs in with a key and opens a page."""
     page.goto(f"{url}/studio/sign-in?next=/studio/{language}/{path}")
     page.fill("#key", key)
-    page.click("form[action$='sign-in'] button")
+    page.click("form[action*='sign-in'] button")
     page.wait_for_url(f"**/studio/{language}/{path}")
     ready(page)
 

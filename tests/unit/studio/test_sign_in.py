@@ -113,6 +113,17 @@ async def test_the_page_speaks_the_language_that_is_asked_for() -> None:
         assert led.headers["location"] == "/studio/en/"
 
 
+async def test_the_page_stays_in_its_language_whatever_the_browser_prefers() -> None:
+    english = {"accept-language": "en"}
+    async with door() as http:
+        asked = await http.get("/studio/sign-in?next=/studio/es/song", headers=english)
+        assert '<html lang="es">' in asked.text
+        assert 'action="/studio/sign-in?lang=es"' in asked.text
+        refused = await http.post("/studio/sign-in?lang=es", data={"key": ""}, headers=english)
+        assert refused.status_code == 401
+        assert Texts("es")("sign_in.wrong_key") in refused.text
+
+
 async def test_who_is_dismissed_can_sign_in_again() -> None:
     async with door() as http:
         studio = app_of(http).state.studio
