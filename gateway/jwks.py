@@ -19,7 +19,8 @@ from services.runtime.errors import InvalidApiKey, ServiceUnavailable
 
 log = logging.getLogger(__name__)
 
-#: The provider is asked no more often than this, however many tokens name keys that it never had.
+#: Tokens have the provider asked for nothing no more often than this, however many of them name keys
+#: that it never had.
 RETRY_SECONDS = 3.0
 
 
@@ -82,6 +83,9 @@ class ProviderKeys:
         """
         if not self.current or self._named(kid) is None:
             await self._ask()
+            if self._named(kid) is not None:
+                # It was worth asking, and may be again at once: keys change when they like.
+                self._next_try = self._clock()
         if not self.current:
             raise ServiceUnavailable(
                 "Access tokens cannot be checked just now, their provider being away; try again "
@@ -120,9 +124,10 @@ class ProviderKeys:
     async def _ask(self, *, forced: bool = False) -> None:
         """Waits for an answer of the provider, unless it was asked a moment ago."""
         if self._refreshing is None or self._refreshing.done():
-            if not forced and self._clock() < self._next_try:
-                return
-            self._next_try = self._clock() + RETRY_SECONDS
+            if not forced:
+                if self._clock() < self._next_try:
+                    return
+                self._next_try = self._clock() + RETRY_SECONDS
             self._refreshing = asyncio.create_task(self.refresh())
         # Others wait for it too, whatever becomes of this caller.
         await asyncio.shield(self._refreshing)

@@ -68,7 +68,8 @@ def test_a_call_streams_and_its_result_is_answered(product: Product) -> None:
     ) as stream:  # fmt: skip
         deltas = [event for event in stream if event.type == "tool_calls.function.arguments.delta"]
         message = stream.get_final_completion().choices[0].message
-    assert len(deltas) > 3
+    # Several tokens share a delta where the model is faster than 20 of them a second.
+    assert len(deltas) > 1
     assert message.tool_calls is not None
     call = message.tool_calls[0]
     called: Any = message.model_dump(include={"role", "content", "tool_calls"})
@@ -228,7 +229,7 @@ def test_a_response_comes_whole_and_streams(product: Product) -> None:
     with client.responses.stream(model=MODEL, input="What is 2+2?", temperature=0) as stream:
         deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
         assert stream.get_final_response().output_text == "".join(deltas)
-    assert len(deltas) > 3
+    assert len(deltas) > 1
     cut = client.responses.create(model=MODEL, input="Count to fifty.", max_output_tokens=3)
     assert cut.status == "incomplete"
     assert cut.incomplete_details is not None

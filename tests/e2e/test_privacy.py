@@ -70,7 +70,8 @@ def assert_unheard(product: Product, words: tuple[str, ...]) -> None:
     assert {log.stem for log in logs} >= {"gateway", "chat", "lyrics", "speech", "emotion"}
     for log in logs:
         said = log.read_text("utf-8", "replace").lower()
-        assert said
+        # The web app is silent while all goes well.
+        assert said or log.stem == "studio"
         assert not any(word in said for word in words), log.name
 
 

@@ -101,6 +101,16 @@ async def test_a_new_key_is_found_as_soon_as_a_token_names_it() -> None:
     assert await keys.find(provider.signers[0].kid)
 
 
+async def test_a_key_that_is_new_right_after_the_start_is_found_too() -> None:
+    provider = FakeProvider()
+    keys = provider.keys()
+    await keys.start()
+    await keys.find(provider.signers[0].kid)
+    provider.signers = (Signer(),)
+    assert await keys.find(provider.signers[0].kid)
+    await keys.stop()
+
+
 async def test_a_key_that_is_withdrawn_is_gone_with_the_next_refresh() -> None:
     provider = FakeProvider()
     old = provider.signers[0].kid
