@@ -16,9 +16,9 @@ from orfeon.errors import (
 )
 from services.studio import modelboard, queueboard
 from services.studio.caller import Caller
-from services.studio.failures import sentence_of, signs_out
+from services.studio.failures import sentence_of
 from services.studio.guard import refusal
-from services.studio.sessions import COOKIE, ProviderFailed, SignedOut
+from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.sign_in import language_of
 from services.studio.studio import BASE, Studio
 from services.studio.texts import Texts
@@ -86,8 +86,6 @@ async def _answer(
         async with studio.gateway.session(request.state.session) as caller:
             return await work(caller, t)
     except _FAILURES as error:
-        if signs_out(error):
-            studio.sessions.close(request.cookies.get(COOKIE, ""))
         return refusal(_status(error), sentence_of(error, t), "refused")
 
 

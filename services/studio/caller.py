@@ -71,30 +71,37 @@ class Gateway:
             raise
         except Exception as error:
             self._failed(kind_of(error))
-            if signs_out(error):
-                # A browser asks how an event goes after it has begun: whoever were out by then
-                # would hear that the connection was lost, and never why.
-                ended = request.cookies.get(COOKIE) or ""
-                self._sessions.dismiss(ended)
-                asyncio.get_running_loop().call_later(_LAST_WORDS, self._sessions.close, ended)
             if not isinstance(error, _EXPECTED):
                 log.exception("a page failed")
             raise gr.Error(sentence_of(error, t), print_exception=False) from None
 
     @asynccontextmanager
     async def session(self, session: Session | None) -> AsyncIterator[Caller]:
-        """The gateway for one request of a session. Raises `SignedOut` without one."""
+        """The gateway for one request of a session. Raises `SignedOut` without one.
+
+        Whom the gateway no longer lets in is signed out.
+        """
         if session is None:
             raise SignedOut
-        key = await session.renew()
-        async with httpx.AsyncClient(
-            base_url=self._url,
-            headers={"authorization": f"Bearer {key}"},
-            transport=self._transport,
-            timeout=self._timeout,
-        ) as http:
-            orfeon = AsyncOrfeon(self._url, key, timeout=self._timeout, transport=self._transport)
-            yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
+        try:
+            key = await session.renew()
+            async with httpx.AsyncClient(
+                base_url=self._url,
+                headers={"authorization": f"Bearer {key}"},
+                transport=self._transport,
+                timeout=self._timeout,
+            ) as http:
+                orfeon = AsyncOrfeon(
+                    self._url, key, timeout=self._timeout, transport=self._transport
+                )
+                yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
+        except Exception as error:
+            if signs_out(error):
+                # A browser asks how an event goes after it has begun: whoever were out by then
+                # would hear that the connection was lost, and never why.
+                self._sessions.dismiss(session.id)
+                asyncio.get_running_loop().call_later(_LAST_WORDS, self._sessions.close, session.id)
+            raise
 
     async def is_there(self) -> bool:
         """Whether it answers."""

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections import OrderedDict
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,7 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.studio.guard import refusal, texts_of
-from services.studio.shell import page_of
+from services.studio.shares import Budgets, Tabs
+from services.studio.shell import STATIC, page_of
 from services.studio.studio import BASE
 from services.studio.texts import LANGUAGES, Texts
 
@@ -30,11 +30,15 @@ _READ = re.compile(
 _WRITTEN = re.compile(rf"{_API}(?:queue/join|cancel|reset|upload|component_server|stream/.+)")
 # Those that tell in their body or address on behalf of which tab of a browser they ask.
 _OF_TAB = re.compile(rf"{_API}(?:queue/(?:join|data)|cancel|reset|component_server|heartbeat/.+)")
+_SIGN_IN = f"{BASE}/sign-in"
 _UPLOAD = f"{_API}upload"
 
 #: Longest of such a body. Recordings and pictures are uploaded on their own, before.
 _MOST_BYTES = 8 * 2**20
-_MOST_TABS = 20_000
+_MOST_SIGN_IN = 16 * 2**10
+#: What stands around the file in an upload, and how many uploads somebody may make in ten minutes.
+_ENVELOPE = 64 * 2**10
+_UPLOADS = 10
 #: What probes ask for, who read no sentences.
 _PROBES = ("/healthz", "/readyz")
 _NAME_LENGTH = 64
@@ -58,37 +62,19 @@ class Refused(Exception):
         self.status = status
 
 
-class Tabs:
-    """Which session each tab of a browser belongs to, by the name that the tab chose for itself.
-
-    Whoever comes first with a name has it: nobody else can read that tab's answers or stop its
-    work. Beyond `most` the longest unused is forgotten.
-    """
-
-    def __init__(self, most: int = _MOST_TABS) -> None:
-        self._most = most
-        self._owners: OrderedDict[str, str] = OrderedDict()
-
-    def claim(self, tab: str, session: str) -> bool:
-        """Whether the tab is that session's."""
-        if self._owners.setdefault(tab, session) != session:
-            return False
-        self._owners.move_to_end(tab)
-        while len(self._owners) > self._most:
-            self._owners.popitem(last=False)
-        return True
-
-
 class Doors:
     """Lets through what our pages need, and answers every refusal in our words.
 
-    `pages` are the names of the pages. Stands behind the guard, which says whose a request is.
+    `pages` are the names of the pages, `most_upload` the bytes that may be uploaded at once. Stands
+    behind the guard, which says whose a request is.
     """
 
-    def __init__(self, app: ASGIApp, pages: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, pages: tuple[str, ...], most_upload: int) -> None:
         self._app = app
         self._pages = pages
+        self._most_upload = most_upload + _ENVELOPE
         self._tabs = Tabs()
+        self._budgets = Budgets(_UPLOADS * self._most_upload)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,6 +94,9 @@ class Doors:
         """Where the body of a request that may pass is read from. Raises `Refused`."""
         session = scope["state"]["session"]
         language, _, path = scope["path"].removeprefix(f"{BASE}/").partition("/")
+        if scope["path"] == _SIGN_IN and scope["method"] == "POST":
+            # Whoever is not signed in yet has little to say.
+            return _again(await _read(receive, _MOST_SIGN_IN), receive)
         if language not in LANGUAGES or session is None:
             return receive
         reads = scope["method"] in ("GET", "HEAD")
@@ -120,13 +109,21 @@ class Doors:
             raise Refused(_METHOD if other else _MISSING)
         if not reads and scope["method"] != "POST":
             raise Refused(_METHOD)
-        if not _OF_TAB.fullmatch(path):
-            return receive
-        if reads:
-            tab = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [""])[0]
+        if path == _UPLOAD:
+            self._take(Headers(scope=scope).get("content-length", ""), session.id)
+        return await self._of_tab(scope, path, receive) if _OF_TAB.fullmatch(path) else receive
+
+    async def _of_tab(self, scope: Scope, path: str, receive: Receive) -> Receive:
+        """The same, of a request on behalf of a tab, which must be one of the session's."""
+        session = scope["state"]["session"]
+        if scope["method"] in ("GET", "HEAD"):
+            named = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            tabs = named.get("session_hash", [])
+            # Of two Gradio takes the other.
+            tab = tabs[0] if len(tabs) == 1 else ""
             tab = path.rpartition("heartbeat/")[2] if "heartbeat/" in path else tab
         else:
-            body = await _read(receive)
+            body = await _read(receive, _MOST_BYTES)
             tab = _tab_of(body)
             receive = _again(body, receive)
         if not 0 < len(tab) <= _NAME_LENGTH:
@@ -135,15 +132,24 @@ class Doors:
             raise Refused(_SIGNED_OUT)
         return receive
 
+    def _take(self, length: str, session: str) -> None:
+        """Counts an upload of so many bytes. Raises `Refused`."""
+        if not length.isdecimal():
+            raise Refused(_BAD)
+        if int(length) > self._most_upload:
+            raise Refused(_LARGE)
+        if not self._budgets.spend(session, int(length)):
+            raise Refused(_BUSY)
 
-async def _read(receive: Receive) -> bytes:
+
+async def _read(receive: Receive, most: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise Refused(_BAD)
         body += message.get("body", b"")
-        if len(body) > _MOST_BYTES:
+        if len(body) > most:
             raise Refused(_LARGE)
         if not message.get("more_body"):
             return bytes(body)
@@ -237,14 +243,13 @@ def _refusal(scope: Scope, status: int) -> Response:
 
 
 def _missing_page(t: Texts) -> Response:
-    static = f"{BASE}/static"
     return HTMLResponse(
         f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(t('errors.missing_title'))} · {t('shell.brand')}</title>"
-        f'<link rel="icon" href="{static}/logo.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{static}/sign-in.css"></head><body><main>'
-        f'<img src="{static}/logo.svg" alt="" width="56" height="56">'
+        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{STATIC}/sign-in.css"></head><body><main>'
+        f'<img src="{STATIC}/logo.svg" alt="" width="56" height="56">'
         f"<h1>{escape(t('errors.missing_title'))}</h1><p>{escape(t('errors.missing'))}</p>"
         f'<p><a href="{BASE}/{t.language}/">{t("shell.home")}</a></p></main></body></html>',
         _MISSING,

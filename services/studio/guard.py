@@ -10,13 +10,18 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.studio.sessions import COOKIE, Session, Sessions
-from services.studio.shell import Place, page_of, wrapped
+from services.studio.shell import STATIC, Place, page_of, wrapped
 from services.studio.studio import BASE
 from services.studio.texts import LANGUAGES, Texts
 
 #: What may be asked for without being signed in.
 _OPEN = (f"{BASE}/sign-in", f"{BASE}/oidc/", f"{BASE}/static/", "/healthz", "/readyz")
+_BOARDS = f"{BASE}/boards/"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+# A neighbour below the same domain is another site too.
+_OTHERS = {"cross-site", "same-site"}
+_WHOLE = {200, 206, 304}
+_FOR_GOOD = "private, max-age=31536000, immutable"
 
 # Svelte, which Gradio is written in, sets styles in elements; nothing but our own files and the
 # scripts in the page itself, by a nonce, ever runs.
@@ -62,12 +67,16 @@ class Guard:
             return
         headers = Headers(scope=scope)
         nonce = secrets.token_urlsafe(16)
-        session = self._sessions.get(cookie_parser(headers.get("cookie", "")).get(COOKIE))
+        # What pages ask by themselves keeps nobody signed in.
+        used = not (scope["method"] == "GET" and scope["path"].startswith(_BOARDS))
+        id = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        session = self._sessions.get(id, used=used)
         scope.setdefault("state", {})["session"] = session
         place = page_of(scope["path"], self._pages)
         if session is not None and session.dismissed and place is not None:
             session = None
-        reply = _Reply(self._counted(send, place), scope["path"], _POLICY.format(nonce=nonce))
+        policy = _POLICY.format(nonce=nonce)
+        reply = _Reply(self._counted(send, place), policy, lasting=_is_lasting(scope))
         if _is_foreign(scope, headers):
             t = texts_of(scope["path"])
             answer = refusal(403, t("errors.cross_site"), "cross_site")
@@ -101,19 +110,23 @@ class Guard:
 class _Reply:
     """Sends an answer with the headers that every answer has."""
 
-    def __init__(self, send: Send, path: str, policy: str) -> None:
+    def __init__(self, send: Send, policy: str, *, lasting: bool) -> None:
         self._send = send
         self._policy = policy
-        # Names of assets change with what is in them.
-        self._cache = "private, max-age=31536000, immutable" if "/assets/" in path else "no-cache"
+        self._lasting = lasting
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            # Gradio lets pages of any address read its answers.
+            for name in [name for name in headers if name.startswith("access-control-")]:
+                del headers[name]
             headers["content-security-policy"] = self._policy
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            headers.setdefault("cache-control", self._cache)
+            # Whoever is sent to sign in, or to a replica of another version, comes back for it.
+            lasting = self._lasting and message["status"] in _WHOLE
+            headers.setdefault("cache-control", _FOR_GOOD if lasting else "no-cache")
         await self._send(message)
 
 
@@ -142,11 +155,20 @@ class _Page:
         await self._send(message)
 
 
+def _is_lasting(scope: Scope) -> bool:
+    """Whether the address changes with what lies there."""
+    path: str = scope["path"]
+    if path.startswith(f"{STATIC}/") or "/assets/" in path:
+        return True
+    query: bytes = scope["query_string"]
+    return path.endswith("/theme.css") and query.startswith(b"v=")
+
+
 def _is_foreign(scope: Scope, headers: Headers) -> bool:
     """Whether another site's page asks, other than by a link that somebody follows."""
     if scope["method"] in _SAFE:
         site = headers.get("sec-fetch-site", "none")
-        return site == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+        return site in _OTHERS and headers.get("sec-fetch-mode") != "navigate"
     if (sender := headers.get("sec-fetch-site")) is not None:
         return sender not in ("same-origin", "none")
     origin = headers.get("origin")
@@ -155,7 +177,9 @@ def _is_foreign(scope: Scope, headers: Headers) -> bool:
 
 def _signed_out(scope: Scope, headers: Headers) -> ASGIApp:
     if scope["method"] in _SAFE and "text/html" in headers.get("accept", ""):
-        return RedirectResponse(f"{BASE}/sign-in?next={quote(scope['path'])}", 303)
+        query = scope["query_string"].decode("latin-1")
+        asked = f"{scope['path']}?{query}" if query else scope["path"]
+        return RedirectResponse(f"{BASE}/sign-in?next={quote(asked)}", 303)
     return refusal(401, texts_of(scope["path"])("errors.signed_out"), "signed_out")
 
 

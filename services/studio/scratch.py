@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,20 @@ def scratch() -> Iterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, _locked(name):
         yield name
+
+
+def sweep(folder: Path, seconds: float) -> None:
+    """Deletes files that nothing has happened to for so long, and folders that are empty."""
+    oldest = time.time() - seconds
+    for path in sorted(folder.rglob("*"), reverse=True):
+        # What is worked on by somebody else may be gone by now, and folders may hold something.
+        with contextlib.suppress(OSError):
+            if path.lstat().st_ctime >= oldest:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink()
 
 
 @contextlib.contextmanager

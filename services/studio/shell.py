@@ -1,5 +1,6 @@
 """What stands around every page: its head, the menu above it, and who is signed in."""
 
+import hashlib
 import html
 import re
 from dataclasses import dataclass
@@ -11,9 +12,28 @@ from services.studio.texts import LANGUAGES, Texts
 #: Files that go to browsers as they are.
 FOLDER = Path(__file__).parent / "static"
 
-# Gradio speaks of itself in its page's head, and of a manifest that is not at the host's root.
+
+def _version(folder: Path) -> str:
+    """A name that changes with what is in the files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+#: Where browsers find them. The version lets them be kept for good, and asked for once.
+STATIC = f"{BASE}/static/{_version(FOLDER)}"
+
+# Gradio speaks of itself in its page's head, and of a manifest that is not at the host's root. Its
+# base makes of a place within a page, or of a question, another page.
 _FOREIGN = re.compile(
-    r"<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>|<link rel=\"manifest\"[^>]*>", re.DOTALL
+    r"<meta\s+(?:property|name)=\"(?:og|twitter):[^>]*>|<link rel=\"manifest\"[^>]*>|<base\s[^>]*>",
+    re.DOTALL,
+)
+# It would fit a page into a frame, which none of ours may be in, by a file fetched each time.
+_FRAMED = re.compile(
+    r"<script>(?:(?!</script>).)*iframeResizer\.contentWindow.*?</script>", re.DOTALL
 )
 _BODY = re.compile(r"<body[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script(?=[\s>])")
@@ -41,9 +61,10 @@ def page_of(path: str, names: tuple[str, ...]) -> Place | None:
 
 def wrapped(document: str, place: Place, names: tuple[str, ...], label: str, nonce: str) -> str:
     """Gradio's page, in our language, with our head and menu, and a nonce for its scripts."""
-    document = _FOREIGN.sub("", document)
+    document = _FRAMED.sub("", _FOREIGN.sub("", document))
     document = _LANGUAGE.sub(f'<html lang="{place.language}"', document, count=1)
     t = Texts(place.language)
+    document = document.replace("<head>", f'<head><script src="{STATIC}/frames.js"></script>', 1)
     document = document.replace("</head>", f"{_head(place.page)}</head>", 1)
     menu = _menu(t, place, names, label)
     document = _BODY.sub(lambda found: found[0] + menu, document, count=1)
@@ -52,13 +73,12 @@ def wrapped(document: str, place: Place, names: tuple[str, ...], label: str, non
 
 def _head(page: str) -> str:
     """Our files, and those that the page brings of its own."""
-    static = f"{BASE}/static"
-    links = [f'<link rel="icon" href="{static}/logo.svg" type="image/svg+xml">']
+    links = [f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">']
     for name in ("studio", page):
         if (FOLDER / f"{name}.css").exists():
-            links.append(f'<link rel="stylesheet" href="{static}/{name}.css">')
+            links.append(f'<link rel="stylesheet" href="{STATIC}/{name}.css">')
         if (FOLDER / f"{name}.js").exists():
-            links.append(f'<script type="module" src="{static}/{name}.js"></script>')
+            links.append(f'<script type="module" src="{STATIC}/{name}.js"></script>')
     return "".join(links)
 
 
@@ -73,7 +93,7 @@ def _menu(t: Texts, place: Place, names: tuple[str, ...], label: str) -> str:
         f'<a class="studio-skip" href="#studio-content">{t("shell.skip")}</a>'
         '<header class="studio-header">'
         f'<a class="studio-brand" href="{_address(t.language, "home")}">'
-        f'<img src="{BASE}/static/logo.svg" alt="" width="28" height="28">{t("shell.brand")}</a>'
+        f'<img src="{STATIC}/logo.svg" alt="" width="28" height="28">{t("shell.brand")}</a>'
         f'<nav aria-label="{t("shell.pages")}"><ul>{links}</ul></nav>'
         '<div class="studio-person">'
         f'<a lang="{other}" hreflang="{other}" href="{_address(other, place.page)}">'

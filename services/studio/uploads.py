@@ -1,15 +1,34 @@
 """What people uploaded or recorded: it is deleted as soon as it has been worked on."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from gradio import route_utils
 
 from services.studio.texts import Texts
 
 #: A wav file without a sample is as long as this, and no file that holds something is shorter.
 _HEADER_BYTES = 44
+
+
+class _Upload(route_utils.GradioUploadFile):
+    """A file that is uploaded, under a name of its own.
+
+    Gradio names what is the same alike, so that the first to be done would delete it for all.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.sha.update(secrets.token_bytes(16))
+
+
+def apart() -> None:
+    """Has every upload kept in a folder of its own, in this process."""
+    route_utils.GradioUploadFile = _Upload  # type: ignore[misc]
 
 
 @contextmanager
@@ -38,6 +57,6 @@ def discard(path: str | None) -> None:
         return
     file = Path(path)
     file.unlink(missing_ok=True)
-    # Every upload has a folder of its own, unless the same was uploaded under two names.
+    # It was alone in its folder, which may be gone too.
     with suppress(OSError):
         file.parent.rmdir()

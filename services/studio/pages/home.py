@@ -6,11 +6,12 @@ import gradio as gr
 
 from services.studio.markup import block
 from services.studio.pages.home_examples import SAMPLE, Examples
-from services.studio.studio import BASE, Studio
+from services.studio.shell import STATIC
+from services.studio.studio import Studio
 from services.studio.texts import Texts
 
 _OTHERS = ("emotion", "song", "chat", "speak", "transcribe", "images", "models", "queue")
-_CLIP = f"{BASE}/static/{SAMPLE}"
+_CLIP = f"{STATIC}/{SAMPLE}"
 
 
 def build(studio: Studio, t: Texts) -> None:

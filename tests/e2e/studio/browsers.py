@@ -28,6 +28,13 @@ SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
 
 LOCALES = {"en": "en-GB", "es": "es-ES"}
 _GRAVE = ("serious", "critical")
+#: Waits for what fades, but not for what pulses, or counts seconds.
+_FADED = """async () => {
+    const fading = () => document.getAnimations().filter(
+        each => each.effect.getComputedTiming().endTime <= 1000
+    );
+    while (fading().length) await Promise.allSettled(fading().map(each => each.finished));
+}"""
 
 
 @dataclass
@@ -97,7 +104,8 @@ def ready(page: Page) -> None:
 
 
 def accessible(page: Page) -> None:
-    """Raises where axe-core finds something serious on the page as it is now."""
+    """Raises where axe-core finds something serious on the page, once what fades has faded."""
+    page.evaluate(_FADED)
     findings = Axe().run(page).response["violations"]
     bad = [
         f"{each['id']}: {node['html'][:200]}"

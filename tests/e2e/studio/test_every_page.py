@@ -12,6 +12,8 @@ from tests.e2e.studio.conftest import Studio
 PAGES = ("", "emotion", "song", "chat", "speak", "transcribe", "images", "models", "queue")
 #: What the first page may weigh on the wire.
 MOST_BYTES = 2_000_000
+#: What a page may draw in a second in which nothing happens; boards ask for news now and then.
+MOST_FRAMES = 10
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,29 @@ def test_the_first_page_is_light(browser: Browser, studio: Studio) -> None:
         page.wait_for_timeout(1000)
     context.close()
     assert 0 < bytes_by_kind["all"] < MOST_BYTES
+
+
+@pytest.mark.parametrize("path", ["", "song", "queue"])
+def test_a_page_at_rest_rests(open_page: OpenPage, path: str) -> None:
+    page = open_page()
+    page.context.add_init_script(
+        """
+        const ask = window.requestAnimationFrame.bind(window);
+        window.frames_asked = 0;
+        window.requestAnimationFrame = (draw) => (window.frames_asked++, ask(draw));
+        """
+    )
+    joined = []
+    page.on("request", lambda sent: joined.append(sent.url) if "queue/join" in sent.url else None)
+    page.goto(f"{page.url}{path}")
+    ready(page)
+    page.wait_for_timeout(6000)
+    before = page.evaluate("window.frames_asked")
+    page.wait_for_timeout(1000)
+    assert before > 0
+    assert page.evaluate("window.frames_asked") - before < MOST_FRAMES
+    # Of the page's own, not of all the others.
+    assert len(joined) <= 2
 
 
 def test_who_signs_out_is_out_in_every_tab(open_page: OpenPage) -> None:

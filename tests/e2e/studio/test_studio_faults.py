@@ -277,6 +277,7 @@ def test_a_page_that_there_is_not_says_so(open_page: OpenPage, own: Product, lan
 READ = (
     "/studio/nope", "/studio/en/nope", "/studio/fr/", "/studio/en/song/x", "/studio/static/nope.js",
     "/studio/static/../app.py", "/studio/static/%2e%2e/app.py", "/studio/static/..%2fapp.py",
+    "/studio/static/v/nope.js", "/studio/static/v/../../app.py", "/studio/static/v/..%2f..%2fx",
     "/studio/en/assets/nope.js", "/studio/en/assets/..%2f..%2fapp.py", "/studio/en/static/..%2fx",
     "/studio/en/monitoring", "/studio/en/monitoring/summary", "/studio/en/manifest.json",
     "/studio/en/pwa_icon", "/studio/en/login", "/studio/en/logout", "/studio/en/svelte/x",

@@ -1,6 +1,8 @@
 """What people are told where an event of a page fails."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -47,3 +49,60 @@ async def test_what_was_sent_is_neither_told_nor_printed(
     t = Texts("es")
     assert await said(t, lambda: None, "a secret of mine") == t("errors.refused")
     assert "secret" not in caplog.text + "".join(capfd.readouterr())
+
+
+async def given(file: dict[str, Any]) -> str | None:
+    """What an event is given of a file, as a browser names it."""
+    got: list[str | None] = []
+    with Pages(Texts("en"), analytics_enabled=False) as pages:
+        recording = gr.File()
+        gr.Button().click(got.append, recording, None)
+    await pages.process_api(pages.fns[0], [{"meta": {"_type": "gradio.FileData"}, **file}])
+    return got[0]
+
+
+async def test_a_file_that_was_uploaded_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    file = tmp_path / "0123abcd" / "voice.wav"
+    file.parent.mkdir()
+    file.write_bytes(b"voice")
+    assert await given({"path": str(file)}) == str(file)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd", "/dev/zero", "/proc/self/environ", "/proc/self/fd/0", "voice.wav", "", "\0",
+        "http://203.0.113.1/a.wav", "https://files.example/a.wav", "file:///etc/passwd",
+        "{folder}/../precious.db", "{folder}/a/../../precious.db", "{folder}//a", "{folder}/.",
+        "{folder}/link", "{folder}", "{folder}-other/a", "{precious}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_other_file_is_read_fetched_or_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, stream: bool
+) -> None:
+    folder, precious = tmp_path / "uploads", tmp_path / "precious.db"
+    folder.mkdir()
+    precious.write_bytes(b"keys")
+    (folder / "link").symlink_to(precious)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    named = path.format(folder=folder, precious=precious)
+    with pytest.raises(gr.Error) as raised:
+        await given({"path": named, "is_stream": stream})
+    assert raised.value.message == Texts("en")("errors.refused")
+    assert precious.read_bytes() == b"keys"
+
+
+async def test_a_file_is_found_wherever_it_is_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with Pages(Texts("en"), analytics_enabled=False) as pages:
+        box = gr.JSON()
+        gr.Button().click(lambda _: None, box, None)
+    for hidden in ([{"a": [{"path": "/etc/passwd"}]}], [[[{"path": 1}]]], [{"path": None}]):
+        with pytest.raises(gr.Error):
+            await pages.process_api(pages.fns[0], hidden)

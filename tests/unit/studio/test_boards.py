@@ -149,7 +149,9 @@ async def test_a_gateway_that_fails_is_told_in_a_sentence(
         assert answer.status_code == status
         assert answer.json()["error"]["message"] == Texts("es")(f"errors.{key}")
         # A key that is good no longer ends the session with it.
-        assert (studio.sessions.get(studio.session) is None) is (status == 401)
+        session = studio.sessions.get(studio.session)
+        assert session is not None
+        assert session.dismissed is (status == 401)
 
 
 async def test_nobody_who_is_signed_out_sees_anything() -> None:

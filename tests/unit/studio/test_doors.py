@@ -1,6 +1,7 @@
 """Which of Gradio's routes are open, to whom, and how all of them refuse."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -9,9 +10,11 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from services.studio.doors import Doors, Tabs
+from services.studio.doors import Doors
 from services.studio.sessions import Session
+from services.studio.shares import Budgets, Tabs
 from services.studio.texts import LANGUAGES, Texts
+from tests.fakes.clock import FakeClock
 
 EN = "/studio/en"
 API = f"{EN}/gradio_api"
@@ -51,6 +54,10 @@ def gradio() -> FastAPI:
     return app
 
 
+#: Bytes that may be uploaded at once.
+MOST = 1000
+
+
 class Person:
     """Sets who asks, as the guard does."""
 
@@ -64,7 +71,7 @@ class Person:
 
 
 def as_(session: str | None = "me", doors: Doors | None = None) -> httpx.AsyncClient:
-    app = Person(doors or Doors(gradio(), ("home", "song")), session)
+    app = Person(doors or Doors(gradio(), ("home", "song"), MOST), session)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://studio.test")
 
@@ -173,7 +180,7 @@ async def test_an_event_that_there_is_not_is_a_mistake_of_who_asks() -> None:
 
 
 async def test_nobody_reads_or_stops_what_another_session_asked_for() -> None:
-    doors = Doors(gradio(), ("home", "song"))
+    doors = Doors(gradio(), ("home", "song"), MOST)
     async with as_("me", doors) as mine, as_("other", doors) as other:
         assert (await mine.post(f"{API}/queue/join", json={"session_hash": "a"})).status_code == 200
         for stolen in (
@@ -189,7 +196,12 @@ async def test_nobody_reads_or_stops_what_another_session_asked_for() -> None:
         assert (await other.get(f"{API}/queue/data?session_hash=b")).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["", "?session_hash=", "?session_hash=" + "a" * 65, "?other=a"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?session_hash=", "?session_hash=" + "a" * 65, "?other=a",
+     "?session_hash=a&session_hash=b",
+     "?session_hash=a&session_hash=", "?session_hash=&session_hash=a"],
+)  # fmt: skip
 async def test_a_stream_of_no_tab_is_refused(query: str) -> None:
     async with as_() as http:
         assert (await http.get(f"{API}/queue/data{query}")).status_code == 400
@@ -203,6 +215,54 @@ def test_the_tab_longest_unused_is_forgotten() -> None:
     assert tabs.claim("c", "me")
     assert tabs.claim("b", "other")
     assert not tabs.claim("c", "other")
+
+
+def test_a_session_forgets_its_own_tabs_first() -> None:
+    tabs = Tabs(most=100, each=3)
+    assert tabs.claim("theirs", "other")
+    for number in range(50):
+        assert tabs.claim(f"mine-{number}", "me")
+    assert not tabs.claim("theirs", "me")
+    assert not tabs.claim("mine-47", "other")
+    assert tabs.claim("mine-46", "other")
+
+
+def test_so_much_may_be_uploaded_in_so_long() -> None:
+    clock = FakeClock()
+    budgets = Budgets(most=100, seconds=60, clock=clock)
+    assert budgets.spend("me", 60)
+    assert not budgets.spend("me", 41)
+    assert budgets.spend("me", 40)
+    assert budgets.spend("other", 100)
+    clock.advance(61)
+    assert budgets.spend("me", 100)
+
+
+async def test_an_upload_is_measured_before_it_is_read() -> None:
+    async with as_() as http:
+        for size, status, key in ((900, 200, ""), (MOST + 65_537, 413, "too_large")):
+            answer = await http.post(f"{API}/upload", content=b"x" * size)
+            assert answer.status_code == status
+            assert not key or told(answer, key)
+
+        async def unmeasured() -> AsyncIterator[bytes]:
+            yield b"x"
+
+        assert (await http.post(f"{API}/upload", content=unmeasured())).status_code == 400
+
+
+async def test_whoever_uploads_all_the_time_waits() -> None:
+    async with as_() as http:
+        statuses = [
+            (await http.post(f"{API}/upload", content=b"x" * 66_000)).status_code for _ in range(11)
+        ]
+    assert statuses == [200] * 10 + [503]
+
+
+async def test_whoever_is_not_signed_in_says_little() -> None:
+    async with as_(None) as http:
+        answer = await http.post("/studio/sign-in", content=b"x" * 20_000)
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

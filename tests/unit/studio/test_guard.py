@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope, Send
 
 from services.studio.guard import Guard
 from services.studio.sessions import COOKIE, Sessions
+from services.studio.shell import STATIC
 from services.studio.texts import LANGUAGES, Texts
+from tests.fakes.clock import FakeClock
 
 HTML = {"accept": "text/html"}
 
@@ -22,7 +24,7 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
     """What stands behind the guard: a page that says whether it came compressed."""
     path = scope["path"]
     if path.endswith(".js"):
-        await PlainTextResponse("code")(scope, receive, send)
+        await PlainTextResponse("code", 404 if "missing" in path else 200)(scope, receive, send)
         return
     asked = any(name == b"accept-encoding" for name, _ in scope["headers"])
     page = f'<html lang="en"><head></head><body>{asked}<script>1</script></body></html>'
@@ -143,9 +145,12 @@ async def test_a_nonce_is_good_for_one_answer() -> None:
 async def test_only_what_never_changes_is_kept_by_browsers() -> None:
     async with browser() as http:
         assert (await http.get("/studio/en/")).headers["cache-control"] == "no-cache"
-        kept = (await http.get("/studio/en/assets/a.js")).headers["cache-control"]
-    assert "immutable" in kept
-    assert "private" in kept
+        for path in ("/studio/en/assets/a.js", f"{STATIC}/a.js", "/studio/en/theme.css?v=1"):
+            kept = (await http.get(path)).headers["cache-control"]
+            assert "immutable" in kept
+            assert "private" in kept
+        for path in ("/studio/static/other/a.js", "/studio/en/theme.css", f"{STATIC}/missing.js"):
+            assert (await http.get(path)).headers["cache-control"] == "no-cache"
 
 
 async def test_there_is_no_websocket() -> None:
@@ -180,3 +185,25 @@ async def test_who_is_dismissed_hears_why_but_gets_no_page() -> None:
         led = await http.get("/studio/en/song", headers=HTML)
         assert led.headers["location"] == "/studio/sign-in?next=/studio/en/song"
         assert (await http.get("/studio/en/gradio_api/queue/data")).status_code == 200
+
+
+async def test_whoever_is_sent_to_sign_in_comes_back_for_what_they_wanted() -> None:
+    async with browser(signed_in=False) as http:
+        asset = await http.get("/studio/en/assets/a.js", headers=HTML)
+        page = await http.get("/studio/en/song?job=1", headers=HTML)
+    assert asset.headers["cache-control"] == "no-cache"
+    assert page.headers["location"] == "/studio/sign-in?next=/studio/en/song%3Fjob%3D1"
+
+
+async def test_boards_keep_nobody_signed_in() -> None:
+    clock = FakeClock()
+    sessions = Sessions(3600, 60, 10, clock)
+    app = Guard(inside, sessions, ("home",))
+    cookies = {COOKIE: sessions.open("me", key).id}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://studio.test", cookies=cookies
+    ) as http:
+        for _ in range(3):
+            clock.advance(25)
+            answer = await http.get("/studio/boards/queue")
+        assert answer.status_code == 401

@@ -1,11 +1,13 @@
 """Where uploads lie: gone with the process, whichever way that ends."""
 
+import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from services.studio.scratch import scratch
+from services.studio.scratch import scratch, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,23 @@ def test_what_a_process_has_that_runs_stays() -> None:
     with scratch() as one, scratch() as other:
         assert Path(one).exists()
         assert Path(other).exists()
+
+
+def test_what_is_old_goes_and_what_is_new_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/old.png", "b/older.mp3"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_bytes(b"made")
+    (folder / "precious").write_bytes(b"elsewhere")
+    os.symlink(folder / "precious", folder / "a" / "link")
+    sweep(folder / "a", 60)
+    assert (folder / "a" / "old.png").exists()
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    sweep(folder / "a", 60)
+    assert list((folder / "a").iterdir()) == []
+    assert (folder / "precious").exists()
+    sweep(folder, 60)
+    # The folders have changed just now, as far as they know.
+    assert list(folder.iterdir()) == []

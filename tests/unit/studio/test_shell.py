@@ -4,14 +4,17 @@ import re
 
 import pytest
 
-from services.studio.shell import FOLDER, Place, page_of, wrapped
+from services.studio.shell import FOLDER, STATIC, Place, page_of, wrapped
 
 NAMES = ("home", "emotion", "song")
 GRADIO = """<!doctype html>
 <html lang="en" style="margin: 0"><head>
 <meta property="og:title" content="Gradio"><meta name="twitter:card" content="x" />
 <link rel="manifest" href="/manifest.json" />
-<script>window.gradio_config = {};</script><script type="module" src="./assets/index.js"></script>
+<script>window.gradio_config = {};</script>
+<script>const script = 1;
+script.src = "static/js/iframeResizer.contentWindow.min.js";</script>
+<script type="module" src="./assets/index.js"></script>
 </head><body style="width: 100%"><gradio-app></gradio-app></body></html>"""
 
 
@@ -57,15 +60,17 @@ def test_gradio_does_not_speak_of_itself() -> None:
     assert "og:" not in page()
     assert "twitter:" not in page()
     assert "manifest" not in page()
+    assert "iframeResizer" not in page()
+    assert "gradio_config" in page()
 
 
 def test_a_page_brings_the_files_that_it_has() -> None:
     document = page("en", "home")
     for name in ("studio", "home"):
         assert (FOLDER / f"{name}.css").exists()
-        assert f'href="/studio/static/{name}.css"' in document
-        assert f'src="/studio/static/{name}.js"' in document
-    assert "/studio/static/song.css" not in document
+        assert f'href="{STATIC}/{name}.css"' in document
+        assert f'src="{STATIC}/{name}.js"' in document
+    assert "/song.css" not in document
 
 
 def test_a_name_of_somebody_is_text() -> None:

@@ -1,12 +1,14 @@
 """What was uploaded does not outlive the work on it."""
 
+import io
 from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio import route_utils
 
 from services.studio.texts import LANGUAGES, Texts, sentences
-from services.studio.uploads import consumed, discard
+from services.studio.uploads import apart, consumed, discard
 
 EN = Texts("en")
 
@@ -62,3 +64,12 @@ def test_deleting_one_of_two_names_leaves_the_other(tmp_path: Path) -> None:
 def test_every_refusal_is_said_in_every_language() -> None:
     for name in ("nothing", "gone", "empty"):
         assert set(sentences()[f"uploads.{name}"]) == set(LANGUAGES)
+
+
+def test_the_same_is_uploaded_to_a_folder_of_its_own_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(route_utils, "GradioUploadFile", route_utils.GradioUploadFile)
+    apart()
+    names = {route_utils.GradioUploadFile(io.BytesIO()).sha.hexdigest() for _ in range(10)}
+    assert len(names) == 10
