@@ -19,8 +19,8 @@ from services.runtime.errors import InvalidApiKey, ServiceUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Tokens have the provider asked for nothing no more often than this, however many of them name keys
-#: that it never had.
+#: Tokens have the provider asked for nothing no more often than this, however many of them name
+#: keys that it never had.
 RETRY_SECONDS = 3.0
 
 
@@ -82,8 +82,9 @@ class ProviderKeys:
         nobody knows.
         """
         if not self.current or self._named(kid) is None:
+            version = self.version
             await self._ask()
-            if self._named(kid) is not None:
+            if self.version != version and self._named(kid) is not None:
                 # It was worth asking, and may be again at once: keys change when they like.
                 self._next_try = self._clock()
         if not self.current:
