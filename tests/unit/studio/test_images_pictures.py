@@ -1,11 +1,16 @@
+import asyncio
 import io
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from services.studio.pictures import Unreadable, picture_of
+from services.studio import pictures
+from services.studio.pictures import Picture, Unreadable, picture_of
 
 
 def saved(path: Path, image: Image.Image, **options: Any) -> Path:
@@ -72,3 +77,57 @@ def test_a_picture_of_too_many_pixels_is_not_unpacked(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", Image.new("1", (20_000, 2_001)))
     with pytest.raises(Unreadable):
         picture_of(path)
+
+
+def test_a_picture_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", Image.new("1", (40_000, 10)))
+    with pytest.raises(Unreadable):
+        picture_of(path)
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from services.studio.pictures import picture_of
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+before = peak()
+picture_of(Path(sys.argv[1]))
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_largest_picture_is_in_memory_once(tmp_path: Path, mode: str) -> None:
+    path = saved(tmp_path / "a.png", Image.new(mode, (6320, 6320)), compress_level=1)
+    # A process of its own: nothing else tells what Pillow takes.
+    command = [sys.executable, "-c", PEAK, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) * 1024 < 230e6
+
+
+async def test_pictures_are_looked_at_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[Path] = []
+    most: list[int] = []
+
+    def slow(path: Path) -> Picture:
+        running.append(path)
+        time.sleep(0.02)
+        most.append(len(running))
+        running.remove(path)
+        return Picture(path.name, b"", "", "")
+
+    monkeypatch.setattr(pictures, "picture_of", slow)
+    looking = [asyncio.create_task(pictures.looked_at(tmp_path / str(at))) for at in range(6)]
+    await asyncio.sleep(0.01)
+    # Its thread goes on.
+    looking[0].cancel()
+    done = await asyncio.gather(*looking, return_exceptions=True)
+    assert [each.name for each in done if isinstance(each, Picture)] == ["1", "2", "3", "4", "5"]
+    assert set(most) == {1}
