@@ -2,17 +2,31 @@
 
 HTML in it is shown as text, pictures become links, so that no browser asks another host for them,
 and links lead to the web or to a mailbox, in a page of their own.
+
+An answer is rendered again and again while it grows, beside all else that this process does. So
+what would take long, of which no ordinary answer has as much, is shown as it was written.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 _SCHEMES = ("https://", "http://", "mailto:")
+#: Where Markdown stops to look what it is.
+_MARKS = re.compile(r"[^\w\s.,;?/()|\"']|[_\n]")
+_MOST_MARKS = 3000
+#: From each `[` on, all marks are looked at up to the end of its paragraph.
+_MOST_STEPS = 10_000
+#: A row of a table is filled up to as many cells as its head has.
+_MOST_CELLS = 3000
+#: What ends a table.
+_GAP = re.compile(r"\n[ \t]*\n")
 _LINK = 'target="_blank" rel="noopener noreferrer nofollow"'
 
 
@@ -56,11 +70,40 @@ def _is_harmless(url: str) -> bool:
     return url.lower().startswith(_SCHEMES)
 
 
+def _spare(state: StateCore) -> None:
+    """Leaves paragraphs as they are whose brackets would take long."""
+    left = _MOST_STEPS
+    for token in state.tokens:
+        if token.type == "inline":
+            steps = token.content.count("[") * _marks(token.content)
+            if steps > left:
+                token.type = "text"
+            else:
+                left -= steps
+
+
+def _marks(text: str) -> int:
+    return sum(1 for _ in _MARKS.finditer(text))
+
+
+def _takes_long(answer: str) -> bool:
+    return _marks(answer) > _MOST_MARKS or sum(map(_cells, _GAP.split(answer))) > _MOST_CELLS
+
+
+def _cells(block: str) -> int:
+    lines = block.split("\n")
+    return len(lines) * max(line.count("|") for line in lines)
+
+
 _markdown = MarkdownIt("js-default", {"html": False, "breaks": True}, renderer_cls=_Renderer)
 _markdown.validateLink = _is_harmless  # type: ignore[method-assign]
+_markdown.core.ruler.before("inline", "spare", _spare)
 
 
 def shown(answer: str) -> str:
     """An answer as HTML in one line, as Gradio's Markdown leaves it alone."""
+    answer = answer.replace("\r\n", "\n").replace("\r", "\n")
+    if _takes_long(answer):
+        return f"<p>{escapeHtml(answer)}</p>".replace("\n", "<br>")
     html: str = _markdown.render(answer)
     return html.replace("\n", "&#10;")

@@ -1,3 +1,6 @@
+import sys
+from types import FrameType
+
 import pytest
 
 from services.studio.answers import shown
@@ -76,3 +79,54 @@ def test_an_answer_that_is_not_finished_is_shown_as_far_as_it_is() -> None:
 def test_headings_of_an_answer_are_none_of_the_page() -> None:
     assert "<h1" not in shown("# Big")
     assert "Big" in shown("# Big")
+
+
+def looks(answer: str) -> int:
+    """How many functions are called to show an answer."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        shown(answer)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[", "![", "[a](", "[a ", "*", "*a ", "_a ", "**a", "`", "`a``b", "~~a ", ">", ">[\n",
+        "- ", "- a\n", "- a\r", "1) a\n\n   b\n", "<", "<a b=", "&amp;", "|a|\n|-|\n", "a\n",
+        "# a\n", "a:b ", "\n\n" + "[" * 60, "\n\n" + "![a" * 30, "\n\n" + "[*a" * 25,
+    ],
+)  # fmt: skip
+def test_nothing_that_a_model_writes_takes_long_to_show(piece: str) -> None:
+    assert looks((piece * 100_000)[:100_000]) < 500_000
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_table_is_not_filled_up_without_end(end: str) -> None:
+    lines = ["|a" * 500, "|-" * 500 + "|", *["a"] * 131]
+    assert looks(end.join(lines)) < 500_000
+
+
+def test_what_would_take_long_is_shown_as_it_was_written() -> None:
+    assert shown("<b>\n" * 3000) == "<p>" + "&lt;b&gt;<br>" * 3000 + "</p>"
+    html = shown("[" * 100 + "<b>\n\n**so**")
+    assert "[" * 100 + "&lt;b&gt;" in html
+    assert "<strong>so</strong>" in html
+
+
+def test_a_long_answer_of_the_ordinary_kind_is_markdown() -> None:
+    code = "```python\n" + 'print(f"{name}: {table[key]}", end="")\n' * 200 + "```\n"
+    prose = "Some **words**, as [here](https://example.org), and `more`.\n\n" * 80
+    table = "| a | b | c |\n|---|---|---|\n" + "| 1 | 2 | 3 |\n" * 100
+    html = shown(code + prose + table)
+    assert html.count("<strong>") == 80
+    assert html.count("<a ") == 80
+    assert html.count("<tr>") == 101
