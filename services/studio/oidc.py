@@ -1,9 +1,11 @@
 """Signing in at the OpenID Connect provider: away, and back."""
 
+import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import asdict
 
+from cryptography.fernet import Fernet, InvalidToken
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -18,34 +20,37 @@ _PATH = f"{BASE}/oidc"
 _COOKIE = "orfeon_sign_in"
 #: Seconds that somebody may take at the provider.
 _PATIENCE = 600
-_MOST = 1_000
 
 
-class Attempts:
-    """Who is at the provider. Each comes back once; beyond `_MOST` the oldest is forgotten."""
+class Seal:
+    """Attempts as text that only this process writes and reads.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._made: OrderedDict[str, tuple[float, Attempt]] = OrderedDict()
+    Their browsers keep them: whoever may begin without being known could fill any memory of ours.
+    """
 
-    def add(self, attempt: Attempt) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._key = Fernet(Fernet.generate_key())
+
+    def sealed(self, attempt: Attempt) -> str:
         """Somebody leaves for the provider."""
-        self._made[attempt.state] = (self._clock() + _PATIENCE, attempt)
-        while len(self._made) > _MOST:
-            self._made.popitem(last=False)
+        told = json.dumps(asdict(attempt)).encode()
+        return self._key.encrypt_at_time(told, int(self._wall())).decode()
 
-    def take(self, state: str, browser: str) -> Attempt | None:
+    def opened(self, sealed: str, state: str) -> Attempt | None:
         """The attempt of somebody who is back, in the browser that they left with."""
-        until, attempt = self._made.pop(state, (0.0, None))
-        if attempt is None or self._clock() > until or attempt.browser != browser:
+        try:
+            told = self._key.decrypt_at_time(sealed.encode(), _PATIENCE, int(self._wall()))
+        except InvalidToken:
             return None
-        return attempt
+        attempt = Attempt(**json.loads(told))
+        return attempt if attempt.state == state else None
 
 
 def routes(studio: Studio, provider: Provider) -> APIRouter:
     """`/studio/oidc/start` and `/studio/oidc/callback`."""
     router = APIRouter()
-    attempts = Attempts()
+    seal = Seal()
 
     @router.get(f"{_PATH}/start")
     async def start(request: Request, next: str = "") -> Response:
@@ -55,10 +60,9 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
             response = RedirectResponse(await provider.address(attempt), 303)
         except ProviderFailed:
             return page(studio, request, next, "provider_away", 503)
-        attempts.add(attempt)
         response.set_cookie(
             _COOKIE,
-            attempt.browser,
+            seal.sealed(attempt),
             max_age=_PATIENCE,
             path=_PATH,
             httponly=True,
@@ -70,9 +74,14 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
     @router.get(f"{_PATH}/callback")
     async def callback(request: Request) -> Response:
         answered = dict(request.query_params)
-        attempt = attempts.take(answered.get("state", ""), request.cookies.get(_COOKIE, ""))
+        attempt = seal.opened(request.cookies.get(_COOKIE, ""), answered.get("state", ""))
         if attempt is None:
             return page(studio, request, "", "too_late", 400)
+        response = await entered(request, attempt, answered)
+        response.delete_cookie(_COOKIE, path=_PATH)
+        return response
+
+    async def entered(request: Request, attempt: Attempt, answered: dict[str, str]) -> Response:
         try:
             identity = await provider.enter(attempt, answered)
             await introduce(studio, await identity.credential())
@@ -84,9 +93,7 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
             return page(studio, request, attempt.next, "not_allowed", 403)
         except OrfeonError:
             return page(studio, request, attempt.next, "not_now", 503)
-        session = studio.sessions.open(identity.label, identity.credential)
-        response = signed_in(studio, request, session, attempt.next)
-        response.delete_cookie(_COOKIE, path=_PATH)
-        return response
+        session = studio.sessions.open(identity.label, identity.credential, identity.subject)
+        return signed_in(studio, request, session, attempt.next)
 
     return router

@@ -41,13 +41,12 @@ _NETWORK = (httpx.HTTPError, httpx2.HTTPError, OSError, ValueError)
 class Attempt:
     """Somebody on the way to the provider, with what only their own return can show.
 
-    `browser` is a secret in a cookie of theirs; `next` is where they wanted to go.
+    `next` is where they wanted to go.
     """
 
     state: str
     nonce: str
     verifier: str
-    browser: str
     redirect: str
     next: str
 
@@ -64,13 +63,15 @@ class Provider:
         self._settings = settings
         self._wall = wall
         self._clock = clock
+        # Reading the certificates takes longer than all else that a client does.
+        self._tls = httpx.create_ssl_context()
         self._facts: Mapping[str, Any] = {}
         self._believed = -_BELIEVED
 
     def attempt(self, redirect: str, next: str) -> Attempt:
         """A new attempt, which comes back to the address `redirect`."""
-        state, nonce, verifier, browser = (generate_token(48) for _ in range(4))
-        return Attempt(state, nonce, verifier, browser, redirect, next)
+        state, nonce, verifier = (generate_token(48) for _ in range(3))
+        return Attempt(state, nonce, verifier, redirect, next)
 
     async def address(self, attempt: Attempt) -> str:
         """Where to send somebody to sign in. Raises `ProviderFailed`."""
@@ -102,7 +103,7 @@ class Provider:
             raise ProviderFailed("no token") from error
         claims = await self._verified(str(token.get("id_token", "")), attempt.nonce)
         label = next(str(claims[name]) for name in _NAMES if claims.get(name))
-        return Identity(self, label, token)
+        return Identity(self, str(claims["sub"]), label, token)
 
     async def renewed(self, refresh: str) -> Mapping[str, Any]:
         """New tokens for a refresh token. Raises `SignedOut` where it is good no longer, and
@@ -134,6 +135,7 @@ class Provider:
             redirect_uri=redirect or None,
             code_challenge_method="S256",
             timeout=_TIMEOUT,
+            verify=self._tls,
         )
 
     def _audience(self) -> dict[str, str]:
@@ -144,7 +146,7 @@ class Provider:
         if self._clock() - self._believed < _BELIEVED:
             return self._facts
         issuer = self._settings.oidc_issuer
-        facts = await _fetched(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        facts = await self._fetched(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         if facts.get("issuer") != issuer or not all(facts.get(each) for each in wanted):
             log.error("the provider is not the one that the settings name")
@@ -155,7 +157,7 @@ class Provider:
     async def _verified(self, token: str, nonce: str) -> Mapping[str, Any]:
         """What an identity says, once it is sure who says it, and of whom."""
         # People sign in seldom: keys are asked for each time, so new ones are there at once.
-        keys = await _fetched((await self._discovered())["jwks_uri"])
+        keys = await self._fetched((await self._discovered())["jwks_uri"])
         asked = JWTClaimsRegistry(
             now=lambda: int(self._wall()),
             leeway=_LEEWAY,
@@ -173,23 +175,42 @@ class Provider:
             raise ProviderFailed("no identity") from error
         return claims
 
+    async def _fetched(self, url: str) -> Mapping[str, Any]:
+        try:
+            async with httpx.AsyncClient(timeout=_TIMEOUT, verify=self._tls) as client:
+                answer = (await client.get(url)).raise_for_status().json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise ProviderFailed("away") from error
+        if not isinstance(answer, dict):
+            raise ProviderFailed("no object")
+        return answer
+
 
 class Identity:
-    """Somebody whom the provider let in, called by their `label`, with a token that is renewed."""
+    """Somebody whom the provider let in, with a token that is renewed.
 
-    def __init__(self, provider: Provider, label: str, token: Mapping[str, Any]) -> None:
+    They are called by their `label`, and known by their `subject`, which nobody else has.
+    """
+
+    def __init__(
+        self, provider: Provider, subject: str, label: str, token: Mapping[str, Any]
+    ) -> None:
+        self.subject = subject
         self.label = label
         self._provider = provider
         self._token = token
         self._expires = self._end(token)
-        self._renewing = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
 
     async def credential(self) -> str:
         """An access token that is good now. Raises `SignedOut`, `ProviderFailed`."""
-        async with self._renewing:
-            if self._provider.now() > self._expires - _LEEWAY / 2:
-                await self._renew()
-            return str(self._token["access_token"])
+        if self._provider.now() > self._expires - _LEEWAY / 2:
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._renew())
+            # A refresh token may be good once: who leaves in between must not take the new one
+            # along.
+            await asyncio.shield(self._renewal)
+        return str(self._token["access_token"])
 
     async def _renew(self) -> None:
         refresh = self._token.get("refresh_token")
@@ -210,14 +231,3 @@ class Identity:
 
     def _end(self, token: Mapping[str, Any]) -> float:
         return self._provider.now() + float(token.get("expires_in") or 300)
-
-
-async def _fetched(url: str) -> Mapping[str, Any]:
-    try:
-        async with httpx.AsyncClient(timeout=_TIMEOUT) as client:
-            answer = (await client.get(url)).raise_for_status().json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise ProviderFailed("away") from error
-    if not isinstance(answer, dict):
-        raise ProviderFailed("no object")
-    return answer

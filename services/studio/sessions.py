@@ -9,19 +9,23 @@ from services.studio.settings import new_secret
 
 #: The cookie that holds nothing but a session's id.
 COOKIE = "orfeon_session"
+#: Sessions that one person may have, so that nobody can push all others out.
+_MOST_EACH = 50
 
 
 @dataclass(slots=True)
 class Session:
     """Somebody who is signed in: by an API key, or by a token that is renewed.
 
-    `label` is what the page calls them. `expires` and `used` are of the sessions' clock. `renew`
-    returns a credential that is good now; it raises `SignedOut` where there is none any more.
+    `label` is what the page calls them, as it may others, and `owner` tells who they are.
+    `expires` and `used` are of the sessions' clock. `renew` returns a credential that is good now;
+    it raises `SignedOut` where there is none any more.
     Who is `dismissed` gets no page any more, but may hear the last words of those that are open.
     """
 
     id: str
     label: str
+    owner: str
     renew: Callable[[], Awaitable[str]]
     expires: float
     used: float = field(default=0.0)
@@ -55,17 +59,25 @@ class Sessions:
         self._clock = clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def open(self, label: str, renew: Callable[[], Awaitable[str]]) -> Session:
-        """Lets somebody in, under an id that was never used before."""
+    def open(self, label: str, renew: Callable[[], Awaitable[str]], owner: str = "") -> Session:
+        """Lets somebody in, under an id that was never used before.
+
+        `owner` tells apart those of one label. Of too many sessions of theirs the one longest idle
+        goes.
+        """
         now = self._clock()
-        session = Session(new_secret(), label, renew, now + self._lifetime, now)
+        owner = owner or label
+        session = Session(new_secret(), label, owner, renew, now + self._lifetime, now)
         self._sessions[session.id] = session
+        own = [each.id for each in self._sessions.values() if each.owner == owner]
+        for id in own[:-_MOST_EACH]:
+            self.close(id)
         while len(self._sessions) > self._most:
             self._sessions.popitem(last=False)
         return session
 
-    def get(self, id: str | None) -> Session | None:
-        """The session of this id, which is used now; None where it has ended."""
+    def get(self, id: str | None, *, used: bool = True) -> Session | None:
+        """The session of this id; None where it has ended. `used` says whether it is used now."""
         session = self._sessions.get(id or "")
         if session is None:
             return None
@@ -73,8 +85,9 @@ class Sessions:
         if self._ended(session, now):
             self.close(session.id)
             return None
-        session.used = now
-        self._sessions.move_to_end(session.id)
+        if used:
+            session.used = now
+            self._sessions.move_to_end(session.id)
         return session
 
     def dismiss(self, id: str) -> None:

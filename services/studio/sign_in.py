@@ -1,10 +1,12 @@
 """Signing in and out: by an API key, or by a provider of identities."""
 
 import contextlib
+import hashlib
 from collections.abc import Awaitable, Callable
 from html import escape
 from urllib.parse import quote, urlsplit
 
+import httpx
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
@@ -16,10 +18,15 @@ from orfeon.errors import (
     PermissionDeniedError,
 )
 from services.studio.sessions import COOKIE, Session
+from services.studio.shell import STATIC
 from services.studio.studio import BASE, Studio
 from services.studio.texts import LANGUAGES, Texts, preferred
 
 _KEY_LENGTH = 512
+#: Of an address to go to, which a cookie has to hold.
+_ADDRESS_LENGTH = 512
+# Anybody may have a key tried, and reading the certificates takes longer than all else of it.
+_TLS = httpx.create_ssl_context()
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -55,7 +62,8 @@ def routes(studio: Studio) -> APIRouter:
             return page(studio, request, next, "gateway_away", 503)
         except OrfeonError:
             return page(studio, request, next, "not_now", 503)
-        session = studio.sessions.open(f"{key[:10]}…", credential(key))
+        owner = hashlib.sha256(key.encode()).hexdigest()
+        session = studio.sessions.open(f"{key[:10]}…", credential(key), owner)
         return signed_in(studio, request, session, next)
 
     @router.post(f"{BASE}/sign-out")
@@ -70,7 +78,8 @@ def routes(studio: Studio) -> APIRouter:
 
 async def introduce(studio: Studio, key: str) -> None:
     """Raises `OrfeonError` unless the gateway knows who has this credential."""
-    async with AsyncOrfeon(studio.settings.gateway_url, key, max_retries=0) as orfeon:
+    url, transport = studio.settings.gateway_url, httpx.AsyncHTTPTransport(verify=_TLS)
+    async with AsyncOrfeon(url, key, max_retries=0, transport=transport) as orfeon:
         # Who may not see the models is known all the same.
         with contextlib.suppress(PermissionDeniedError):
             await orfeon.models()
@@ -111,7 +120,9 @@ def is_secure(studio: Studio, request: Request) -> bool:
 def local(next: str, request: Request) -> str:
     """An address below ours; whatever else was given leads to the first page."""
     fine = next.startswith(f"{BASE}/") and not any(c in next for c in "\\\r\n") and ".." not in next
-    return quote(next, safe="/?=&-_.~%") if fine else f"{BASE}/{language_of(request)}/"
+    address = quote(next, safe="/?=&-_.~%") if fine else ""
+    # One that were cut would lead elsewhere.
+    return address if 0 < len(address) <= _ADDRESS_LENGTH else f"{BASE}/{language_of(request)}/"
 
 
 def language_of(request: Request) -> str:
@@ -137,14 +148,13 @@ def page(
             f'<p class="or"><span>{t("sign_in.or")}</span></p>'
         )
     alert = f'<p role="alert">{t(f"sign_in.{problem}")}</p>' if problem else ""
-    static = f"{BASE}/static"
     return HTMLResponse(
         f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{t('sign_in.title')}</title>"
-        f'<link rel="icon" href="{static}/logo.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{static}/sign-in.css"></head><body><main>'
-        f'<img src="{static}/logo.svg" alt="" width="56" height="56">'
+        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{STATIC}/sign-in.css"></head><body><main>'
+        f'<img src="{STATIC}/logo.svg" alt="" width="56" height="56">'
         f"<h1>{t('shell.brand')}</h1><p>{t('sign_in.what')}</p>{alert}{provider}"
         f'<form method="post" action="{BASE}/sign-in?lang={t.language}">'
         f'<input type="hidden" name="next" value="{escape(next)}">'

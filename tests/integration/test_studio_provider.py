@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from services.studio.oidc import Attempts
 from services.studio.provider import Attempt, Provider
 from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.settings import StudioSettings
@@ -181,19 +180,3 @@ async def test_a_provider_that_is_away_holds_nobody_up_while_the_token_is_good()
     now[0] += 60
     with pytest.raises(ProviderFailed):
         await identity.credential()
-
-
-def test_an_attempt_comes_back_once_in_time_and_in_its_browser(issuing: Lying) -> None:
-    provider = client_of(issuing)
-    now = [0.0]
-    attempts = Attempts(clock=lambda: now[0])
-    first, second, third = (provider.attempt(BACK, "/") for _ in range(3))
-    for each in (first, second, third):
-        attempts.add(each)
-    assert attempts.take("made up", first.browser) is None
-    assert attempts.take(first.state, "another browser") is None
-    assert attempts.take(first.state, first.browser) is None
-    assert attempts.take(second.state, second.browser) is second
-    assert attempts.take(second.state, second.browser) is None
-    now[0] = 601
-    assert attempts.take(third.state, third.browser) is None

@@ -89,3 +89,20 @@ def test_who_is_dismissed_is_known_until_the_session_is_closed() -> None:
     all_of_them.dismiss("nobody")
     assert mine.dismissed
     assert all_of_them.get(mine.id) is mine
+
+
+def test_of_too_many_sessions_of_one_person_their_own_go() -> None:
+    clock = FakeClock()
+    all_of_them = sessions(clock, most=100)
+    other = all_of_them.open("me", key, "another who is called so")
+    first, second, *_ = [all_of_them.open("me", key, "me") for _ in range(50)]
+    clock.advance(1)
+    all_of_them.get(first.id)
+    all_of_them.open("me", key, "me")
+    assert all_of_them.get(second.id) is None
+    for each in (other, first):
+        assert all_of_them.get(each.id) is each
+    for _ in range(200):
+        all_of_them.open("me", key, "me")
+    assert all_of_them.get(other.id) is other
+    assert len(all_of_them) == 51

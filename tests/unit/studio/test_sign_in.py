@@ -1,5 +1,6 @@
 """Signing in and out, and where one is led then."""
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -193,3 +194,18 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie_back() -> None:
 
 async def test_a_key_is_the_credential_as_it_is() -> None:
     assert await sign_in.credential("sk-orf-1")() == "sk-orf-1"
+
+
+def test_one_is_not_led_to_an_address_that_no_cookie_holds() -> None:
+    assert sign_in.local("/studio/" + "a" * 504, request()) == "/studio/" + "a" * 504
+    assert sign_in.local("/studio/" + "a" * 505, request()) == "/studio/es/"
+    assert sign_in.local("/studio/" + "ñ" * 100, request()) == "/studio/es/"
+
+
+async def test_a_key_is_tried_without_reading_certificates_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with door() as http:
+        monkeypatch.setattr(ssl, "create_default_context", lambda *_, **__: pytest.fail("again"))
+        answer = await http.post("/studio/sign-in", data={"key": "sk-orf-guessed"})
+    assert answer.status_code == 503
