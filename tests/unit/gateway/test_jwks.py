@@ -182,6 +182,20 @@ async def test_while_the_provider_is_away_known_keys_go_on_for_a_stated_time() -
     assert keys.reachable
 
 
+async def test_a_provider_that_is_away_is_not_asked_for_each_token() -> None:
+    provider = FakeProvider()
+    keys = provider.keys(stale_seconds=900)
+    kid = provider.signers[0].kid
+    await keys.find(kid)
+    provider.away = True
+    provider.now += 901
+    before = len(provider.asked)
+    for _ in range(100):
+        with pytest.raises(ServiceUnavailable):
+            await keys.find(kid)
+    assert len(provider.asked) == before + 1
+
+
 async def test_a_provider_that_was_never_there_is_asked_every_few_seconds_at_most() -> None:
     provider = FakeProvider()
     provider.away = True
