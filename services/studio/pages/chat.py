@@ -8,10 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from services.studio.conversations import MOST_PICTURES, Conversation
+from services.studio.conversations import MOST_PICTURES, Conversation, Exchange
 from services.studio.pages import chat_view
 from services.studio.pages.chat_form import Form, laid_out
 from services.studio.pages.chat_talk import Wish, answered
+from services.studio.pages.opening import opening
 from services.studio.pictures import Unreadable, picture_of
 from services.studio.studio import Studio
 from services.studio.texts import Texts
@@ -63,7 +64,7 @@ class _Page:
     async def open(self, request: gr.Request) -> Updates:
         """The models that can chat now, the default first chosen."""
         form = self._form
-        async with self._studio.gateway.caller(request, self._t) as caller:
+        async with opening(self._studio, request, self._t) as caller:
             models = [each for each in await caller.orfeon.models() if "chat" in each.tasks]
         models.sort(key=lambda each: (not each.default, each.id))
         seeing = tuple(each.id for each in models if "vision" in each.tasks)
@@ -93,10 +94,14 @@ class _Page:
         """Answers what was written."""
         if not words or not words.strip():
             raise gr.Error(self._t("chat.say_something"), print_exception=False)
+        if _waits(conversation, words):
+            # The second of two clicks, which brings the same words.
+            return
+        # Before anything is waited for, so that the second finds it.
+        exchange = conversation.ask(words)
         await conversation.work.end()
-        conversation.ask(words)
         wish = Wish(model or "", instructions or "", temperature, int(longest))
-        async for update in self._answer(conversation, wish, request):
+        async for update in self._answer(conversation, exchange, wish, request):
             yield update
 
     async def again(
@@ -110,9 +115,9 @@ class _Page:
     ) -> AsyncIterator[Updates]:
         """Answers the last question once more."""
         await conversation.work.end()
-        conversation.again()
+        exchange = conversation.again()
         wish = Wish(model or "", instructions or "", temperature, int(longest))
-        async for update in self._answer(conversation, wish, request):
+        async for update in self._answer(conversation, exchange, wish, request):
             yield update
 
     async def stop(self, conversation: Conversation) -> None:
@@ -164,22 +169,22 @@ class _Page:
         }
 
     async def _answer(
-        self, conversation: Conversation, wish: Wish, request: gr.Request
+        self, conversation: Conversation, exchange: Exchange, wish: Wish, request: gr.Request
     ) -> AsyncIterator[Updates]:
-        form, exchange = self._form, conversation.exchanges[-1]
+        form = self._form
         yield {
             **self._attached(conversation),
             form.past: chat_view.before_answer(conversation.exchanges, self._t),
             form.current: chat_view.answer(exchange, self._t),
             form.words: "",
             form.stop: gr.update(interactive=True),
-            form.retry: gr.update(interactive=False),
+            # Also while this runs: where the network is cut, nothing else would allow it.
+            form.retry: gr.update(interactive=True),
         }
         seen, shown = 0, time.monotonic()
         async for _ in answered(self._studio, self._t, request, conversation, exchange, wish):
-            if not conversation.exchanges or conversation.exchanges[-1] is not exchange:
-                # Something else has begun since.
-                return
+            if not _is_last(conversation, exchange):
+                break
             now = time.monotonic()
             if len(exchange.answer) > seen:
                 seen, shown = len(exchange.answer), now
@@ -187,8 +192,21 @@ class _Page:
             elif now - shown > _SILENCE:
                 shown = now
                 yield {form.current: gr.skip()}
-        yield {
-            form.current: chat_view.answer(exchange, self._t),
-            form.stop: gr.update(interactive=False),
-            form.retry: gr.update(interactive=True),
-        }
+        # Else something else has begun since, which says itself how it goes.
+        if _is_last(conversation, exchange):
+            yield {
+                form.current: chat_view.answer(exchange, self._t),
+                form.stop: gr.update(interactive=False),
+            }
+
+
+def _is_last(conversation: Conversation, exchange: Exchange) -> bool:
+    return bool(conversation.exchanges) and conversation.exchanges[-1] is exchange
+
+
+def _waits(conversation: Conversation, words: str) -> bool:
+    """Whether just this was asked, and nothing of its answer is there yet."""
+    return any(
+        (last.question, last.answer, last.done) == (words, "", False)
+        for last in conversation.exchanges[-1:]
+    )

@@ -41,7 +41,7 @@ class Form:
 
 def laid_out(t: Texts) -> Form:
     """Lays the components out, inside Gradio's blocks."""
-    conversation = gr.State(Conversation, time_to_live=_KEPT)
+    conversation = gr.State(Conversation(), time_to_live=_KEPT)
     seeing = gr.State(())
     gr.Markdown(f"# {t('shell.chat')}\n\n{t('chat.intro')}")
     model = gr.Dropdown(label=t("chat.model"), choices=[], elem_id="chat-model")
@@ -56,7 +56,8 @@ def laid_out(t: Texts) -> Form:
         max_length=100_000, elem_id="chat-message",
     )  # fmt: skip
     with gr.Row(elem_id="chat-buttons"):
-        send = gr.Button(t("chat.send"), variant="primary", min_width=110)
+        # Until there is a model that answers.
+        send = gr.Button(t("chat.send"), variant="primary", interactive=False, min_width=110)
         stop = gr.Button(t("chat.stop"), interactive=False, min_width=110)
         attach = gr.UploadButton(
             t("chat.attach"), file_types=["image"], visible=False, min_width=110

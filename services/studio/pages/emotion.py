@@ -27,9 +27,10 @@ Updates = dict[Any, Any]
 
 @dataclass(slots=True)
 class _Desk:
-    """What one browser is at: its work, and the path of the recording that waits for it."""
+    """What one browser is at: its work, what is heard, and the path of the recording that waits."""
 
     work: Work = field(default_factory=Work)
+    hearing: Hearing = field(default_factory=Hearing)
     waiting: str | None = None
 
 
@@ -86,20 +87,22 @@ class _Recordings:
             [self._recording, self._hear, self._stop, self._result],
             **_PRIVATE,
         )
-        self._stop.click(self._end, self._desk, None, **_PRIVATE)
+        self._stop.click(self._end, self._desk, [self._hear, self._stop, self._result], **_PRIVATE)
         self._recording.change(self._keep, [self._recording, self._desk], None, **_PRIVATE)
 
     async def _answer(
         self, recording: str | None, whole: bool, desk: _Desk, request: gr.Request
     ) -> AsyncIterator[Updates]:
         """Shows what is heard as it becomes known."""
-        ready = {self._hear: gr.update(interactive=True), self._stop: gr.update(visible=False)}
-        hearing = Hearing()
+        # What was there of an answer goes, so that it is not taken for one.
+        failed = {**self._ready(), self._recording: None, self._result: ""}
         try:
             with consumed(recording, self._t) as file:
                 desk.waiting = None
+                hearing = desk.hearing = Hearing()
+                # Another may be recorded meanwhile.
+                del failed[self._recording]
                 yield {
-                    # Another may be recorded meanwhile.
                     self._recording: None,
                     self._hear: gr.update(interactive=False),
                     self._stop: gr.update(visible=True),
@@ -110,14 +113,19 @@ class _Recordings:
                     async for _ in desk.work.run(job, hearing.pause):
                         yield {self._result: shown(hearing, False, self._t)}
         except gr.Error:
-            # What was there of an answer goes, so that it is not taken for one.
-            yield {**ready, self._recording: None, self._result: ""}
+            yield failed
             raise
-        yield {**ready, self._result: shown(hearing, True, self._t)}
+        yield {**self._ready(), self._result: shown(hearing, True, self._t)}
 
-    async def _end(self, desk: _Desk) -> None:
-        """Stops listening."""
+    async def _end(self, desk: _Desk) -> Updates:
+        """Stops listening, and says so itself: of an event that a cut network took along, no last
+        update comes.
+        """
         desk.work.stop()
+        return {**self._ready(), self._result: shown(desk.hearing, True, self._t)}
+
+    def _ready(self) -> Updates:
+        return {self._hear: gr.update(interactive=True), self._stop: gr.update(visible=False)}
 
     async def _keep(self, recording: str | None, desk: _Desk) -> None:
         """Deletes what was recorded before and is not wanted any more."""

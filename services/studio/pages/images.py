@@ -7,8 +7,10 @@ from typing import Any
 
 import gradio as gr
 
+from services.studio.markup import text
 from services.studio.pages import images_view
 from services.studio.pages.images_form import Form, laid_out, ways
+from services.studio.pages.opening import opening
 from services.studio.painting import Painting, Way, Wish
 from services.studio.pictures import Picture, Unreadable, picture_of
 from services.studio.studio import Studio
@@ -42,19 +44,24 @@ class Easel:
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    easel = gr.State(Easel, time_to_live=_KEPT)
+    easel = gr.State(Easel(), time_to_live=_KEPT)
     minutes = f"{studio.settings.kept_minutes:g}"
     gr.Markdown(f"# {t('shell.images')}\n\n{t('images.intro', minutes=minutes)}")
     form, problem, all_of_it = laid_out(t)
     page = _Page(studio, t, form)
     listen = partial(gr.on, **_PRIVATE)
 
-    async def opened(easel: Easel, request: gr.Request) -> Updates:
-        there = await page.models(easel, request)
+    async def opened(easel: Easel, request: gr.Request) -> AsyncIterator[Updates]:
+        try:
+            there = await page.models(easel, request)
+        except gr.Error as error:
+            # Else the page would be blank.
+            yield {problem: gr.update(value=text(str(error.message)), visible=True)}
+            raise
         shown = {problem: gr.update(visible=not there), all_of_it: gr.update(visible=bool(there))}
         first = there[0] if there else None
         model = gr.update(choices=there, value=first)
-        return {**shown, form.model: model, **await page.choose(easel, first)}
+        yield {**shown, form.model: model, **await page.choose(easel, first)}
 
     picture = [form.attach, form.chosen, form.detach]
     listen(None, opened, easel, [problem, all_of_it, form.model, form.way, *picture])
@@ -79,7 +86,7 @@ class _Page:
 
     async def models(self, easel: Easel, request: gr.Request) -> list[str]:
         """The models that make images now, the default first."""
-        async with self._studio.gateway.caller(request, self._t) as caller:
+        async with opening(self._studio, request, self._t) as caller:
             there = [each for each in await caller.orfeon.models() if each.capability == "images"]
         there.sort(key=lambda each: (not each.default, each.id))
         easel.tasks = {each.id: each.tasks for each in there}

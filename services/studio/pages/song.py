@@ -15,6 +15,7 @@ import gradio as gr
 
 from orfeon import AsyncOrfeon, Lyrics, MelodyGenre, PermissionDeniedError, WrittenSection
 from services.studio.markup import block, text
+from services.studio.pages.opening import opening
 from services.studio.pages.song_form import (
     Genres,
     genre_cards,
@@ -112,7 +113,7 @@ class _Page:
 
     async def opened(self, request: gr.Request) -> tuple[gr.Radio, Genres]:
         """The genres there are."""
-        async with self._studio.gateway.caller(request, self._t) as caller:
+        async with opening(self._studio, request, self._t) as caller:
             models, played = await asyncio.gather(caller.orfeon.models(), _played(caller.orfeon))
         genres = song_genres(models, played)
         return genre_cards(genres, self._t), genres

@@ -10,6 +10,7 @@ import gradio as gr
 from services.studio.caller import Caller
 from services.studio.made import Made, size_of
 from services.studio.markup import block, text
+from services.studio.pages.opening import opening
 from services.studio.studio import Studio
 from services.studio.texts import Texts
 from services.studio.voices import voice_choices, voice_models, voice_of
@@ -63,7 +64,7 @@ async def spoken(caller: Caller, wish: Wish, made: Made) -> None:
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    work = gr.State(Work, time_to_live=_KEPT, delete_callback=lambda work: work.stop())
+    work = gr.State(Work(), time_to_live=_KEPT, delete_callback=lambda work: work.stop())
     gr.Markdown(f"# {t('shell.speak')}\n\n{t('speak.intro')}")
     words = gr.Textbox(
         label=t("speak.text"), info=t("speak.text_hint", most=MOST), lines=5, max_lines=20,
@@ -91,8 +92,13 @@ def build(studio: Studio, t: Texts) -> None:
     result = gr.Markdown("", sanitize_html=False, latex_delimiters=[], elem_id="speak-result")
     download = gr.DownloadButton(visible=False, elem_id="speak-download")
 
+    # For who cancels too: of an event that a cut network took along, no last update comes.
+    idle = {go: gr.update(interactive=True), cancel: gr.update(visible=False)}
+
     async def offer(model: str | None, request: gr.Request) -> dict[Any, Any]:
-        async with studio.gateway.caller(request, t) as caller:
+        # Any model is what the page opens with; one that was chosen can be chosen again.
+        asked = studio.gateway.caller(request, t) if model else opening(studio, request, t)
+        async with asked as caller:
             there = await caller.orfeon.voices()
         any_or_one = [(t("speak.any_model"), ""), *((one, one) for one in voice_models(there))]
         choices = voice_choices(there, model, t)
@@ -113,7 +119,6 @@ def build(studio: Studio, t: Texts) -> None:
             async with studio.gateway.caller(request, t) as caller:
                 await spoken(caller, wish, made)
 
-        idle = {go: gr.update(interactive=True), cancel: gr.update(visible=False)}
         yield {
             go: gr.update(interactive=False),
             cancel: gr.update(visible=True),
@@ -142,14 +147,15 @@ def build(studio: Studio, t: Texts) -> None:
             if not made.whole:
                 made.discard()
 
-    async def stop(work: Work) -> None:
+    async def stop(work: Work) -> dict[Any, Any]:
         work.stop()
+        return {**idle, status: t("speak.cancelled")}
 
     hidden: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
     gr.on(None, offer, models, [models, voices], show_progress="hidden", **hidden)
     running = [go, cancel, status, result, download]
     go.click(speak, [words, voices, speed, format, work], running, show_progress="hidden", **hidden)
-    cancel.click(stop, work, None, show_progress="hidden", **hidden)
+    cancel.click(stop, work, [go, cancel, status], show_progress="hidden", **hidden)
 
 
 def player(made: Made, wish: Wish, t: Texts) -> str:

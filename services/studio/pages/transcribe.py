@@ -22,7 +22,7 @@ _KEPT = 4 * 3600.0
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    work = gr.State(Work, time_to_live=_KEPT, delete_callback=lambda work: work.stop())
+    work = gr.State(Work(), time_to_live=_KEPT, delete_callback=lambda work: work.stop())
     gr.Markdown(f"# {t('shell.transcribe')}\n\n{t('transcribe.intro')}")
     recording = gr.Audio(
         label=t("transcribe.recording"), sources=["microphone", "upload"], type="filepath",
@@ -52,6 +52,9 @@ def build(studio: Studio, t: Texts) -> None:
     status = gr.Markdown("", elem_id="transcribe-status", elem_classes="live")
     result = gr.Markdown("", sanitize_html=False, latex_delimiters=[], elem_id="transcribe-result")
 
+    # For who cancels too: of an event that a cut network took along, no last update comes.
+    idle = {go: gr.update(interactive=True), cancel: gr.update(visible=False)}
+
     async def transcribe(
         path: str | None, language: str | None, translate: bool, feelings: bool, work: Work,
         request: gr.Request,
@@ -63,14 +66,13 @@ def build(studio: Studio, t: Texts) -> None:
             async with studio.gateway.caller(request, t) as caller:
                 await follow(caller.openai, file, wish, transcript)
 
-        idle = {
-            go: gr.update(interactive=True),
-            cancel: gr.update(visible=False),
-            recording: None,
-        }
+        failed: dict[Any, Any] = {**idle, recording: None, status: ""}
         try:
             with consumed(path, t) as file:
+                # From here on another may be picked.
+                del failed[recording]
                 yield {
+                    recording: None,
                     go: gr.update(interactive=False),
                     cancel: gr.update(visible=True),
                     status: progress(transcript, t),
@@ -83,7 +85,7 @@ def build(studio: Studio, t: Texts) -> None:
                         words = shown(transcript, wish, t)
                         yield {status: progress(transcript, t), result: words}
         except gr.Error:
-            yield {**idle, status: ""}
+            yield failed
             raise
         yield {
             **idle,
@@ -91,8 +93,9 @@ def build(studio: Studio, t: Texts) -> None:
             result: shown(transcript, wish, t),
         }
 
-    async def stop(work: Work) -> None:
+    async def stop(work: Work) -> dict[Any, Any]:
         work.stop()
+        return {**idle, status: t("transcribe.cancelled")}
 
     hidden: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": None}
     go.click(
@@ -102,4 +105,4 @@ def build(studio: Studio, t: Texts) -> None:
         show_progress="hidden",
         **hidden,
     )
-    cancel.click(stop, work, None, show_progress="hidden", **hidden)
+    cancel.click(stop, work, [go, cancel, status], show_progress="hidden", **hidden)
