@@ -49,11 +49,12 @@ export function board(name, act) {
     }
   }
 
-  // The answer of the web app, or null with a sentence in place of it.
+  // What the web app answers, or null with a sentence in place of it.
   async function ask(path, options) {
     try {
       const answer = await fetch(`${path}${path.includes("?") ? "&" : "?"}lang=${language}`, options);
-      if (answer.ok) return answer;
+      // Awaited here, where it is told if it breaks off.
+      if (answer.ok) return await answer.text();
       if (answer.status === 401) ended = true;
       tell("alert", (await answer.json()).error.message);
     } catch {
@@ -66,12 +67,16 @@ export function board(name, act) {
     if (asking || ended || document.hidden || !place()) return;
     asking = true;
     const asked = manages ? `?manages=${manages}` : "";
-    const answer = await ask(`/studio/boards/${name}${asked}`, { signal: AbortSignal.timeout(TIMEOUT) });
-    if (answer) {
-      put(await answer.text());
+    try {
+      const html = await ask(`/studio/boards/${name}${asked}`, { signal: AbortSignal.timeout(TIMEOUT) });
+      if (html === null) return;
+      put(html);
       if (!told) tell("alert", "");
+    } catch {
+      tell("alert", place()?.dataset.lost ?? "");
+    } finally {
+      asking = false;
     }
-    asking = false;
   }
 
   document.addEventListener("click", async (event) => {
@@ -85,8 +90,8 @@ export function board(name, act) {
     const { path, method, done } = act(button);
     const answer = await ask(path, { method });
     doing.delete(button.dataset.id);
-    told = !answer;
-    if (answer) tell("status", done ?? (await answer.text()));
+    told = answer === null;
+    if (!told) tell("status", done ?? answer);
     mark();
     await refresh();
   });

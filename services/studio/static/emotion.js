@@ -76,6 +76,7 @@ document.addEventListener("drop", (event) => {
 // --- Live --------------------------------------------------------------------------------------
 
 let live = null; // {id, context, stream, samples, sending, timer}
+let begun = 0; // How often somebody wanted to be heard.
 
 const part = (name) => document.querySelector(`#emotion-live .emotion-live-${name}`);
 const said = () => document.querySelector("#emotion-live").dataset;
@@ -107,23 +108,38 @@ async function ask(method, path, body) {
 }
 
 async function opened() {
-  const stream = await microphone();
-  let context = new AudioContext({ sampleRate: RATE });
+  const made = { stream: await microphone(), context: null, samples: [], sending: false };
+  try {
+    await connect(made);
+  } catch (error) {
+    // Nobody else knows of the microphone, which would stay open.
+    letGo(made);
+    throw error;
+  }
+  return made;
+}
+
+async function connect(made) {
+  made.context = new AudioContext({ sampleRate: RATE });
   let source;
   try {
-    source = context.createMediaStreamSource(stream);
+    source = made.context.createMediaStreamSource(made.stream);
   } catch {
     // Some browsers do not change a microphone's rate.
-    await context.close();
-    context = new AudioContext();
-    source = context.createMediaStreamSource(stream);
+    const unable = made.context;
+    made.context = new AudioContext();
+    await unable.close();
+    source = made.context.createMediaStreamSource(made.stream);
   }
-  await context.audioWorklet.addModule("/studio/static/emotion-worklet.js");
-  const node = new AudioWorkletNode(context, "orfeon-pass", { numberOfOutputs: 0 });
-  const made = { context, stream, samples: [], sending: false };
+  await made.context.audioWorklet.addModule(new URL("emotion-worklet.js", import.meta.url));
+  const node = new AudioWorkletNode(made.context, "orfeon-pass", { numberOfOutputs: 0 });
   node.port.onmessage = ({ data }) => made.samples.push(data);
   source.connect(node);
-  return made;
+}
+
+function letGo({ stream, context }) {
+  stream.getTracks().forEach((track) => track.stop());
+  context?.close();
 }
 
 function taken(pieces) {
@@ -163,13 +179,13 @@ function fail(error) {
 function release() {
   if (!live) return;
   clearInterval(live.timer);
-  live.stream.getTracks().forEach((track) => track.stop());
-  live.context.close();
+  letGo(live);
   live = null;
   listening(false);
 }
 
 async function start() {
+  begun += 1;
   part("start").disabled = true;
   part("now").replaceChildren();
   tell(said().asking);
@@ -183,8 +199,7 @@ async function start() {
     listening(true);
     show(answer);
   } catch (error) {
-    made?.stream.getTracks().forEach((track) => track.stop());
-    made?.context.close();
+    if (made) letGo(made);
     tell(said()[error.message] || said().lost);
   } finally {
     part("start").disabled = false;
@@ -195,10 +210,13 @@ async function stop() {
   if (!live) return;
   const { id } = live;
   release();
+  // Who begins again meanwhile sees what becomes of that.
+  const mine = begun;
   try {
-    show(await ask("DELETE", `/${id}`));
+    const answer = await ask("DELETE", `/${id}`);
+    if (begun === mine) show(answer);
   } catch (error) {
-    tell(said()[error.message] || said().lost);
+    if (begun === mine) tell(said()[error.message] || said().lost);
   }
 }
 

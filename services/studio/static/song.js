@@ -121,7 +121,7 @@ function follow(player) {
       if (row.getAttribute("aria-current") !== "true") {
         row.setAttribute("aria-current", "true");
         const box = row.closest("ol");
-        box.scrollTop = row.offsetTop - box.offsetTop - box.clientHeight / 2;
+        box.scrollTop += row.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 2;
       }
     } else {
       row.removeAttribute("aria-current");

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from services.studio.texts import LANGUAGES, Texts
 from tests.e2e.studio.browsers import (
@@ -27,6 +27,22 @@ RECORD = {"en": "Record", "es": "Grabar"}
 STOP = {"en": "Stop", "es": "Detener"}
 #: What the gateway says of a file that is no recording.
 UNREADABLE = {"en": "The audio cannot be read", "es": "No se puede leer esta grabación"}
+#: Keeps all that hears the microphone in a page, as `heard`.
+NOTE_WHO_HEARS = """
+    window.heard = { tracks: [], contexts: [] };
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = async (wish) => {
+        const stream = await ask(wish);
+        heard.tracks.push(...stream.getTracks());
+        return stream;
+    };
+    window.AudioContext = class extends AudioContext {
+        constructor(options) {
+            super(options);
+            heard.contexts.push(this);
+        }
+    };
+"""
 
 
 @pytest.fixture
@@ -169,6 +185,68 @@ def test_a_network_that_is_cut_ends_live_listening_with_a_sentence(open_page: Op
     page.context.set_offline(False)
     start.click()
     page.locator("#emotion-live .emotion-mark.feeling").first.wait_for()
+
+
+def test_a_microphone_is_let_go_where_listening_cannot_begin(open_page: OpenPage) -> None:
+    t = Texts("en")
+    page = open_page("emotion")
+    page.add_init_script(NOTE_WHO_HEARS)
+    page.reload()
+    page.evaluate("""() => {
+        AudioWorklet.prototype.addModule = () => Promise.reject(
+            new DOMException("Unable to load a worklet's module.", "AbortError")
+        );
+    }""")
+    page.get_by_role("tab", name=t("emotion.tab_live")).click()
+    start = page.get_by_role("button", name=t("emotion.live_start"))
+    start.click()
+    expect(page.locator("#emotion-live [role=status]")).to_have_text(t("emotion.live_lost"))
+    assert page.evaluate("heard.tracks.map(each => each.readyState)") == ["ended"]
+    page.wait_for_function("() => heard.contexts.every(each => each.state === 'closed')")
+    # And one that makes nothing of the microphone.
+    page.evaluate("""() => {
+        AudioContext.prototype.createMediaStreamSource = () => {
+            throw new DOMException("Rates differ.", "NotSupportedError");
+        };
+    }""")
+    start.click()
+    page.wait_for_function("() => heard.contexts.length === 3")
+    page.wait_for_function("() => heard.contexts.every(each => each.state === 'closed')")
+    assert page.evaluate("heard.tracks.map(each => each.readyState)") == ["ended"] * 2
+    expect(page.locator("#emotion-live [role=status]")).to_have_text(t("emotion.live_lost"))
+
+
+def test_the_end_of_listening_says_nothing_once_there_is_another(open_page: OpenPage) -> None:
+    t = Texts("en")
+    page = open_page("emotion")
+    page.get_by_role("tab", name=t("emotion.tab_live")).click()
+    start = page.get_by_role("button", name=t("emotion.live_start"))
+    stop = page.get_by_role("button", name=t("emotion.live_stop"))
+    status = page.locator("#emotion-live [role=status]")
+    start.click()
+    page.locator("#emotion-live .emotion-mark.feeling").first.wait_for()
+    ends: list[Route] = []
+
+    def keep(route: Route) -> None:
+        # All others get no answer, which would soon be in place of what is looked for.
+        if route.request.method == "DELETE":
+            ends.append(route)
+
+    for lost in (False, True):
+        page.route("**/studio/live/*", keep)
+        with page.expect_request(lambda request: request.method == "DELETE"):
+            stop.click()
+        start.click()
+        expect(stop).to_be_visible()
+        expect(status).to_have_text(t("emotion.live_quiet"))
+        late = ends.pop()
+        if lost:
+            late.abort()
+        else:
+            late.continue_()
+        page.wait_for_timeout(1_000)
+        expect(status).to_have_text(t("emotion.live_quiet"))
+        page.unroute("**/studio/live/*")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -128,3 +128,17 @@ def test_nothing_is_asked_while_nobody_looks(open_page: OpenPage) -> None:
     page.evaluate("delete document.hidden")
     with page.expect_request("**/studio/boards/models**"):
         page.clock.run_for(5_000)
+
+
+def test_a_board_goes_on_after_an_answer_that_broke_off(open_page: OpenPage) -> None:
+    t = Texts("es")
+    page = open_page("models", "es")
+    expect(page.get_by_role("table")).to_be_visible()
+    alert = page.locator('[data-board] [role="alert"]')
+    page.evaluate("""() => {
+        window.whole = Response.prototype.text;
+        Response.prototype.text = () => Promise.reject(new TypeError("network error"));
+    }""")
+    expect(alert).to_have_text(t("models.lost"))
+    page.evaluate("() => { Response.prototype.text = window.whole; }")
+    expect(alert).to_be_empty()

@@ -18,6 +18,13 @@ EVIL = "<script>alert(1)</script> & <img src=x onerror=alert(1)>"
 SONG = 120_000
 #: How many lines are in the box.
 LINES = "document.querySelector('#song-lyrics textarea').value.split('\\n').length"
+#: Whether a line is wholly within the box of the lyrics, which has more than fit in it.
+IN_BOX = """row => {
+    const box = row.closest("ol");
+    const [line, frame] = [row, box].map(each => each.getBoundingClientRect());
+    return box.scrollHeight > box.clientHeight
+        && line.top >= frame.top && line.bottom <= frame.bottom;
+}"""
 
 
 def wish(page: Page, t: Texts, genre: str, length: str = "short", **said: str) -> None:
@@ -190,6 +197,20 @@ def test_the_music_alone_is_made_again(open_page: OpenPage, studio: Studio) -> N
     page.locator(f"[data-open={job}]").click()
     ready(page, t)
     assert page.locator(".piano-roll").inner_html() == notes
+
+
+def test_the_line_that_is_sung_is_seen_late_in_a_long_song_too(
+    open_page: OpenPage, studio: Studio
+) -> None:
+    page, t = open_page("song"), Texts("en")
+    job = asked(studio, sections=["verse"] * 4, lines=4, instrumental=True)
+    page.goto(f"{studio.url}/studio/en/song?job={job}")
+    player = ready(page, t)
+    for line in (page.locator("[data-at]").last, page.locator("[data-at]").nth(8)):
+        at = float(line.get_attribute("data-at") or "nan")
+        player.evaluate("(player, at) => { player.currentTime = at + 0.1; }", at)
+        expect(line).to_have_attribute("aria-current", "true")
+        assert line.evaluate(IN_BOX)
 
 
 def test_a_song_takes_the_mood_of_a_voice(open_page: OpenPage, studio: Studio, clip: Path) -> None:
