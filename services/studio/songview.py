@@ -110,7 +110,8 @@ def _waiting(job: Job, t: Texts) -> str:
         if minutes >= 2:
             told.append(t("song.minutes_left", minutes=minutes))
         else:
-            told.append(t("song.seconds_left", seconds=max(1, round(left))))
+            # The sentence has no word for a single one.
+            told.append(t("song.seconds_left", seconds=max(2, round(left))))
     return " · ".join(told)
 
 

@@ -1,13 +1,18 @@
 """The models, as the page of models shows them."""
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
 from orfeon import Model
+from services.chat.servicer import CHAT, EMBEDDING, VISION
+from services.images.engine import Task as ImageTask
+from services.melody.engine import Task as MelodyTask
+from services.runtime.manifest import read_manifest
 from services.studio.modelboard import board, said
-from services.studio.texts import LANGUAGES, Texts
+from services.studio.texts import LANGUAGES, Texts, sentences
 
 EN, ES = Texts("en"), Texts("es")
 NASTY = '"><script>alert(1)</script>'
@@ -17,6 +22,9 @@ MODEL = Model(
     context_length=None, languages=(), voices=(), labels=(), licence="MIT", device="cpu",
     loaded_at=1_790_000_000, pinned=True,
 )  # fmt: skip
+
+
+SERVICES = Path(__file__).resolve().parents[3] / "services"
 
 
 def model(**facts: Any) -> Model:
@@ -68,6 +76,18 @@ def test_words_that_we_do_not_know_are_shown_as_they_are() -> None:
     )
     for told in ("juggling", "asleep", "cuda:0", EN("models.unknown_licence")):
         assert told in html
+
+
+def test_every_task_has_a_word_and_every_word_a_task() -> None:
+    ours = {
+        task
+        for path in SERVICES.glob("*/models/*/model.yaml")
+        for task in read_manifest(path).tasks
+    }
+    # What a model can be added for, although none of ours does it.
+    others = {CHAT, EMBEDDING, VISION, *get_args(ImageTask), *get_args(MelodyTask)}
+    words = {key.removeprefix("models.task_") for key in sentences() if "models.task_" in key}
+    assert words == ours | others
 
 
 def test_names_of_models_are_text() -> None:

@@ -42,6 +42,8 @@ def test_a_song_that_waits_says_its_place_and_how_long() -> None:
     assert "Puesto 2 en la cola · quedan unos 34 segundos" in progress(waiting, "", ES)
     long = job("queued", queue_position=2, estimated_seconds=301)
     assert "about 5 minutes left" in progress(long, "", EN)
+    soon = job("queued", estimated_seconds=0.3)
+    assert "about 2 seconds left" in progress(soon, "", EN)
 
 
 def test_a_song_shows_how_far_it_is() -> None:
@@ -59,6 +61,9 @@ def test_the_step_that_hears_a_voice_is_shown_where_there_is_one() -> None:
     assert '<li class="done">Voice heard</li>' in progress(heard, "", EN)
     assert "Your voice sounded sad (98 %)." in progress(heard, "", EN)
     assert "En tu voz se oyó tristeza (98 %)." in progress(heard, "", ES)
+    # What is heard is a noun there, also where it is nothing much.
+    even = job(song=jobs.song(mood="neutral", mood_probability=0.6))
+    assert "En tu voz se oyó neutralidad (60 %)." in progress(even, "", ES)
 
 
 def test_an_instrumental_has_no_step_that_sings() -> None:
