@@ -1,6 +1,5 @@
 """The page `chat`: a conversation with a language model, read as it is written."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from functools import partial
@@ -13,7 +12,7 @@ from services.studio.pages import chat_view
 from services.studio.pages.chat_form import Form, laid_out
 from services.studio.pages.chat_talk import Wish, answered
 from services.studio.pages.opening import opening
-from services.studio.pictures import Unreadable, picture_of
+from services.studio.pictures import Unreadable, looked_at
 from services.studio.studio import Studio
 from services.studio.texts import Texts
 from services.studio.uploads import consumed
@@ -145,7 +144,7 @@ class _Page:
             if conversation.room <= 0:
                 raise gr.Error(self._t("chat.too_many", most=MOST_PICTURES), print_exception=False)
             try:
-                conversation.pictures.append(await asyncio.to_thread(picture_of, path))
+                conversation.pictures.append(await looked_at(path))
             except Unreadable:
                 raise gr.Error(self._t("chat.unreadable"), print_exception=False) from None
         return self._attached(conversation)

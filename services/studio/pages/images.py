@@ -1,6 +1,5 @@
 """The page `images`: pictures from words, and from other pictures."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from services.studio.pages import images_view
 from services.studio.pages.images_form import Form, laid_out, ways
 from services.studio.pages.opening import opening
 from services.studio.painting import Painting, Way, Wish
-from services.studio.pictures import Picture, Unreadable, picture_of
+from services.studio.pictures import Picture, Unreadable, looked_at
 from services.studio.studio import Studio
 from services.studio.texts import Texts
 from services.studio.uploads import consumed
@@ -108,7 +107,7 @@ class _Page:
         """Takes the picture to start from."""
         with consumed(upload, self._t) as path:
             try:
-                easel.picture = await asyncio.to_thread(picture_of, path)
+                easel.picture = await looked_at(path)
             except Unreadable:
                 raise gr.Error(self._t("images.unreadable"), print_exception=False) from None
         return self._chosen(easel)

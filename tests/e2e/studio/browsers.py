@@ -31,7 +31,7 @@ _GRAVE = ("serious", "critical")
 #: Waits for what fades, but not for what pulses, or counts seconds.
 _FADED = """async () => {
     const fading = () => document.getAnimations().filter(
-        each => each.effect.getComputedTiming().endTime <= 1000
+        each => each.playState === "running" && each.effect.getComputedTiming().endTime <= 1000
     );
     while (fading().length) await Promise.allSettled(fading().map(each => each.finished));
 }"""

@@ -63,7 +63,7 @@ class Person:
 
     def __init__(self, app: Doors, session: str | None) -> None:
         self._app = app
-        self._session = Session(session, session, key, 1.0) if session else None
+        self._session = Session(session, session, session, key, 1.0) if session else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = {"session": self._session}
