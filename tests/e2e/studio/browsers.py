@@ -33,7 +33,13 @@ _FADED = """async () => {
     const fading = () => document.getAnimations().filter(
         each => each.playState === "running" && each.effect.getComputedTiming().endTime <= 1000
     );
-    while (fading().length) await Promise.allSettled(fading().map(each => each.finished));
+    const frame = () => new Promise(done => requestAnimationFrame(done));
+    do {
+        await Promise.allSettled(fading().map(each => each.finished));
+        // One may follow another.
+        await frame();
+        await frame();
+    } while (fading().length);
 }"""
 
 
