@@ -75,6 +75,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
     # Any version will do: replicas that are not of the same are asked for each other's.
     app.mount(f"{BASE}/static/{{version}}", StaticFiles(directory=FOLDER))
 
+    # Else it would be led on to an address with a slash at its end.
     @app.get(f"{BASE}/static/{{name}}")
     async def without_version(name: str) -> PlainTextResponse:
         return PlainTextResponse(f"there is no {name}", 404)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import gradio as gr
@@ -12,7 +12,7 @@ import httpx2
 from openai import APIError, AsyncOpenAI, DefaultAsyncHttpxClient
 
 from orfeon import AsyncOrfeon
-from orfeon.errors import OrfeonError
+from orfeon.errors import OrfeonError, PermissionDeniedError
 from services.studio.failures import kind_of, sentence_of, signs_out
 from services.studio.sessions import COOKIE, ProviderFailed, Session, Sessions, SignedOut
 from services.studio.texts import Texts
@@ -102,6 +102,13 @@ class Gateway:
                 self._sessions.dismiss(session.id)
                 asyncio.get_running_loop().call_later(_LAST_WORDS, self._sessions.close, session.id)
             raise
+
+    async def introduce(self, key: str) -> None:
+        """Raises `OrfeonError` unless the gateway knows who has this credential."""
+        orfeon = AsyncOrfeon(self._url, key, max_retries=0, transport=self._transport)
+        # Who may not see the models is known all the same.
+        with suppress(PermissionDeniedError):
+            await orfeon.models()
 
     async def is_there(self) -> bool:
         """Whether it answers."""

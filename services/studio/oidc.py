@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from orfeon.errors import APIConnectionError, AuthenticationError, OrfeonError
 from services.studio.provider import Attempt, Provider
 from services.studio.sessions import ProviderFailed, SignedOut
-from services.studio.sign_in import introduce, is_secure, local, page, signed_in
+from services.studio.sign_in import is_secure, local, page, signed_in
 from services.studio.studio import BASE, Studio
 
 _PATH = f"{BASE}/oidc"
@@ -84,7 +84,7 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
     async def entered(request: Request, attempt: Attempt, answered: dict[str, str]) -> Response:
         try:
             identity = await provider.enter(attempt, answered)
-            await introduce(studio, await identity.credential())
+            await studio.gateway.introduce(await identity.credential())
         except APIConnectionError:
             return page(studio, request, attempt.next, "gateway_away", 503)
         except (ProviderFailed, SignedOut):

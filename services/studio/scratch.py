@@ -26,15 +26,17 @@ def scratch() -> Iterator[str]:
 def sweep(folder: Path, seconds: float) -> None:
     """Deletes files that nothing has happened to for so long, and folders that are empty."""
     oldest = time.time() - seconds
-    for path in sorted(folder.rglob("*"), reverse=True):
-        # What is worked on by somebody else may be gone by now, and folders may hold something.
-        with contextlib.suppress(OSError):
-            if path.lstat().st_ctime >= oldest:
-                continue
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink()
+    for place, folders, files in os.walk(folder, topdown=False):
+        for name in (*files, *folders):
+            path = Path(place, name)
+            # It may be gone by now, and a folder may hold something.
+            with contextlib.suppress(OSError):
+                if path.lstat().st_ctime >= oldest:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    path.rmdir()
+                else:
+                    path.unlink()
 
 
 @contextlib.contextmanager

@@ -1,21 +1,17 @@
 """Signing in and out: by an API key, or by a provider of identities."""
 
-import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from html import escape
 from urllib.parse import quote, urlsplit
 
-import httpx
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from orfeon import AsyncOrfeon
 from orfeon.errors import (
     APIConnectionError,
     AuthenticationError,
     OrfeonError,
-    PermissionDeniedError,
 )
 from services.studio.sessions import COOKIE, Session
 from services.studio.shell import STATIC
@@ -25,8 +21,6 @@ from services.studio.texts import LANGUAGES, Texts, preferred
 _KEY_LENGTH = 512
 #: Of an address to go to, which a cookie has to hold.
 _ADDRESS_LENGTH = 512
-# Anybody may have a key tried, and reading the certificates takes longer than all else of it.
-_TLS = httpx.create_ssl_context()
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -55,7 +49,7 @@ def routes(studio: Studio) -> APIRouter:
             # What no header can hold is no key either.
             if not (0 < len(key) <= _KEY_LENGTH and key.isascii() and key.isprintable()):
                 raise AuthenticationError("no key", status=401)
-            await introduce(studio, key)
+            await studio.gateway.introduce(key)
         except AuthenticationError:
             return page(studio, request, next, "wrong_key", 401)
         except APIConnectionError:
@@ -74,15 +68,6 @@ def routes(studio: Studio) -> APIRouter:
         return response
 
     return router
-
-
-async def introduce(studio: Studio, key: str) -> None:
-    """Raises `OrfeonError` unless the gateway knows who has this credential."""
-    url, transport = studio.settings.gateway_url, httpx.AsyncHTTPTransport(verify=_TLS)
-    async with AsyncOrfeon(url, key, max_retries=0, transport=transport) as orfeon:
-        # Who may not see the models is known all the same.
-        with contextlib.suppress(PermissionDeniedError):
-            await orfeon.models()
 
 
 def credential(key: str) -> Callable[[], Awaitable[str]]:

@@ -10,8 +10,6 @@ from services.studio.texts import Texts
 
 #: What an answer may have at most, and has where nobody says, in tokens.
 _LONGEST, _USUAL = 8000, 1000
-#: How long a conversation is kept that nobody closed, in seconds.
-_KEPT = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Form:
 
 def laid_out(t: Texts) -> Form:
     """Lays the components out, inside Gradio's blocks."""
-    conversation = gr.State(Conversation(), time_to_live=_KEPT)
+    conversation = gr.State(Conversation())
     seeing = gr.State(())
     gr.Markdown(f"# {t('shell.chat')}\n\n{t('chat.intro')}")
     model = gr.Dropdown(label=t("chat.model"), choices=[], elem_id="chat-model")

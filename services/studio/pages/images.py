@@ -23,8 +23,6 @@ _PRIVATE: dict[str, Any] = {
 }  # fmt: skip
 #: How often one is told how far it is, in seconds.
 _PAUSE = 0.25
-#: How long a page's own work is kept that nobody closed, in seconds.
-_KEPT = 12 * 3600.0
 _MOST_STEPS = 150
 #: The largest whole number that browsers tell from the next.
 _MOST_SEED = 2**53 - 1
@@ -43,7 +41,7 @@ class Easel:
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    easel = gr.State(Easel(), time_to_live=_KEPT)
+    easel = gr.State(Easel())
     minutes = f"{studio.settings.kept_minutes:g}"
     gr.Markdown(f"# {t('shell.images')}\n\n{t('images.intro', minutes=minutes)}")
     form, problem, all_of_it = laid_out(t)

@@ -22,8 +22,6 @@ _FORMATS: tuple[Format, ...] = get_args(Format)
 MOST = 4096
 #: How often one is told how far it is, in seconds.
 _PAUSE = 0.3
-#: How long a page's own work is kept that nobody looks at, in seconds.
-_KEPT = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ async def spoken(caller: Caller, wish: Wish, made: Made) -> None:
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    work = gr.State(Work(), time_to_live=_KEPT, delete_callback=lambda work: work.stop())
+    work = gr.State(Work(), delete_callback=lambda work: work.stop())
     gr.Markdown(f"# {t('shell.speak')}\n\n{t('speak.intro')}")
     words = gr.Textbox(
         label=t("speak.text"), info=t("speak.text_hint", most=MOST), lines=5, max_lines=20,

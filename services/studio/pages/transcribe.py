@@ -16,13 +16,11 @@ from services.studio.work import Work
 
 #: How often what was understood is shown, in seconds.
 _PAUSE = 0.4
-#: How long a page's own work is kept that nobody looks at, in seconds.
-_KEPT = 4 * 3600.0
 
 
 def build(studio: Studio, t: Texts) -> None:
     """Lays the page out, inside Gradio's blocks."""
-    work = gr.State(Work(), time_to_live=_KEPT, delete_callback=lambda work: work.stop())
+    work = gr.State(Work(), delete_callback=lambda work: work.stop())
     gr.Markdown(f"# {t('shell.transcribe')}\n\n{t('transcribe.intro')}")
     recording = gr.Audio(
         label=t("transcribe.recording"), sources=["microphone", "upload"], type="filepath",

@@ -57,3 +57,22 @@ def test_what_is_old_goes_and_what_is_new_stays(
     sweep(folder, 60)
     # The folders have changed just now, as far as they know.
     assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_goes_meanwhile_stops_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "going").mkdir()
+    (folder / "old.png").write_bytes(b"made")
+    list_of = os.scandir
+
+    def without_going(path: Path | str) -> object:
+        if Path(path).name == "going":
+            raise FileNotFoundError(path)
+        return list_of(path)
+
+    monkeypatch.setattr(os, "scandir", without_going)
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    sweep(folder, 60)
+    assert not (folder / "old.png").exists()
