@@ -59,14 +59,12 @@ class Sessions:
         self._clock = clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def open(self, label: str, renew: Callable[[], Awaitable[str]], owner: str = "") -> Session:
+    def open(self, label: str, renew: Callable[[], Awaitable[str]], owner: str) -> Session:
         """Lets somebody in, under an id that was never used before.
 
-        `owner` tells apart those of one label. Of too many sessions of theirs the one longest idle
-        goes.
+        Of too many sessions of one `owner` the one longest idle goes.
         """
         now = self._clock()
-        owner = owner or label
         session = Session(new_secret(), label, owner, renew, now + self._lifetime, now)
         self._sessions[session.id] = session
         own = [each.id for each in self._sessions.values() if each.owner == owner]

@@ -67,7 +67,7 @@ async def front(
     app = FastAPI()
     app.include_router(routes(Studio(StudioSettings(), sessions, reached)))
     app.add_middleware(Guard, sessions=sessions, pages=())
-    session = sessions.open("somebody", credential(KEY)).id
+    session = sessions.open("somebody", credential(KEY), "somebody").id
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app),
         base_url="http://studio.test",

@@ -38,7 +38,7 @@ class Opened:
         async def renew() -> str:
             return "sk-orf-x"
 
-        cookie = f"{COOKIE}={sessions.open('somebody', renew).id}".encode()
+        cookie = f"{COOKIE}={sessions.open('somebody', renew, 'somebody').id}".encode()
         scope = {"type": "http", "headers": [(b"cookie", cookie)]}
         self.request = gr.Request(Request(scope))
         self.sessions = sessions

@@ -33,7 +33,7 @@ async def inside(scope: Scope, receive: Receive, send: Send) -> None:
 
 def browser(signed_in: bool = True, dismissed: bool = False) -> httpx.AsyncClient:
     sessions = Sessions(3600, 3600, 10)
-    cookies = {COOKIE: sessions.open("me", key).id} if signed_in else {COOKIE: "x"}
+    cookies = {COOKIE: sessions.open("me", key, "me").id} if signed_in else {COOKIE: "x"}
     if dismissed:
         sessions.dismiss(cookies[COOKIE])
     return httpx.AsyncClient(
@@ -199,7 +199,7 @@ async def test_boards_keep_nobody_signed_in() -> None:
     clock = FakeClock()
     sessions = Sessions(3600, 60, 10, clock)
     app = Guard(inside, sessions, ("home",))
-    cookies = {COOKIE: sessions.open("me", key).id}
+    cookies = {COOKIE: sessions.open("me", key, "me").id}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://studio.test", cookies=cookies
     ) as http:

@@ -34,7 +34,7 @@ async def test_pages_are_counted_by_name_and_status_and_nothing_else_is() -> Non
     sessions = Sessions(60, 60, 5)
     metrics = StudioMetrics(registry, sessions.alive)
     guard = Guard(nothing_there, sessions, ("home", "song"), metrics.served)
-    session = sessions.open("somebody", key)
+    session = sessions.open("somebody", key, "somebody")
 
     assert await get(guard, "/studio/es/song", None) == 303
     assert await get(guard, "/studio/es/song", session) == 404
@@ -55,9 +55,9 @@ def test_who_has_gone_without_signing_out_is_not_counted_as_signed_in() -> None:
     registry = CollectorRegistry()
     sessions = Sessions(3600, 60, 5, clock)
     StudioMetrics(registry, sessions.alive)
-    sessions.open("one", key)
+    sessions.open("one", key, "one")
     clock.advance(50)
-    sessions.open("other", key)
+    sessions.open("other", key, "other")
     assert registry.get_sample_value("orfeon_studio_sessions") == 2
 
     clock.advance(20)

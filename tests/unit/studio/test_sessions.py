@@ -14,7 +14,7 @@ def sessions(clock: FakeClock, most: int = 10) -> Sessions:
 
 def test_a_session_is_found_by_its_id_alone() -> None:
     all_of_them = sessions(FakeClock())
-    mine = all_of_them.open("me", key)
+    mine = all_of_them.open("me", key, "me")
     assert all_of_them.get(mine.id) is mine
     for other in ("", None, "x", mine.id[:-1], mine.id.upper(), "me"):
         assert all_of_them.get(other) is None
@@ -22,7 +22,7 @@ def test_a_session_is_found_by_its_id_alone() -> None:
 
 def test_ids_are_never_used_again() -> None:
     all_of_them = sessions(FakeClock(), most=1000)
-    ids = {all_of_them.open("me", key).id for _ in range(500)}
+    ids = {all_of_them.open("me", key, "me").id for _ in range(500)}
     assert len(ids) == 500
     assert min(map(len, ids)) >= 43
 
@@ -30,7 +30,7 @@ def test_ids_are_never_used_again() -> None:
 def test_a_session_that_is_not_used_ends() -> None:
     clock = FakeClock()
     all_of_them = sessions(clock)
-    mine = all_of_them.open("me", key)
+    mine = all_of_them.open("me", key, "me")
     for _ in range(5):
         clock.advance(9)
         assert all_of_them.get(mine.id) is mine
@@ -42,7 +42,7 @@ def test_a_session_that_is_not_used_ends() -> None:
 def test_a_session_ends_however_much_it_is_used() -> None:
     clock = FakeClock()
     all_of_them = sessions(clock)
-    mine = all_of_them.open("me", key)
+    mine = all_of_them.open("me", key, "me")
     for _ in range(11):
         clock.advance(9)
         assert all_of_them.get(mine.id) is mine
@@ -53,10 +53,10 @@ def test_a_session_ends_however_much_it_is_used() -> None:
 def test_whoever_is_idle_longest_makes_room() -> None:
     clock = FakeClock()
     all_of_them = sessions(clock, most=2)
-    first, second = (all_of_them.open(name, key) for name in ("first", "second"))
+    first, second = (all_of_them.open(name, key, name) for name in ("first", "second"))
     clock.advance(1)
     all_of_them.get(first.id)
-    third = all_of_them.open("third", key)
+    third = all_of_them.open("third", key, "third")
     assert all_of_them.get(second.id) is None
     assert all_of_them.get(first.id) is first
     assert all_of_them.get(third.id) is third
@@ -64,7 +64,7 @@ def test_whoever_is_idle_longest_makes_room() -> None:
 
 def test_a_closed_session_is_gone_and_may_be_closed_again() -> None:
     all_of_them = sessions(FakeClock())
-    mine, other = all_of_them.open("me", key), all_of_them.open("other", key)
+    mine, other = all_of_them.open("me", key, "me"), all_of_them.open("other", key, "other")
     for _ in range(2):
         all_of_them.close(mine.id)
         assert all_of_them.get(mine.id) is None
@@ -74,9 +74,9 @@ def test_a_closed_session_is_gone_and_may_be_closed_again() -> None:
 def test_only_those_that_have_not_ended_are_counted() -> None:
     clock = FakeClock()
     all_of_them = sessions(clock)
-    all_of_them.open("idle", key)
+    all_of_them.open("idle", key, "idle")
     clock.advance(6)
-    all_of_them.open("me", key)
+    all_of_them.open("me", key, "me")
     assert all_of_them.alive() == 2
     clock.advance(6)
     assert all_of_them.alive() == 1
@@ -84,7 +84,7 @@ def test_only_those_that_have_not_ended_are_counted() -> None:
 
 def test_who_is_dismissed_is_known_until_the_session_is_closed() -> None:
     all_of_them = sessions(FakeClock())
-    mine = all_of_them.open("me", key)
+    mine = all_of_them.open("me", key, "me")
     all_of_them.dismiss(mine.id)
     all_of_them.dismiss("nobody")
     assert mine.dismissed

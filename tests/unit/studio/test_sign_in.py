@@ -128,7 +128,7 @@ async def test_the_page_stays_in_its_language_whatever_the_browser_prefers() -> 
 async def test_who_is_dismissed_can_sign_in_again() -> None:
     async with door() as http:
         studio = app_of(http).state.studio
-        session = studio.sessions.open("me", sign_in.credential("sk-orf-1"))
+        session = studio.sessions.open("me", sign_in.credential("sk-orf-1"), "me")
         http.cookies.set(COOKIE, session.id, domain="studio.test", path="/studio")
         assert (await http.get("/studio/sign-in")).status_code == 303
         studio.sessions.dismiss(session.id)
@@ -159,7 +159,7 @@ async def test_the_cookie_is_for_us_alone(public_url: str, scheme: str, secure: 
     sessions = Sessions(3600, 3600, 10)
     settings = StudioSettings(public_url=public_url)
     studio = Studio(settings, sessions, Gateway(AWAY, sessions, 5))
-    session = sessions.open("me", sign_in.credential("sk-orf-1"))
+    session = sessions.open("me", sign_in.credential("sk-orf-1"), "me")
     led = sign_in.signed_in(studio, request(scheme=scheme), session, "/studio/es/song")
     cookie = led.headers["set-cookie"].lower()
     assert led.headers["location"] == "/studio/es/song"
@@ -173,8 +173,8 @@ async def test_the_cookie_is_for_us_alone(public_url: str, scheme: str, secure: 
 async def test_whoever_signs_in_again_leaves_the_session_before() -> None:
     sessions = Sessions(3600, 3600, 10)
     studio = Studio(StudioSettings(), sessions, Gateway(AWAY, sessions, 5))
-    old = sessions.open("me", sign_in.credential("sk-orf-1"))
-    new = sessions.open("me", sign_in.credential("sk-orf-2"))
+    old = sessions.open("me", sign_in.credential("sk-orf-1"), "me")
+    new = sessions.open("me", sign_in.credential("sk-orf-2"), "me")
     asked = request()
     asked.scope["headers"].append((b"cookie", f"{COOKIE}={old.id}".encode()))
     sign_in.signed_in(studio, asked, new, "")
