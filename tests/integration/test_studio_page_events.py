@@ -158,12 +158,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return came
 
 
-async def test_two_clicks_on_send_ask_once(asked: list[str]) -> None:
+async def writing(words: str) -> tuple[Opened, Conversation, AsyncIterator[Any]]:
+    """A page that is open, with a conversation in which an answer to `words` is written."""
     page, conversation = Opened(chat.build), Conversation()
-    ask = page.event("ask")
-    first = ask(conversation, "Hello", *WISH, page.request)
+    answer = page.event("ask")(conversation, words, *WISH, page.request)
     for _ in range(2):
-        await anext(first)
+        await anext(answer)
+    return page, conversation, answer
+
+
+async def test_two_clicks_on_send_ask_once(asked: list[str]) -> None:
+    page, conversation, first = await writing("Hello")
+    ask = page.event("ask")
     assert [each async for each in ask(conversation, "Hello", *WISH, page.request)] == []
     assert [each.question for each in conversation.exchanges] == ["Hello"]
     conversation.work.stop()
@@ -175,11 +181,8 @@ async def test_two_clicks_on_send_ask_once(asked: list[str]) -> None:
 
 
 async def test_two_clicks_while_another_answer_is_written_ask_once(asked: list[str]) -> None:
-    page, conversation = Opened(chat.build), Conversation()
+    page, conversation, _ = await writing("Before")
     ask = page.event("ask")
-    before = ask(conversation, "Before", *WISH, page.request)
-    for _ in range(2):
-        await anext(before)
     clicks = [ask(conversation, "Hello", *WISH, page.request) for _ in range(2)]
     await asyncio.gather(*(anext(click, None) for click in clicks))
     assert [each.question for each in conversation.exchanges] == ["Before", "Hello"]
