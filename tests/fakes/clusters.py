@@ -57,11 +57,14 @@ class _Cluster(KubernetesEmulator):
                 await socket.send_bytes(b"\0" + piece)
             await socket.close()
 
-        backwards = asyncio.create_task(back())
-        async for message in socket:
-            writer.write(message.data[1:])
-        writer.close()
-        await backwards
+        # Ends both ways however one of them ends: the server's own end takes this handler away.
+        async with asyncio.TaskGroup() as ways:
+            ways.create_task(back())
+            try:
+                async for message in socket:
+                    writer.write(message.data[1:])
+            finally:
+                writer.close()
         return socket
 
 
