@@ -40,7 +40,7 @@ _AT_ONCE = 64
 _MOST_EVENTS = 1000
 #: Pages of one language that are remembered at most; the longest unused goes.
 _MOST_PAGES = 2000
-#: Seconds between looks at what was made, and may be old.
+#: Seconds between looks at what may be old: sessions, and what was made.
 _SWEEPS = 60.0
 
 
@@ -57,7 +57,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with _exporting(registry, settings):
-            sweeping = asyncio.create_task(_sweep(settings.kept_minutes * 60))
+            sweeping = asyncio.create_task(_sweep(sessions, settings.kept_minutes * 60))
             yield
             sweeping.cancel()
         await gateway.close()
@@ -98,9 +98,12 @@ def create_app(settings: StudioSettings) -> FastAPI:
     return app
 
 
-async def _sweep(seconds: float) -> None:
-    """Deletes what was made so long ago. What Gradio does not know of it would keep for good."""
+async def _sweep(sessions: Sessions, seconds: float) -> None:
+    """Ends sessions whose time is over, and deletes what was made so many seconds ago: what Gradio
+    does not know of it would keep for good.
+    """
     while True:
+        sessions.sweep()
         await asyncio.to_thread(sweep, Path(get_upload_folder()), seconds)
         await asyncio.sleep(_SWEEPS)
 

@@ -77,24 +77,26 @@ class Gateway:
 
     @asynccontextmanager
     async def session(self, session: Session | None) -> AsyncIterator[Caller]:
-        """The gateway for one request of a session. Raises `SignedOut` without one.
+        """The gateway for one request of a session. Raises `SignedOut` without one, and in the
+        midst of the block where the session ends before it does.
 
         Whom the gateway no longer lets in is signed out.
         """
         if session is None:
             raise SignedOut
         try:
-            key = await session.renew()
-            async with httpx.AsyncClient(
-                base_url=self._url,
-                headers={"authorization": f"Bearer {key}"},
-                transport=self._transport,
-                timeout=self._timeout,
-            ) as http:
-                orfeon = AsyncOrfeon(
-                    self._url, key, timeout=self._timeout, transport=self._transport
-                )
-                yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
+            async with session.working():
+                key = await session.renew()
+                async with httpx.AsyncClient(
+                    base_url=self._url,
+                    headers={"authorization": f"Bearer {key}"},
+                    transport=self._transport,
+                    timeout=self._timeout,
+                ) as http:
+                    orfeon = AsyncOrfeon(
+                        self._url, key, timeout=self._timeout, transport=self._transport
+                    )
+                    yield Caller(session, orfeon, self._openai.with_options(api_key=key), http)
         except Exception as error:
             if signs_out(error):
                 # A browser asks how an event goes after it has begun: whoever were out by then

@@ -1,8 +1,10 @@
 """Who is signed in. Held in memory: whoever restarts the web app has people sign in again."""
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from services.studio.settings import new_secret
@@ -20,7 +22,8 @@ class Session:
     `label` is what the page calls them, as it may others, and `owner` tells who they are.
     `expires` and `used` are of the sessions' clock. `renew` returns a credential that is good now;
     it raises `SignedOut` where there is none any more.
-    Who is `dismissed` gets no page any more, but may hear the last words of those that are open.
+    Who is `dismissed` gets no page and has no work done any more, but may hear the last words of
+    the pages that are open.
     """
 
     id: str
@@ -30,6 +33,33 @@ class Session:
     expires: float
     used: float = field(default=0.0)
     dismissed: bool = field(default=False)
+    _work: set[asyncio.Timeout] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Does what is in the block for as long as somebody is signed in.
+
+        Raises `SignedOut` in the midst of it as soon as they are not, and at once if they are not.
+        """
+        if self.dismissed:
+            raise SignedOut
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._work.add(limit)
+                try:
+                    yield
+                finally:
+                    self._work.discard(limit)
+        except TimeoutError:
+            if limit.expired():
+                raise SignedOut from None
+            raise
+
+    def end(self) -> None:
+        """Dismisses whoever it is of, and ends what is done for them."""
+        self.dismissed = True
+        while self._work:
+            self._work.pop().reschedule(0)
 
 
 class SignedOut(Exception):
@@ -71,7 +101,7 @@ class Sessions:
         for id in own[:-_MOST_EACH]:
             self.close(id)
         while len(self._sessions) > self._most:
-            self._sessions.popitem(last=False)
+            self.close(next(iter(self._sessions)))
         return session
 
     def get(self, id: str | None, *, used: bool = True) -> Session | None:
@@ -89,13 +119,21 @@ class Sessions:
         return session
 
     def dismiss(self, id: str) -> None:
-        """Sends no page to a session any more, if there is one."""
+        """Sends no page to a session any more, if there is one, and ends its work."""
         if session := self._sessions.get(id):
-            session.dismissed = True
+            session.end()
 
     def close(self, id: str) -> None:
-        """Ends a session, if there is one."""
-        self._sessions.pop(id, None)
+        """Ends a session and its work, if there is one."""
+        if session := self._sessions.pop(id, None):
+            session.end()
+
+    def sweep(self) -> None:
+        """Closes those whose time is over, which nobody else may notice."""
+        now = self._clock()
+        for session in list(self._sessions.values()):
+            if self._ended(session, now):
+                self.close(session.id)
 
     def alive(self) -> int:
         """How many have not ended. One that nobody uses any more ends unseen."""

@@ -29,11 +29,20 @@ def away(request: httpx.Request) -> httpx.Response:
 
 
 class Opened:
-    """A page of a studio whose gateway is away, and the request that its events come with."""
+    """A page of a studio, and the request that its events come with.
 
-    def __init__(self, build: Callable[[Studio, Texts], None], t: Texts = EN) -> None:
+    Its gateway is away, unless there is a `transport` to it.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[Studio, Texts], None],
+        t: Texts = EN,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         sessions = Sessions(3600, 3600, 10)
-        gateway = Gateway("http://gateway", sessions, 5, transport=httpx.MockTransport(away))
+        transport = transport or httpx.MockTransport(away)
+        gateway = Gateway("http://gateway", sessions, 5, transport=transport)
 
         async def renew() -> str:
             return "sk-orf-x"
@@ -103,6 +112,59 @@ async def test_who_stops_what_a_cut_network_took_along_can_go_on(
     assert at_rest[go]["interactive"]
     assert not at_rest[stop]["visible"]
     assert says in at_rest[status]
+
+
+# Whoever signs out ends what runs in all tabs.
+
+
+class Endless(httpx.AsyncBaseTransport):
+    """A gateway that works on a request for good; `at_work` counts how many."""
+
+    def __init__(self) -> None:
+        self.at_work = 0
+        self.begun = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.at_work += 1
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.at_work -= 1
+        raise AssertionError
+
+
+@pytest.mark.parametrize("dismissed", [False, True])
+@pytest.mark.parametrize(
+    ("build", "event"), [(emotion.build, "_answer"), (song.build, "write")], ids=["voice", "lyrics"]
+)
+async def test_who_signs_out_ends_what_runs_and_is_told_so(
+    build: Callable[[Studio, Texts], None], event: str, dismissed: bool, tmp_path: Path
+) -> None:
+    gateway = Endless()
+    page = Opened(build, transport=gateway)
+    file = tmp_path / "upload" / "voice.wav"
+    file.parent.mkdir()
+    file.write_bytes(bytes(1000))
+    given = {
+        "_answer": (str(file), False, page.state(), page.request),
+        "write": (page.request, "rock", "", "", "", "", "en", "medium", False),
+    }
+    events = page.event(event)(*given[event])
+
+    async def run() -> None:
+        async for _ in events:
+            pass
+
+    running = asyncio.create_task(run())
+    await asyncio.wait_for(gateway.begun.wait(), 60)
+    [session] = page.sessions._sessions
+    (page.sessions.dismiss if dismissed else page.sessions.close)(session)
+    with pytest.raises(gr.Error) as raised:
+        await asyncio.wait_for(running, 60)
+    assert raised.value.message == EN("errors.signed_out")
+    assert gateway.at_work == 0
+    assert event == "write" or not file.exists()
 
 
 # A recording that is picked while another is worked on stays.

@@ -133,6 +133,20 @@ def test_stopping_and_leaving_end_the_request_at_the_gateway(
         assert at_work(product, product.key) == []
 
 
+def test_signing_out_in_one_tab_ends_what_runs_in_another(
+    open_page: OpenPage, product: Product
+) -> None:
+    page = open_page("chat")
+    answer = tell(page)
+    expect(said(answer)).to_have_text(SOME)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/studio/sign-in")
+    assert at_work(product, product.key) == []
+    expect(answer.locator(".chat-note")).to_have_text(EN("chat.broke_off"))
+
+
 def test_another_question_stops_the_answer_before(open_page: OpenPage, product: Product) -> None:
     page = open_page("chat")
     first = tell(page)

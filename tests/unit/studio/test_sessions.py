@@ -1,6 +1,11 @@
-"""Who is signed in."""
+"""Who is signed in, and what is done for them."""
 
-from services.studio.sessions import Sessions
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from services.studio.sessions import Session, Sessions, SignedOut
 from tests.fakes.clock import FakeClock
 
 
@@ -106,3 +111,91 @@ def test_of_too_many_sessions_of_one_person_their_own_go() -> None:
         all_of_them.open("me", key, "me")
     assert all_of_them.get(other.id) is other
     assert len(all_of_them) == 51
+
+
+def worked(session: Session) -> "asyncio.Task[None]":
+    """Work for a session that never ends by itself."""
+
+    async def work() -> None:
+        async with session.working():
+            await asyncio.Event().wait()
+
+    return asyncio.create_task(work())
+
+
+def replace(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    for _ in range(50):
+        all_of_them.open("me", key, "me")
+
+
+def crowd(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    for at in range(100):
+        all_of_them.open(str(at), key, str(at))
+
+
+def look_late(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    clock.advance(11)
+    all_of_them.get(id)
+
+
+def sweep_late(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    clock.advance(11)
+    all_of_them.sweep()
+
+
+def close(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    all_of_them.close(id)
+
+
+def dismiss(all_of_them: Sessions, id: str, clock: FakeClock) -> None:
+    all_of_them.dismiss(id)
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [close, dismiss, replace, crowd, look_late, sweep_late],
+)
+async def test_work_ends_with_its_session(
+    ended: Callable[[Sessions, str, FakeClock], None],
+) -> None:
+    clock = FakeClock()
+    all_of_them = sessions(clock, most=100)
+    mine = all_of_them.open("me", key, "me")
+    tasks = [worked(mine) for _ in range(3)]
+    await asyncio.sleep(0)
+    ended(all_of_them, mine.id, clock)
+    for task in tasks:
+        with pytest.raises(SignedOut):
+            await task
+    with pytest.raises(SignedOut):
+        await worked(mine)
+    # It may be ended again.
+    all_of_them.close(mine.id)
+
+
+async def test_work_of_other_sessions_goes_on() -> None:
+    all_of_them = sessions(FakeClock())
+    mine, other = (all_of_them.open("me", key, "me") for _ in range(2))
+    task = worked(other)
+    await asyncio.sleep(0)
+    all_of_them.close(mine.id)
+    all_of_them.sweep()
+    assert await asyncio.wait({task}, timeout=0.01) == (set(), {task})
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_what_was_done_before_is_left_alone() -> None:
+    mine = sessions(FakeClock()).open("me", key, "me")
+    async with mine.working():
+        pass
+    mine.end()
+    await asyncio.sleep(0)
+
+
+async def test_work_that_takes_too_long_by_itself_says_so() -> None:
+    mine = sessions(FakeClock()).open("me", key, "me")
+    with pytest.raises(TimeoutError):
+        async with mine.working():
+            raise TimeoutError
