@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, Literal, get_args
 
 import httpx
 import httpx2
@@ -15,6 +15,10 @@ from orfeon.calls import retry_after
 from orfeon.errors import APIConnectionError, APIStatusError, APITimeoutError, OrfeonError
 from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.texts import LANGUAGES, Texts, sentences
+
+#: What was wrong, of a few words that can be counted.
+Kind = Literal["signed_out", "gateway_away", "gateway_failed", "refused", "unexpected"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _UNAUTHORIZED = 401
 _SERVER_ERROR = 500
@@ -72,8 +76,8 @@ def sentence_of(error: Exception, t: Texts) -> str:
     return " ".join([*sentences_of_it, *_facts(error, t)])
 
 
-def kind_of(error: Exception) -> str:
-    """What was wrong, of a few words that can be counted."""
+def kind_of(error: Exception) -> Kind:
+    """What was wrong, as it is counted."""
     if signs_out(error):
         return "signed_out"
     if isinstance(error, _AWAY):

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
+
+from services.studio.failures import KINDS
 
 
 class StudioMetrics:
     """The metrics of one web app. `sessions` counts those who are signed in."""
 
     def __init__(self, registry: CollectorRegistry, sessions: Callable[[], int]) -> None:
+        ProcessCollector(registry=registry)
         signed_in = Gauge("orfeon_studio_sessions", "People who are signed in.", registry=registry)
         signed_in.set_function(sessions)
         self._pages = Counter(
@@ -23,6 +26,9 @@ class StudioMetrics:
             ("kind",),
             registry=registry,
         )
+        # From zero on: the first failure of a kind would otherwise be no increase.
+        for kind in KINDS:
+            self._failures.labels(kind)
 
     def served(self, page: str, status: int) -> None:
         """A page was sent."""

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from starlette.types import Receive, Scope, Send
 
 from orfeon.errors import APIConnectionError, APIStatusError
-from services.studio.failures import kind_of
+from services.studio.failures import KINDS, kind_of
 from services.studio.guard import Guard
 from services.studio.metrics import StudioMetrics
 from services.studio.sessions import COOKIE, Session, Sessions, SignedOut
@@ -48,6 +48,14 @@ async def test_pages_are_counted_by_name_and_status_and_nothing_else_is() -> Non
         'orfeon_studio_pages_total{page="song",status="303"} 1.0',
         'orfeon_studio_pages_total{page="song",status="404"} 2.0',
     }
+
+
+def test_every_kind_of_failure_is_counted_from_zero_on() -> None:
+    registry = CollectorRegistry()
+    StudioMetrics(registry, lambda: 0)
+
+    for kind in KINDS:
+        assert registry.get_sample_value("orfeon_studio_failures_total", {"kind": kind}) == 0
 
 
 def test_who_has_gone_without_signing_out_is_not_counted_as_signed_in() -> None:
