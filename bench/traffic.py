@@ -1,4 +1,4 @@
-"""A little of everything that a running Orfeón is asked: each capability, each level, errors too.
+"""A little of all that a running Orfeón is asked: each capability, each level, errors, pages.
 
 Dashboards and rules have something to show then: `python -m bench.traffic`, or `make traffic`.
 """
@@ -21,6 +21,8 @@ import httpx
 from orfeon.access import read_access
 
 LEVELS = (0, 1, 2)
+#: Pages of Studio that are opened.
+PAGES = ("en/", "en/song", "es/chat")
 #: Seconds that a song may take.
 SONG_SECONDS = 300.0
 
@@ -127,8 +129,32 @@ async def _reload(client: httpx.AsyncClient) -> str:
     return " ".join(map(str, told))
 
 
-async def traffic(base_url: str, api_key: str, *, songs: bool = True) -> Counter[str]:
-    """Asks for all of it once at each level. How often each answer came, by what was asked."""
+async def _studio(url: str, api_key: str) -> Counter[str]:
+    """Opens pages of the web app: one as a stranger, others signed in."""
+    told: Counter[str] = Counter()
+    async with httpx.AsyncClient(
+        base_url=f"{url}/studio/", headers={"accept": "text/html"}, timeout=60, trust_env=False
+    ) as browser:
+
+        async def visit(name: str, method: str, path: str, **form: str) -> None:
+            response = await browser.request(method, path, data=form or None)
+            told[f"{name}: {response.status_code}"] += 1
+
+        await visit("a page before signing in", "GET", "en/song")
+        await visit("signing in", "POST", "sign-in", key=api_key)
+        for path in PAGES:
+            await visit(f"page {path}", "GET", path)
+        await visit("signing out", "POST", "sign-out")
+    return told
+
+
+async def traffic(
+    base_url: str, api_key: str, *, songs: bool = True, studio_url: str = ""
+) -> Counter[str]:
+    """Asks for all of it once at each level, and for pages of Studio where it has an address.
+
+    How often each answer came, by what was asked.
+    """
     told: Counter[str] = Counter()
     headers = {"authorization": f"Bearer {api_key}"}
     limits = httpx.Limits(max_connections=4)
@@ -143,6 +169,8 @@ async def traffic(base_url: str, api_key: str, *, songs: bool = True) -> Counter
         if songs:
             for one in await asyncio.gather(*(_song(client, level) for level in LEVELS)):
                 told[f"song: {one}"] += 1
+    if studio_url:
+        told += await _studio(studio_url, api_key)
     return told
 
 
@@ -152,15 +180,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.traffic", description=__doc__)
     parser.add_argument("--base-url", default=(noted.base_url or "").removesuffix("/v1"))
     parser.add_argument("--api-key", default=noted.api_key or "")
+    parser.add_argument("--studio-url", default=noted.studio_url or "")
     parser.add_argument("--rounds", type=int, default=1)
     chosen = parser.parse_args()
     if not chosen.base_url:
         sys.exit("Nothing runs here: start `make run`, or name a --base-url and an --api-key.")
     for _ in range(chosen.rounds):
         try:
-            told = asyncio.run(traffic(chosen.base_url, chosen.api_key))
-        except httpx.ConnectError:
-            sys.exit(f"Nothing answers at {chosen.base_url}.")
+            told = asyncio.run(
+                traffic(chosen.base_url, chosen.api_key, studio_url=chosen.studio_url)
+            )
+        except httpx.ConnectError as error:
+            sys.exit(f"Nothing answers at {error.request.url}.")
         for name, times in sorted(told.items()):
             print(f"{times:4} {name}")
 

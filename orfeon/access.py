@@ -1,4 +1,4 @@
-"""The note that `orfeon serve` leaves in its home: where the gateway is, and a key for it."""
+"""The note that `orfeon serve` leaves in its home: where it can be reached, and a key for it."""
 
 import json
 import os
@@ -10,17 +10,18 @@ _NAME = "server.json"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An address and a secret key, either of which may be unknown."""
+    """The gateway's address, a secret key and Studio's address, each of which may be unknown."""
 
     base_url: str | None = None
     api_key: str | None = None
+    studio_url: str | None = None
 
 
 def read_access(home: Path) -> Access:
     """The note, or an empty one if there is none that can be read."""
     try:
         note = json.loads((home / _NAME).read_text("utf-8"))
-        return Access(note.get("base_url"), note.get("api_key"))
+        return Access(note.get("base_url"), note.get("api_key"), note.get("studio_url"))
     except (OSError, ValueError, AttributeError):
         return Access()
 

@@ -92,7 +92,7 @@ async def serve(
     """Serves until SIGINT, SIGTERM or SIGHUP; a second one kills. Raises `Fault`."""
     began = time.monotonic()
     secret, fresh = first_key(keys, read_access(choices.home).api_key)
-    write_access(choices.home, Access(f"{choices.url}/v1", secret))
+    write_access(choices.home, Access(f"{choices.url}/v1", secret, choices.studio or None))
     board = board_for(console)
     with run_folder(choices, environment) as folder:
         supervisor = Supervisor(

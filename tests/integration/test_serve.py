@@ -20,11 +20,14 @@ from orfeon.access import read_access
 from orfeon.cli.app import app
 
 
-def launch(home: Path, *arguments: str, studio: int = 0) -> subprocess.Popen[str]:
+def launch(
+    home: Path, *arguments: str, studio: int = 0, **environment: str
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", "from orfeon.cli import main; main()", "serve", "--engine", "fake",
          "--port", "0", "--grpc-port", "0", "--studio-port", str(studio), "--home", str(home),
          *arguments],
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -256,8 +259,9 @@ def test_the_web_app_is_served_beside_some_services_and_is_back_when_it_was_kill
         assert page.headers["location"] == "/studio/sign-in?next=/studio/"
         assert httpx.get(f"{address}/studio/sign-in").status_code == 200
         # It finds the gateway, which knows the key.
-        key = read_access(tmp_path).api_key
-        entered = httpx.post(f"{address}/studio/sign-in", data={"key": key})
+        note = read_access(tmp_path)
+        assert note.studio_url == address
+        entered = httpx.post(f"{address}/studio/sign-in", data={"key": note.api_key})
         assert entered.status_code == 303, entered.text
 
         os.kill(services(process)["services.studio"].pid, signal.SIGKILL)

@@ -46,9 +46,9 @@ def test_a_home_whose_keys_are_all_dead_gets_a_new_one() -> None:
 def test_the_note_is_for_its_owners_eyes_only(tmp_path: Path) -> None:
     home = tmp_path / "home"
     write_access(home, Access("http://a/v1", "old"))
-    write_access(home, Access("http://a/v1", "secret"))
+    write_access(home, Access("http://a/v1", "secret", "http://a:7860"))
 
-    assert read_access(home) == Access("http://a/v1", "secret")
+    assert read_access(home) == Access("http://a/v1", "secret", "http://a:7860")
     assert stat.S_IMODE((home / "server.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert [path.name for path in home.iterdir()] == ["server.json"]
