@@ -12,8 +12,10 @@ from orfeon.slo.runbooks import RUNBOOKS
 RUNBOOK_FOLDER = "docs/runbooks/"
 
 GATEWAY_ABSENT, CAPABILITY_ABSENT = "OrfeonGatewayAbsent", "OrfeonCapabilityAbsent"
+STUDIO_ABSENT = "OrfeonStudioAbsent"
 LOADS_FAILING = "OrfeonModelLoadsFailing"
 DATABASE_DOWN, RATES_UNCOUNTED = "OrfeonDatabaseDown", "OrfeonRatesUncounted"
+PROVIDER_DOWN = "OrfeonOidcDown"
 GPU_FAULT, TRITON_FAILING = "OrfeonGpuFault", "OrfeonTritonFailing"
 
 #: The alert of each indicator.
@@ -42,12 +44,19 @@ class _Alert:
     """What it is about, from its labels."""
 
 
+def _gone(metric: str) -> str:
+    """Namespaces that had a metric within the last hour, and have it no more."""
+    return (
+        f"group by (namespace) (present_over_time({metric}[1h])) "
+        f"unless on (namespace) group by (namespace) ({metric})"
+    )
+
+
 _OTHERS = (
     _Alert(
         GATEWAY_ABSENT,
         # Of several releases one may be gone, which absent() does not see.
-        f"absent({_WORK}) or (group by (namespace) (present_over_time({_WORK}[1h])) "
-        f"unless on (namespace) group by (namespace) ({_WORK}))",
+        f"absent({_WORK}) or ({_gone(_WORK)})",
         "5m",
         "page",
         "in namespace {{ $labels.namespace }}",
@@ -59,6 +68,14 @@ _OTHERS = (
         "10m",
         "ticket",
         "of {{ $labels.capability }} in namespace {{ $labels.namespace }}",
+    ),
+    _Alert(
+        STUDIO_ABSENT,
+        # A release may have none, so that its absence alone says nothing.
+        _gone("orfeon_studio_sessions"),
+        "5m",
+        "page",
+        "in namespace {{ $labels.namespace }}",
     ),
     _Alert(
         LOADS_FAILING,
@@ -75,6 +92,14 @@ _OTHERS = (
         "2m",
         "page",
         "of a gateway in namespace {{ $labels.namespace }}",
+    ),
+    _Alert(
+        PROVIDER_DOWN,
+        # The last keys are good for an hour, and each gateway has its own.
+        "min by (namespace) (orfeon_gateway_oidc_up) == 0",
+        "5m",
+        "page",
+        "to a gateway in namespace {{ $labels.namespace }}",
     ),
     _Alert(
         RATES_UNCOUNTED,

@@ -113,8 +113,9 @@ def test_every_component_is_scraped_where_its_service_has_metrics() -> None:
         assert wanted.items() <= services[name]["metadata"]["labels"].items()
 
 
-def test_the_gateways_job_ends_as_the_dashboards_expect() -> None:
-    assert of_kind(ALL, "Service")["gateway"]["metadata"]["name"].endswith("-gateway")
+@pytest.mark.parametrize("component", ["gateway", "studio"])
+def test_jobs_end_as_the_dashboards_expect(component: str) -> None:
+    assert of_kind(ALL, "Service")[component]["metadata"]["name"].endswith(f"-{component}")
 
 
 @pytest.mark.parametrize(

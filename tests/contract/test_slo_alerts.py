@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
+from gateway.oidcsettings import OidcSettings
 from orfeon.slo.alerts import alert_names
 from orfeon.slo.runbooks import RUNBOOKS
-from tests.contract.promtool import Case, case, run
+from tests.contract.promtool import RULES, Case, case, run
 
 NAME = "chat-availability-0"
 #: The only one that is looked at here.
@@ -160,6 +162,8 @@ def absent() -> list[Case]:
     gone = 'count(ALERTS{alertname="OrfeonGatewayAbsent",alertstate="firing"})'
     silent = 'count(ALERTS{alertname="OrfeonCapabilityAbsent",alertstate="firing"})'
     other = OK.replace('"ai"', '"other"')
+    studio = 'count(ALERTS{alertname="OrfeonStudioAbsent",alertstate="firing",severity="page"})'
+    sessions = 'orfeon_studio_sessions{namespace="ai",instance='
     return [
         case(
             "no gateway at all",
@@ -176,6 +180,23 @@ def absent() -> list[Case]:
             {OK: "0+1x60", BUILD: "_x20 1x40"},
             [(silent, "9m", {}), (silent, "12m", {"{}": 1.0}), (silent, "25m", {})],
         ),
+        case(
+            "Studio goes, comes back, goes again and is forgotten after an hour",
+            {OK: "0+1x200", f'{sessions}"a"}}': "0x30 _x20 0x20 _x130"},
+            [
+                (studio, "29m", {}),
+                (studio, "42m", {"{}": 1.0}),
+                (studio, "55m", {}),
+                (studio, "82m", {"{}": 1.0}),
+                (studio, "145m", {}),
+            ],
+        ),
+        case(
+            "one Studio of two goes",
+            {OK: "0+1x60", f'{sessions}"a"}}': "3x60", f'{sessions}"b"}}': "0x20 _x40"},
+            [(studio, "40m", {})],
+        ),
+        case("a release has no Studio", {OK: "0+1x60"}, [(studio, "40m", {})]),
     ]
 
 
@@ -217,6 +238,30 @@ def state() -> list[Case]:
     ]
 
 
+def provider() -> list[Case]:
+    """The OpenID provider."""
+    down = 'count(ALERTS{alertname="OrfeonOidcDown",alertstate="firing",severity="page"})'
+    up = 'orfeon_gateway_oidc_up{namespace="ai",instance='
+    return [
+        case(
+            "the provider is away from one of two gateways, and comes back",
+            {f'{up}"a"}}': "1x40", f'{up}"b"}}': "1x10 0x20 1x10"},
+            [
+                (down, "10m", {}),
+                (down, "15m", {}),
+                (down, "17m", {"{}": 1.0}),
+                (down, "32m", {}),
+            ],
+        ),
+        case(
+            "it is away for some minutes",
+            {f'{up}"a"}}': "1x10 0x3 1x20"},
+            [(down, "13m", {}), (down, "20m", {})],
+        ),
+        case("there is none", {OK: "0+1x40"}, [(down, "30m", {})]),
+    ]
+
+
 def accelerators() -> list[Case]:
     """GPUs and Triton."""
     fault = 'count(ALERTS{alertname="OrfeonGpuFault",alertstate="firing"})'
@@ -242,7 +287,7 @@ def accelerators() -> list[Case]:
 
 CASES = [
     recovery(), weighed(), *quiet(), levels(), releases(), *absent(), *loads(), *state(),
-    *accelerators(),
+    *provider(), *accelerators(),
 ]  # fmt: skip
 
 
@@ -253,6 +298,15 @@ def test_by_the_minute(one: Case, tmp_path: Path) -> None:
 
 def test_by_the_day(tmp_path: Path) -> None:
     run(tmp_path, [days()], "15m", promise=PROMISE)
+
+
+def test_who_mends_the_provider_has_most_of_the_time_that_its_keys_are_good() -> None:
+    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    [wait] = [rule["for"] for rule in rules if rule.get("alert") == "OrfeonOidcDown"]
+    settings = OidcSettings()
+    known = settings.oidc_refresh_seconds + 60 * int(wait.removesuffix("m"))
+    assert known < settings.oidc_stale_seconds / 4
 
 
 def test_every_alert_has_a_runbook_and_none_is_left_over() -> None:

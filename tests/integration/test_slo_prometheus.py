@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import yaml
 
-from bench.traffic import ASKED, LEVELS, traffic
-from orfeon.access import read_access
-from orfeon.capabilities import ARBITER, known_capabilities
+from bench.traffic import ASKED, LEVELS, PAGES, traffic
+from orfeon.access import Access, read_access
+from orfeon.capabilities import ARBITER, STUDIO, known_capabilities
+from orfeon.serve.plan import TRITON
 from orfeon.serve.run import free_port
 from orfeon.slo.dashboards import DASHBOARDS
 from orfeon.slo.objectives import OBJECTIVES
@@ -25,6 +26,7 @@ from services.runtime.triton.server import Call, TritonServer
 from tests.contract.promtool import RULES
 from tests.integration.edge import Edge, traefik
 from tests.integration.foreign_metrics import ABSENT
+from tests.integration.oidc_provider import Provider
 from tests.integration.prometheus import Prometheus, prometheus
 from tests.integration.test_serve import launch, read_until
 from tests.integration.triton_server import Triton
@@ -68,22 +70,31 @@ class Watched:
 
 
 @contextmanager
-def product(home: Path) -> Iterator[tuple[str, str, dict[str, list[str]]]]:
-    """`orfeon serve` on fake engines: its address, its key, and where its metrics are."""
+def product(home: Path, issuer: str) -> Iterator[tuple[Access, dict[str, list[str]]]]:
+    """`orfeon serve` on fake engines, which trusts a provider: its note, and where its metrics
+    are.
+    """
     folder = home / "models" / "tiny"
     folder.mkdir(parents=True)
     (folder / "model.yaml").write_text(_PAINTER)
     first = free_port("127.0.0.1", 0)
-    process = launch(home, "--metrics-base-port", str(first))
+    process = launch(
+        home,
+        "--metrics-base-port",
+        str(first),
+        studio=free_port("127.0.0.1", 0),
+        ORFEON_GATEWAY_OIDC_ISSUER=issuer,
+        ORFEON_GATEWAY_OIDC_AUDIENCE="orfeon",
+    )
     try:
         read_until(process, "Ctrl-C stops")
         note = read_access(home)
         assert note.base_url
-        assert note.api_key
-        url = note.base_url.removesuffix("/v1")
-        names = [*known_capabilities(), ARBITER]
-        targets = {f"orfeon-{name}": [f"127.0.0.1:{first + at}"] for at, name in enumerate(names)}
-        yield url, note.api_key, {"orfeon-gateway": [url.removeprefix("http://")], **targets}
+        names = [*known_capabilities(), ARBITER, TRITON, STUDIO]
+        ports = {name: first + at for at, name in enumerate(names) if name != TRITON}
+        targets = {f"orfeon-{name}": [f"127.0.0.1:{port}"] for name, port in ports.items()}
+        gateway = note.base_url.removeprefix("http://").removesuffix("/v1")
+        yield note, {"orfeon-gateway": [gateway], **targets}
     finally:
         process.terminate()
         process.wait(30)
@@ -129,7 +140,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with ExitStack() as running:
         (folder / "triton").mkdir()
         triton, caller = running.enter_context(toys(folder / "triton"))
-        url, key, targets = running.enter_context(product(folder / "home"))
+        provider = running.enter_context(Provider())
+        note, targets = running.enter_context(product(folder / "home", provider.issuer))
+        assert note.base_url
+        assert note.api_key
+        assert note.studio_url
+        url, key = note.base_url.removesuffix("/v1"), note.api_key
         front, runner = running.enter_context(edge(folder, targets["orfeon-gateway"][0]))
         targets |= {"triton": [triton], "traefik": [front.inside.removeprefix("http://")]}
         found = running.enter_context(prometheus(folder / "prometheus", targets, RULES))
@@ -138,7 +154,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         told: Counter[str] = Counter()
         # Twice, since the first request of a kind is a new series, which has no rate.
         for songs in (False, True):
-            told += asyncio.run(traffic(url, key, songs=songs))
+            told += asyncio.run(traffic(url, key, songs=songs, studio_url=note.studio_url))
             runner.run(through(front, key))
             caller.infer("echo", {"X": np.ones(1, np.float32)}, Call())
             time.sleep(3)
@@ -184,6 +200,9 @@ def test_everything_was_asked_for_at_each_level_and_answered(watched: Watched) -
     found = {name: watched.told[f"{name}: {expected.get(name, '200')}"] for name in ASKED}
     assert found == dict.fromkeys(ASKED, rounds)
     assert watched.told["song: completed"] == len(LEVELS)
+    signed = {f"{name}: 303" for name in ("a page before signing in", "signing in", "signing out")}
+    for visit in signed | {f"page {path}: 200" for path in PAGES}:
+        assert watched.told[visit] == 2, visit
 
 
 def test_every_metric_that_a_rule_or_a_panel_names_is_there(watched: Watched) -> None:

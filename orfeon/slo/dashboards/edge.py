@@ -1,4 +1,4 @@
-"""The way in: Traefik, and the gateway as a web server."""
+"""The way in: Traefik, the gateway as a web server, and Studio."""
 
 from orfeon.slo.panels import Dashboard, Panel, Query, Row, Unit
 from orfeon.slo.queries import NAMESPACE, of, quantiles, rate, total
@@ -16,7 +16,7 @@ _PER_SECOND: Unit = "reqps"
 EDGE = Dashboard(
     "edge",
     "Edge",
-    "Traefik by its own metrics, of all that it serves, and the gateway's HTTP and gRPC.",
+    "Traefik by its own metrics, of all that it serves, the gateway's HTTP and gRPC, and Studio.",
     (
         Row(
             "Traefik",
@@ -123,9 +123,13 @@ EDGE = Dashboard(
                 ),
                 Panel(
                     "State",
-                    "Whether every gateway reaches the database of keys: 1, or 0.",
+                    "Whether every gateway reaches the database of keys, and the OpenID provider "
+                    "where there is one: 1, or 0.",
                     "short",
-                    (Query(f"min ({of('orfeon_gateway_database_up')})", "database"),),
+                    (
+                        Query(f"min ({of('orfeon_gateway_database_up')})", "database"),
+                        Query(f"min ({of('orfeon_gateway_oidc_up')})", "OpenID provider"),
+                    ),
                 ),
                 Panel(
                     "Not counted",
@@ -157,6 +161,60 @@ EDGE = Dashboard(
                     (
                         Query(
                             of("process_resident_memory_bytes", job_in=".*-gateway"),
+                            "{{instance}}",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Row(
+            "Studio",
+            (
+                Panel(
+                    "Signed in",
+                    "People who are signed in.",
+                    "short",
+                    (Query(total("orfeon_studio_sessions", "instance"), "{{instance}}"),),
+                    width=8,
+                ),
+                Panel(
+                    "Pages",
+                    "Pages sent, by status; 303 leads to signing in.",
+                    _PER_SECOND,
+                    (
+                        Query(
+                            rate("orfeon_studio_pages_total", "page, status"),
+                            "{{page}} {{status}}",
+                        ),
+                    ),
+                    width=8,
+                ),
+                Panel(
+                    "Failures",
+                    "What people did in pages and failed, by what was wrong; unexpected is a fault "
+                    "of Studio's.",
+                    _PER_SECOND,
+                    (Query(rate("orfeon_studio_failures_total", "kind"), "{{kind}}"),),
+                    width=8,
+                ),
+                Panel(
+                    "Processor of Studio",
+                    "Seconds of processor time a second.",
+                    "short",
+                    (
+                        Query(
+                            rate("process_cpu_seconds_total", "instance", job_in=".*-studio"),
+                            "{{instance}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    "Memory of Studio",
+                    "Memory in use.",
+                    "bytes",
+                    (
+                        Query(
+                            of("process_resident_memory_bytes", job_in=".*-studio"),
                             "{{instance}}",
                         ),
                     ),
