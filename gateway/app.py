@@ -206,6 +206,6 @@ def _tokens(settings: GatewaySettings, metrics: GatewayMetrics) -> "Tokens | Non
     from gateway.jwks import ProviderKeys
     from gateway.tokens import Tokens
 
-    keys = ProviderKeys(settings, HttpFetch())
+    keys = ProviderKeys(settings, HttpFetch(settings.oidc_ca_file))
     metrics.watch_provider(lambda: keys.reachable)
     return Tokens(settings, keys)

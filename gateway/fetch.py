@@ -25,11 +25,18 @@ class Fetch(Protocol):
 
 
 class HttpFetch:
-    """Reads at most half a MiB within five seconds, and is sent nowhere else by the answer."""
+    """Reads at most half a MiB within five seconds, and is sent nowhere else by the answer.
 
-    def __init__(self) -> None:
+    `ca_file` has certificates of authorities that are trusted beside the public ones.
+    """
+
+    def __init__(self, ca_file: str = "") -> None:
+        tls = httpx.create_ssl_context()
+        if ca_file:
+            tls.load_verify_locations(ca_file)
         # One for all times: reading the certificates that it trusts holds everything up.
         self._client = httpx.AsyncClient(
+            verify=tls,
             timeout=_SECONDS,
             headers={"accept": "application/json", "accept-encoding": "identity"},
         )
@@ -49,7 +56,7 @@ class HttpFetch:
                     if len(body) > MOST_BYTES:
                         raise Unfetched("the provider answers too much")
         except (TimeoutError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unfetched(type(error).__name__) from error
+            raise Unfetched(str(error) or type(error).__name__) from error
         return body
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from gateway.keystore import SCOPES
+from services.runtime.authorities import AuthoritiesFile
 
 #: Signatures by public keys. There is neither `none` nor HS256, whose secret would be the public
 #: key to an attacker.
@@ -54,6 +55,9 @@ class OidcSettings(BaseModel):
     """How often the provider is asked for its keys: one that it withdraws is good for that long."""
     oidc_stale_seconds: Annotated[float, Field(ge=1)] = 3600
     """How long the last keys are good while the provider is away; then tokens get 503."""
+    oidc_ca_file: AuthoritiesFile = ""
+    """File with certificates of authorities, in PEM, that may have signed the provider's own beside
+    the public authorities. Read at the start."""
     oidc_allow_http: bool = False
     """Whether the provider may be asked without TLS where it is not on this machine."""
 
@@ -68,8 +72,8 @@ class OidcSettings(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not self.oidc_issuer:
-            if self.oidc_audience or self.oidc_jwks_url:
-                raise ValueError("oidc_audience and oidc_jwks_url need oidc_issuer")
+            if self.oidc_audience or self.oidc_jwks_url or self.oidc_ca_file:
+                raise ValueError("oidc_audience, oidc_jwks_url and oidc_ca_file need oidc_issuer")
             return self
         if not self.oidc_audience:
             raise ValueError(

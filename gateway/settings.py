@@ -158,7 +158,12 @@ def told(error: ValidationError) -> str:
     """Which variables are wrong and why, a line each, without what they hold."""
     lines = []
     for each in error.errors(include_input=False, include_url=False):
+        sentence = f"{each['msg'].removeprefix('Value error, ')}."
         name = "__".join(str(part) for part in each["loc"])
-        name = name if name.isupper() else f"ORFEON_GATEWAY_{name.upper()}"
-        lines.append(f"{name}: {each['msg'].removeprefix('Value error, ')}.")
+        if not name:
+            # It is about several, and names them.
+            lines.append(sentence)
+        else:
+            name = name if name.isupper() else f"ORFEON_GATEWAY_{name.upper()}"
+            lines.append(f"{name}: {sentence}")
     return "\n".join(lines)

@@ -65,6 +65,8 @@ class Provider:
         self._clock = clock
         # Reading the certificates takes longer than all else that a client does.
         self._tls = httpx.create_ssl_context()
+        if settings.oidc_ca_file:
+            self._tls.load_verify_locations(settings.oidc_ca_file)
         self._facts: Mapping[str, Any] = {}
         self._believed = -_BELIEVED
 
@@ -180,6 +182,8 @@ class Provider:
             async with httpx.AsyncClient(timeout=_TIMEOUT, verify=self._tls) as client:
                 answer = (await client.get(url)).raise_for_status().json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            log.warning("the provider gives nothing", extra={"reason": reason})
             raise ProviderFailed("away") from error
         if not isinstance(answer, dict):
             raise ProviderFailed("no object")

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.runtime.authorities import AuthoritiesFile
+
 
 class StudioSettings(BaseSettings):
     """Settings of the web app.
@@ -52,6 +54,9 @@ class StudioSettings(BaseSettings):
     """What the provider knows the web app by."""
     oidc_client_secret: Annotated[str, Field(repr=False)] = ""
     """Secret of that client; empty for a public client, which PKCE protects alone."""
+    oidc_ca_file: AuthoritiesFile = ""
+    """File with certificates of authorities, in PEM, that may have signed the provider's own beside
+    the public authorities. Read at the start."""
     oidc_scopes: str = "openid profile offline_access"
     """Scopes that are asked for."""
     oidc_audience: str = ""
@@ -64,6 +69,8 @@ class StudioSettings(BaseSettings):
     @model_validator(mode="after")
     def _a_provider_is_whole(self) -> Self:
         if not self.oidc_issuer:
+            if self.oidc_ca_file:
+                raise ValueError("oidc_ca_file needs oidc_issuer")
             return self
         if not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id, by which the provider knows us")

@@ -10,7 +10,14 @@ from tests.contract.chart import ROOT
 
 PAGE = (ROOT / "docs" / "studio.md").read_text("utf-8")
 #: Those whose default is told in words.
-WORDS = {"PUBLIC_URL", "OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_AUDIENCE"}
+WORDS = {
+    "PUBLIC_URL",
+    "OIDC_ISSUER",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+    "OIDC_CA_FILE",
+    "OIDC_AUDIENCE",
+}
 
 
 def test_every_setting_is_named_with_its_default() -> None:

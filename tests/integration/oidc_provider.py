@@ -27,6 +27,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from tests.fakes.tokens import Signer, jwks, key_set
+from tests.integration.authority import Authority
 
 #: What a user is unless a test says otherwise.
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
@@ -64,7 +65,7 @@ class Provider:
     `users` are claims by subject; with `automatic` the first one is signed in without a click.
     `clients` are the addresses that each may have a code sent to; without, any may to anywhere.
     What is asked for is granted; who names no `audience` gets a token for `audience`. A token lasts
-    `expires_in` seconds. `port` 0 is a free one.
+    `expires_in` seconds. `port` 0 is a free one. With an `authority` it is asked by TLS.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Provider:
         expires_in: float = 300,
         host: str = "127.0.0.1",
         port: int = 0,
+        authority: Authority | None = None,
     ) -> None:
         self.audience = audience
         self._algorithm = algorithm
@@ -87,6 +89,7 @@ class Provider:
         self._expires_in = expires_in
         self._host = host
         self._port = port
+        self._authority = authority
         self._codes: dict[str, _Grant] = {}
         self._refreshes: dict[str, _Grant] = {}
         self.signers = [Signer(algorithm)]
@@ -103,14 +106,22 @@ class Provider:
     @property
     def issuer(self) -> str:
         """Its name, which is its address."""
-        return f"http://{self._host}:{self._port}"
+        scheme = "https" if self._authority else "http"
+        return f"{scheme}://{self._host}:{self._port}"
 
     def start(self) -> None:
         """Listens; again at the same port after `stop`."""
         listening = socket.create_server((self._host, self._port))
         self._port = listening.getsockname()[1]
+        authority = self._authority
         config = uvicorn.Config(
-            self._app(), ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=1
+            self._app(),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=authority.chain if authority else None,
+            ssl_keyfile=authority.key if authority else None,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), daemon=True)

@@ -26,6 +26,7 @@ from tests.fakes.script import Script
 from tests.fakes.tokens import Signer, encoded, part
 from tests.fakes.upstreams import serving
 from tests.integration import gateways
+from tests.integration.authority import authority_in
 from tests.integration.oidc_provider import Provider
 from tests.integration.state_servers import free_port
 
@@ -240,6 +241,22 @@ async def test_while_the_provider_is_away_tokens_wait_and_keys_do_not(tmp_path: 
                 assert "orfeon_gateway_oidc_up 0.0" in (await client.get("/metrics")).text
             provider.start()
             await eventually(lambda: gateway.is_good(token))
+
+
+async def test_a_provider_of_a_private_authority_is_asked_once_that_is_trusted(
+    tmp_path: Path,
+) -> None:
+    authority = authority_in(tmp_path / "authority")
+    with Provider(algorithm="ES256", authority=authority) as provider:
+        token = provider.token(scopes=ALL)
+        async with trusting(tmp_path, provider.issuer) as gateway:
+            answer = await gateway.over_http(token)
+            assert answer.status_code == 503
+            assert error_of(answer)["code"] == "service_unavailable"
+            assert "certificate verify failed" in gateway.gateway.log.read_text()
+        async with trusting(tmp_path, provider.issuer, ca_file=authority.file) as gateway:
+            assert await gateway.is_good(token)
+            assert await gateway.over_grpc(token) is None
 
 
 async def said(stream: ClientConnection) -> list[str]:

@@ -4,11 +4,14 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from gateway.fetch import MOST_BYTES, HttpFetch, Unfetched
 from tests.fakes.rpc import free_port
+from tests.integration.authority import authority_in
+from tests.integration.oidc_provider import Provider
 
 
 @asynccontextmanager
@@ -87,3 +90,21 @@ async def test_an_answer_that_does_not_end_is_not_waited_for(
 async def test_who_is_not_there_gives_nothing(fetch: HttpFetch, url: str) -> None:
     with pytest.raises(Unfetched):
         await fetch.get(url.format(port=free_port()))
+
+
+async def test_an_authority_of_ones_own_is_trusted_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, private, strange = (authority_in(tmp_path / name) for name in ("a", "b", "c"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(public.file))
+    with (
+        Provider(algorithm="ES256", authority=public) as first,
+        Provider(algorithm="ES256", authority=private) as second,
+        Provider(algorithm="ES256", authority=strange) as third,
+    ):
+        fetch = HttpFetch(str(private.file))
+        for trusted in (first, second):
+            assert await fetch.get(f"{trusted.issuer}/jwks")
+        with pytest.raises(Unfetched, match="certificate verify failed"):
+            await fetch.get(f"{third.issuer}/jwks")
+        await fetch.close()

@@ -1,7 +1,9 @@
 """The web app signs people in at a real OpenID provider, and believes it no more than it must."""
 
+import ssl
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +15,7 @@ from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.settings import StudioSettings
 from tests.fakes.tokens import Signer, part
 from tests.integration import oidc_provider
+from tests.integration.authority import authority_in
 
 BACK = "http://studio.example/studio/oidc/callback"
 
@@ -54,10 +57,12 @@ def client_of(issuing: oidc_provider.Provider, **changes: Any) -> Provider:
     return Provider(StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio", **changes))
 
 
-async def walked(provider: Provider) -> tuple[Attempt, Mapping[str, str]]:
+async def walked(
+    provider: Provider, tls: ssl.SSLContext | bool = True
+) -> tuple[Attempt, Mapping[str, str]]:
     """Goes to the provider as a browser does; returns what comes back."""
     attempt = provider.attempt(BACK, "/studio/en/")
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(verify=tls) as browser:
         answer = await browser.get(await provider.address(attempt))
     address = urlsplit(answer.headers["location"])
     return attempt, {name: values[0] for name, values in parse_qs(address.query).items()}
@@ -143,6 +148,22 @@ async def test_a_provider_of_another_name_is_not_believed(issuing: Lying) -> Non
     provider = Provider(settings)
     with pytest.raises(ProviderFailed):
         await provider.address(provider.attempt(BACK, "/"))
+
+
+async def test_a_provider_of_a_private_authority_is_away_until_that_is_trusted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = authority_in(tmp_path / "authority")
+    with Lying(expires_in=10, authority=authority) as issuing:
+        stranger = client_of(issuing)
+        with pytest.raises(ProviderFailed, match="away"):
+            await stranger.address(stranger.attempt(BACK, "/"))
+        assert "certificate verify failed" in caplog.records[-1].__dict__["reason"]
+        provider = client_of(issuing, oidc_ca_file=str(authority.file))
+        identity = await provider.enter(*await walked(provider, authority.trusted()))
+        first = await identity.credential()
+        # Which ends too soon to be used twice, so that it is renewed.
+        assert await identity.credential() != first
 
 
 async def test_tokens_are_renewed_before_they_end() -> None:

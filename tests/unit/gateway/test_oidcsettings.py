@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import certifi
 import pytest
 from pydantic import ValidationError
 
@@ -85,3 +86,22 @@ def test_a_provider_means_nothing_where_everybody_may_do_everything() -> None:
             require_keys=False, oidc_issuer="https://login.example.org", oidc_audience="orfeon"
         )
     assert "means nothing" in told(caught.value)
+
+
+def test_authorities_of_ones_own_come_with_a_provider() -> None:
+    assert settings_of(ca_file=certifi.where()).oidc_ca_file == certifi.where()
+    with pytest.raises(ValidationError) as caught:
+        GatewaySettings(oidc_ca_file=certifi.where())
+    assert told(caught.value) == "oidc_audience, oidc_jwks_url and oidc_ca_file need oidc_issuer."
+
+
+def test_a_file_of_authorities_that_is_missing_is_told_in_a_sentence() -> None:
+    with pytest.raises(ValidationError) as caught:
+        GatewaySettings(
+            oidc_issuer="https://login.example.org",
+            oidc_audience="orfeon",
+            oidc_ca_file="/none/ca.crt",
+        )
+    assert told(caught.value) == (
+        "ORFEON_GATEWAY_OIDC_CA_FILE: the file cannot be read: No such file or directory."
+    )

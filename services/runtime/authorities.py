@@ -1,0 +1,25 @@
+"""Certificates of authorities that are trusted beside the public ones."""
+
+import ssl
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def _usable(path: str) -> str:
+    if not path:
+        return path
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        trusted.load_verify_locations(path)
+    except ssl.SSLError:
+        raise ValueError("the file holds no certificate in PEM, or one that is broken") from None
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+    if not trusted.cert_store_stats()["x509"]:
+        raise ValueError("the file holds no certificate")
+    return path
+
+
+#: A setting that names a file with such certificates, in PEM; empty names none.
+AuthoritiesFile = Annotated[str, AfterValidator(_usable)]
