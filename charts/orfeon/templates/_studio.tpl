@@ -57,7 +57,7 @@ livenessProbe:
 {{- define "orfeon.guards.studio" -}}
 {{- $edge := .Values.edge -}}
 {{- if and $edge.studio.rateLimit.average (lt (int $edge.studio.rateLimit.burst) 1) -}}
-{{- fail "edge$edge.studio.rateLimit.burst must be at least 1 where edge$edge.studio.rateLimit.average limits: with 0 nothing would get through." -}}
+{{- fail "edge.studio.rateLimit.burst must be at least 1 where edge.studio.rateLimit.average limits: with 0 nothing would get through." -}}
 {{- end -}}
 {{- with .Values.studio -}}
 {{- if and .oidc.clientId (not $.Values.gateway.oidc.issuer) -}}
