@@ -10,11 +10,12 @@ import yaml
 
 from gateway.keystore import SCOPES
 from gateway.oidcsettings import Algorithm, OidcSettings
-from tests.contract.chart import CHART, ROOT, environment, of_kind, render
+from tests.contract.chart import CHART, ROOT, container, environment, of_kind, pod, render
 from tests.contract.network import Network
 
 OIDC = {"issuer": "https://login.example.org/realms/music", "audience": "orfeon"}
 PREFIX = "ORFEON_GATEWAY_OIDC_"
+FILE = "/etc/orfeon/oidc/ca.crt"
 
 
 def told(**oidc: Any) -> dict[str, str]:
@@ -63,10 +64,49 @@ def test_every_setting_reaches_the_gateway() -> None:
         "allowHttp": True,
     }
     found = told(**OIDC, **values)
-    assert set(found) == {name.removeprefix("oidc_") for name in OidcSettings.model_fields}
+    # Which is the place of a file that is not here.
+    assert told(**OIDC, ca={"configMapName": "company"}).items() - told(**OIDC).items() == {
+        ("ca_file", FILE)
+    }
+    known = {name.removeprefix("oidc_") for name in OidcSettings.model_fields}
+    assert set(found) == known - {"ca_file"}
     settings = read(found)
     for name, value in values.items():
         assert getattr(settings, "oidc_" + re.sub("([A-Z])", r"_\1", name).lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("ca", "source"),
+    [
+        (
+            {"configMapName": "company"},
+            {"configMap": {"name": "company", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        ),
+        (
+            {"secretName": "login-tls", "key": "root.pem"},
+            {
+                "secret": {
+                    "secretName": "login-tls",
+                    "items": [{"key": "root.pem", "path": "ca.crt"}],
+                }
+            },
+        ),
+    ],
+)
+def test_authorities_are_mounted_where_somebody_asks_the_provider(
+    ca: dict[str, str], source: dict[str, Any]
+) -> None:
+    values: dict[str, Any] = {"gateway": {"oidc": OIDC | {"ca": ca}}}
+    without = of_kind(values, "Deployment")["studio"]
+    assert "oidc" not in str(without).lower()
+    made = of_kind(values | {"studio": {"oidc": {"clientId": "studio"}}}, "Deployment")
+    for name in ("gateway", "studio"):
+        variable = f"ORFEON_{name.upper()}_OIDC_CA_FILE"
+        assert environment(made[name])[variable] == FILE
+        mount = {"name": "oidc-ca", "mountPath": "/etc/orfeon/oidc", "readOnly": True}
+        assert mount in container(made[name])["volumeMounts"]
+        assert {"name": "oidc-ca", **source} in pod(made[name])["volumes"]
+    assert [name for name, each in made.items() if "oidc-ca" in str(each)] == ["gateway", "studio"]
 
 
 def test_the_schema_knows_what_the_gateway_knows() -> None:
@@ -81,6 +121,14 @@ def test_the_schema_knows_what_the_gateway_knows() -> None:
     [
         ({"audience": ""}, "needs gateway.oidc.audience"),
         ({"issuer": ""}, "need gateway.oidc.issuer"),
+        (
+            {"issuer": "", "audience": "", "ca": {"configMapName": "a"}},
+            "gateway.oidc.ca has the authorities of the provider gateway.oidc.issuer",
+        ),
+        ({"ca": {"configMapName": "a", "secretName": "b"}}, "empty one of them"),
+        ({"ca": {"configMapName": "a b"}}, "configMapName"),
+        ({"ca": {"key": ""}}, "key"),
+        ({"ca": {"pem": "x"}}, "pem"),
         ({"issuer": "http://login.example.org"}, "without TLS"),
         ({"jwksUrl": "http://login.example.org/keys"}, "without TLS"),
         ({"issuer": "https://login.example.org:8443/"}, "port 8443"),

@@ -75,6 +75,18 @@ def test_secrets_that_are_there_are_let_through(cluster: Cluster) -> None:
             },
             "studio.oidc.clientSecret names the secret no",
         ),
+        (
+            {
+                "gateway": {
+                    "oidc": {
+                        "issuer": "https://a.example.org",
+                        "audience": "a",
+                        "ca": {"secretName": "cache"},
+                    }
+                },
+            },
+            "gateway.oidc.ca names the key ca.crt of the secret cache, which has only: url",
+        ),
         ({"helmTest": {"secretName": "no"}}, "helmTest names the secret no"),
         (
             {

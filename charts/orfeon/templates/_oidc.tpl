@@ -21,38 +21,41 @@
 - {name: ORFEON_GATEWAY_OIDC_REFRESH_SECONDS, value: {{ .refreshSeconds | quote }}}
 - {name: ORFEON_GATEWAY_OIDC_STALE_SECONDS, value: {{ .staleSeconds | quote }}}
 - {name: ORFEON_GATEWAY_OIDC_ALLOW_HTTP, value: {{ .allowHttp | quote }}}
+{{- with include "orfeon.oidcCaFile" $ }}
+- {name: ORFEON_GATEWAY_OIDC_CA_FILE, value: {{ . }}}
+{{- end }}
 {{- end }}
 {{- end -}}
 {{- end -}}
 
-{{/* What cannot work of them. Takes the root. */}}
-{{- define "orfeon.guards.oidc" -}}
-{{- with .Values.gateway.oidc -}}
-{{- if and (not .issuer) (or .audience .jwksUrl) -}}
-{{- fail "gateway.oidc.audience and gateway.oidc.jwksUrl need gateway.oidc.issuer: name the provider, or empty them." -}}
-{{- end -}}
-{{- if .issuer -}}
-{{- if not .audience -}}
-{{- fail "gateway.oidc.issuer needs gateway.oidc.audience: without, a token that the provider made for any other program would be good here." -}}
-{{- end -}}
-{{- if lt (int .staleSeconds) (int .refreshSeconds) -}}
-{{- fail "gateway.oidc.staleSeconds must not be less than gateway.oidc.refreshSeconds." -}}
-{{- end -}}
-{{- if include "orfeon.isOpen" $ -}}
-{{- fail "gateway.oidc.issuer means nothing where gateway.env.ORFEON_GATEWAY_REQUIRE_KEYS is false and everybody may do everything: empty the one, or take out the other." -}}
-{{- end -}}
-{{- $policy := $.Values.networkPolicy -}}
-{{- range $name := list "issuer" "jwksUrl" -}}
-{{- with index $.Values.gateway.oidc $name -}}
-{{- if and (hasPrefix "http:" .) (not $.Values.gateway.oidc.allowHttp) -}}
-{{- fail (printf "gateway.oidc.%s is asked without TLS: anybody on the way could name keys of their own. Use https://, or set gateway.oidc.allowHttp." $name) -}}
-{{- end -}}
-{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (get (urlParse .) "host")) | default (ternary "443" "80" (hasPrefix "https:" .)) -}}
-{{- if and $policy.enabled (not (has $port (include "orfeon.portNames" $policy.oidc.ports | fromYamlArray))) -}}
-{{- fail (printf "gateway.oidc.%s is at port %s, which networkPolicy.oidc.ports does not let the gateway reach: add it there." $name $port) -}}
+{{/* The file with the authorities of the provider; empty where there are only public ones. Takes the root. */}}
+{{- define "orfeon.oidcCaFile" -}}
+{{- with .Values.gateway.oidc.ca -}}
+{{- if or .configMapName .secretName -}}/etc/orfeon/oidc/ca.crt{{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Where a container has it, as an entry of volumeMounts. Takes the root. */}}
+{{- define "orfeon.oidcCaMount" -}}
+{{- with include "orfeon.oidcCaFile" . }}
+- {name: oidc-ca, mountPath: {{ dir . }}, readOnly: true}
+{{- end }}
 {{- end -}}
-{{- end -}}
-{{- end -}}
+
+{{/* Where it comes from, as an entry of volumes. Takes the root. */}}
+{{- define "orfeon.oidcCaVolume" -}}
+{{- if include "orfeon.oidcCaFile" . }}
+{{- with .Values.gateway.oidc.ca }}
+# That key alone: a private one may lie beside it.
+- name: oidc-ca
+  {{- if .configMapName }}
+  configMap:
+    name: {{ .configMapName | quote }}
+  {{- else }}
+  secret:
+    secretName: {{ .secretName | quote }}
+  {{- end }}
+    items: [{key: {{ .key | quote }}, path: ca.crt}]
+{{- end }}
+{{- end }}
 {{- end -}}

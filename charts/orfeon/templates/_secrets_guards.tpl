@@ -33,6 +33,9 @@
 {{- with .Values.edge.rateLimit.redis -}}
 {{- $named = append $named (dict "path" "edge.rateLimit.redis" "name" .secretName) -}}
 {{- end -}}
+{{- with .Values.gateway.oidc.ca -}}
+{{- $named = append $named (dict "path" "gateway.oidc.ca" "name" .secretName "key" .key) -}}
+{{- end -}}
 {{- with .Values.studio.oidc.clientSecret -}}
 {{- $named = append $named (dict "path" "studio.oidc.clientSecret" "name" .secretName "key" .secretKey) -}}
 {{- end -}}

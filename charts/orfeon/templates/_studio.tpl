@@ -22,6 +22,9 @@
 - {name: ORFEON_STUDIO_OIDC_SCOPES, value: {{ .scopes | quote }}}
 - {name: ORFEON_STUDIO_OIDC_AUDIENCE, value: {{ .audience | quote }}}
 - {name: ORFEON_STUDIO_OIDC_NAME, value: {{ .name | quote }}}
+{{- with include "orfeon.oidcCaFile" $ }}
+- {name: ORFEON_STUDIO_OIDC_CA_FILE, value: {{ . }}}
+{{- end }}
 {{- with .clientSecret }}
 {{- if .secretName }}
 - name: ORFEON_STUDIO_OIDC_CLIENT_SECRET
