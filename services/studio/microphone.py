@@ -1,4 +1,7 @@
-"""What goes wrong with a microphone, said beside the recorder; `static/microphone.js` says it."""
+"""What goes wrong with a microphone or a recording, said beside the recorder.
+
+`static/microphone.js` says it.
+"""
 
 import gradio as gr
 
@@ -10,7 +13,7 @@ def note(t: Texts) -> None:
     """Lays out the place of the sentence, empty as long as nothing is wrong."""
     said = " ".join(
         f'data-{name}="{text(t(f"microphone.{name}"))}"'
-        for name in ("refused", "missing", "insecure", "record", "upload")
+        for name in ("refused", "missing", "insecure", "long", "record", "upload")
     )
     gr.Markdown(
         block(f'<p class="studio-microphone" role="alert" {said}></p>'),

@@ -34,11 +34,18 @@ const WORDS = [
   },
 ];
 
+// A message of Gradio's in our words; null for one that is not of these.
+export function sentenceOf(message) {
+  for (const words of WORDS) {
+    const found = words.said.exec(message.trim());
+    if (found) return words[document.documentElement.lang](found[1]);
+  }
+  return null;
+}
+
 export function inOurWords() {
   for (const each of document.querySelectorAll(".toast-body *:not(:has(*))")) {
-    for (const words of WORDS) {
-      const found = words.said.exec(each.textContent.trim());
-      if (found) each.textContent = words[document.documentElement.lang](found[1]);
-    }
+    const sentence = sentenceOf(each.textContent);
+    if (sentence) each.textContent = sentence;
   }
 }

@@ -1,12 +1,19 @@
-// Says what is wrong with the microphone, in the page's language: Gradio's recorder says nothing.
+// Says what is wrong with the microphone, or with what it recorded, in the page's language: Gradio's
+// recorder says nothing.
+
+import { sentenceOf } from "./messages.js";
 
 const place = () => document.querySelector(".studio-microphone");
 const there = Boolean(navigator.mediaDevices?.getUserMedia);
 const original = there ? navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices) : null;
 
-function say(problem) {
+function show(sentence) {
   const note = place();
-  if (note) note.textContent = problem ? note.dataset[problem] : "";
+  if (note) note.textContent = sentence;
+}
+
+function say(problem) {
+  show(problem ? place()?.dataset[problem] : "");
 }
 
 // The microphone's stream. Rejects with an error whose message is the word of a sentence.
@@ -39,6 +46,28 @@ if (there) {
 window.addEventListener("unhandledrejection", (event) => {
   if (String(event.reason?.message).startsWith("Error accessing the microphone")) event.preventDefault();
 });
+
+// Of a recording that was not uploaded it tells the console alone.
+const log = console.error.bind(console);
+console.error = (...told) => {
+  log(...told);
+  const message = told[0] instanceof Error ? told[0].message : "";
+  const sentence = sentenceOf(message);
+  if (message.startsWith("File(s) exceed")) say("long");
+  else if (sentence) show(sentence);
+};
+
+// It keeps such a recording, whatever is clicked, until another source is chosen.
+const source = (word) => document.querySelector(`[data-testid=source-select] button[aria-label="${place().dataset[word]}"]`);
+document.addEventListener("click", async ({ target }) => {
+  if (target.closest("[data-testid=source-select] button")) {
+    say("");
+  } else if (place()?.textContent && target.closest(".audio-container .icon-button")) {
+    source("upload").click();
+    await new Promise(requestAnimationFrame);
+    source("record").click();
+  }
+}, true);
 
 // Gradio names these in English alone.
 function name() {

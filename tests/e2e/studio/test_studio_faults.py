@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, FilePayload, Page, expect
 
 from services.studio.sessions import COOKIE
 from services.studio.texts import LANGUAGES, Texts
 from tests import recordings
 from tests.e2e.conftest import Product, running
-from tests.e2e.studio.browsers import OpenPage, chromium, opener
+from tests.e2e.studio.browsers import OpenPage, accessible, chromium, opener
 
 HTML = {"accept": "text/html"}
 #: What may be uploaded here.
@@ -234,6 +234,47 @@ def test_what_is_too_large_to_upload_is_told(
     page.locator("#transcribe-recording input[type=file]").set_input_files(large)
     says = {"en": "This file is too large", "es": "Este archivo es demasiado grande"}
     expect(message(page)).to_contain_text(says[language])
+
+
+def record(page: Page, t: Texts, seconds: int) -> None:
+    """Records what the microphone hears."""
+    name = {"en": ("Record", "Stop"), "es": ("Grabar", "Detener")}[t.language]
+    page.get_by_role("button", name=name[0], exact=True).click()
+    expect(page.get_by_text(f"0:0{seconds}", exact=True)).to_be_visible()
+    page.get_by_role("button", name=name[1], exact=True).click()
+
+
+@pytest.mark.parametrize(
+    ("path", "language"), [("emotion", "en"), ("transcribe", "es"), ("song", "es")]
+)
+def test_a_recording_that_is_too_long_is_told(
+    open_page: OpenPage, path: str, language: str
+) -> None:
+    t = Texts(language)
+    page = open_page(path, language, permissions=["microphone"])
+    if path == "song":
+        page.get_by_role("button", name=t("song.from_voice")).click()
+    record(page, t, 4)
+    note = page.locator(".studio-microphone[role=alert]")
+    expect(note).to_have_text(t("microphone.long"))
+    accessible(page)
+    page.get_by_role("button", name=re.compile("^(Clear|Limpiar|Borrar)$")).click()
+    with page.expect_response(lambda answer: "/upload" in answer.url) as sent:
+        record(page, t, 1)
+    assert sent.value.ok
+    expect(note).to_be_empty()
+
+
+def test_a_recording_that_the_server_refuses_is_told(open_page: OpenPage, own: Product) -> None:
+    t = Texts("es")
+    _, key = own.new_key("busy")
+    page = open_page("transcribe", "es", key=key, permissions=["microphone"])
+    file = FilePayload(name="a.wav", mimeType="audio/wav", buffer=bytes(MOST))
+    upload = f"{own.studio}/studio/es/gradio_api/upload"
+    while page.request.post(upload, multipart={"files": file}).ok:
+        pass
+    record(page, t, 1)
+    expect(page.locator(".studio-microphone")).to_have_text(t("errors.busy"))
 
 
 def test_the_server_takes_no_upload_that_is_too_large(own: Product) -> None:
