@@ -16,7 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from services.studio import artifacts, boards, oidc, sign_in, songs
+from services.studio import artifacts, boards, oidc, sign_in, sign_out, songs
 from services.studio.blocks import Pages
 from services.studio.caller import Gateway
 from services.studio.doors import Doors
@@ -66,6 +66,7 @@ def create_app(settings: StudioSettings) -> FastAPI:
     apart()
     app.state.studio = studio
     app.include_router(sign_in.routes(studio))
+    app.include_router(sign_out.routes(studio))
     app.include_router(emotion_live.routes(studio))
     if settings.oidc_issuer:
         app.include_router(oidc.routes(studio, Provider(settings)))

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.studio.guard import refusal, texts_of
 from services.studio.shares import Budgets, Tabs
-from services.studio.shell import STATIC, page_of
+from services.studio.shell import page_of, plain
 from services.studio.studio import BASE
 from services.studio.texts import LANGUAGES, Texts
 
@@ -243,14 +243,9 @@ def _refusal(scope: Scope, status: int) -> Response:
 
 
 def _missing_page(t: Texts) -> Response:
-    return HTMLResponse(
-        f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(t('errors.missing_title'))} · {t('shell.brand')}</title>"
-        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{STATIC}/sign-in.css"></head><body><main>'
-        f'<img src="{STATIC}/logo.svg" alt="" width="56" height="56">'
+    said = (
         f"<h1>{escape(t('errors.missing_title'))}</h1><p>{escape(t('errors.missing'))}</p>"
-        f'<p><a href="{BASE}/{t.language}/">{t("shell.home")}</a></p></main></body></html>',
-        _MISSING,
+        f'<p><a href="{BASE}/{t.language}/">{t("shell.home")}</a></p>'
     )
+    title = f"{t('errors.missing_title')} · {t('shell.brand')}"
+    return HTMLResponse(plain(t, title, said), _MISSING)

@@ -15,7 +15,14 @@ from services.studio.studio import BASE
 from services.studio.texts import LANGUAGES, Texts
 
 #: What may be asked for without being signed in.
-_OPEN = (f"{BASE}/sign-in", f"{BASE}/oidc/", f"{BASE}/static/", "/healthz", "/readyz")
+_OPEN = (
+    f"{BASE}/sign-in",
+    f"{BASE}/sign-out",
+    f"{BASE}/oidc/",
+    f"{BASE}/static/",
+    "/healthz",
+    "/readyz",
+)
 _BOARDS = f"{BASE}/boards/"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # A neighbour below the same domain is another site too.

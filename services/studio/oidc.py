@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from orfeon.errors import APIConnectionError, AuthenticationError, OrfeonError
 from services.studio.provider import Attempt, Provider
 from services.studio.sessions import ProviderFailed, SignedOut
-from services.studio.sign_in import is_secure, local, page, signed_in
+from services.studio.sign_in import is_secure, local, page, public_address, signed_in
 from services.studio.studio import BASE, Studio
 
 _PATH = f"{BASE}/oidc"
@@ -54,8 +54,8 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
 
     @router.get(f"{_PATH}/start")
     async def start(request: Request, next: str = "") -> Response:
-        public = studio.settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-        attempt = provider.attempt(f"{public}{_PATH}/callback", local(next, request))
+        back = f"{public_address(studio, request)}{_PATH}/callback"
+        attempt = provider.attempt(back, local(next, request))
         try:
             response = RedirectResponse(await provider.address(attempt), 303)
         except ProviderFailed:
@@ -93,7 +93,9 @@ def routes(studio: Studio, provider: Provider) -> APIRouter:
             return page(studio, request, attempt.next, "not_allowed", 403)
         except OrfeonError:
             return page(studio, request, attempt.next, "not_now", 503)
-        session = studio.sessions.open(identity.label, identity.credential, identity.subject)
+        session = studio.sessions.open(
+            identity.label, identity.credential, identity.subject, identity
+        )
         return signed_in(studio, request, session, attempt.next)
 
     return router

@@ -10,6 +10,7 @@ from typing import Any, cast
 import httpx
 import httpx2
 from authlib.common.security import generate_token
+from authlib.common.urls import add_params_to_uri
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
@@ -18,7 +19,7 @@ from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
 from services.studio.sessions import ProviderFailed, SignedOut
-from services.studio.settings import StudioSettings
+from services.studio.settings import StudioSettings, is_private
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,32 @@ class Provider:
         except _NETWORK as error:
             raise ProviderFailed("no token") from error
 
+    def way_out(self, token: str, back: str) -> str:
+        """Where the provider ends its own session with whom an identity names, and leads them on to
+        the address `back`. Empty where it has no such place.
+        """
+        if not (place := self._place("end_session_endpoint")):
+            return ""
+        asked = {
+            "id_token_hint": token,
+            "client_id": self._settings.oidc_client_id,
+            "post_logout_redirect_uri": back,
+        }
+        return str(add_params_to_uri(place, asked.items()))
+
+    async def revoke(self, refresh: str) -> None:
+        """Has a refresh token taken back, where the provider does that. Raises `ProviderFailed`."""
+        if not (place := self._place("revocation_endpoint")):
+            return
+        try:
+            async with self._client("") as client:
+                answer = await client.revoke_token(  # type: ignore[no-untyped-call]
+                    place, refresh, token_type_hint="refresh_token"
+                )
+                answer.raise_for_status()
+        except (OAuthError, *_NETWORK) as error:
+            raise ProviderFailed("not taken back") from error
+
     def now(self) -> float:
         """Unix seconds."""
         return self._wall()
@@ -143,6 +170,16 @@ class Provider:
     def _audience(self) -> dict[str, str]:
         audience = self._settings.oidc_audience
         return {"audience": audience} if audience else {}
+
+    def _place(self, name: str) -> str:
+        """A place that a provider need not have, as it said last; empty where it has none, or one
+        that nothing secret may be sent to.
+        """
+        place = str(self._facts.get(name) or "")
+        try:
+            return place if is_private(place) else ""
+        except ValueError:
+            return ""
 
     async def _discovered(self) -> Mapping[str, Any]:
         if self._clock() - self._believed < _BELIEVED:
@@ -216,6 +253,24 @@ class Identity:
             await asyncio.shield(self._renewal)
         return str(self._token["access_token"])
 
+    def way_out(self, back: str) -> str:
+        """Where the provider signs them out and leads them to the address `back`; empty where it
+        does not.
+        """
+        return self._provider.way_out(str(self._token["id_token"]), back)
+
+    async def forget(self) -> None:
+        """Has the provider take the refresh token back, as well as that goes."""
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                if self._renewal is not None:
+                    # Of a token that is on its way, nobody knows yet.
+                    await asyncio.wait({self._renewal})
+                if refresh := self._token.get("refresh_token"):
+                    await self._provider.revoke(str(refresh))
+        except (ProviderFailed, TimeoutError):
+            log.warning("the provider took no token back")
+
     async def _renew(self) -> None:
         refresh = self._token.get("refresh_token")
         if not refresh:
@@ -229,8 +284,8 @@ class Identity:
                 raise
             # What there is is good for some seconds; the next call asks again.
             return
-        # Who sends no new refresh token means the old one.
-        self._token = {"refresh_token": refresh, **token}
+        # Who sends no new refresh token, or no new identity, means the old one.
+        self._token = {**self._token, **token}
         self._expires = self._end(token)
 
     def _end(self, token: Mapping[str, Any]) -> float:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.studio.settings import new_secret
 
@@ -15,13 +16,26 @@ COOKIE = "orfeon_session"
 _MOST_EACH = 50
 
 
+class Identity(Protocol):
+    """Somebody whom a provider of identities let in, and may not remember when they leave."""
+
+    def way_out(self, back: str) -> str:
+        """Where the provider signs them out and leads them to the address `back`; empty where it
+        does not.
+        """
+
+    async def forget(self) -> None:
+        """Has the provider take back what it gave, as well as that goes."""
+
+
 @dataclass(slots=True)
 class Session:
     """Somebody who is signed in: by an API key, or by a token that is renewed.
 
     `label` is what the page calls them, as it may others, and `owner` tells who they are.
     `expires` and `used` are of the sessions' clock. `renew` returns a credential that is good now;
-    it raises `SignedOut` where there is none any more.
+    it raises `SignedOut` where there is none any more. `identity` is of those whom a provider let
+    in.
     Who is `dismissed` gets no page and has no work done any more, but may hear the last words of
     the pages that are open.
     """
@@ -32,6 +46,7 @@ class Session:
     renew: Callable[[], Awaitable[str]]
     expires: float
     used: float = field(default=0.0)
+    identity: Identity | None = field(default=None)
     dismissed: bool = field(default=False)
     _work: set[asyncio.Timeout] = field(default_factory=set)
 
@@ -89,13 +104,19 @@ class Sessions:
         self._clock = clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
-    def open(self, label: str, renew: Callable[[], Awaitable[str]], owner: str) -> Session:
+    def open(
+        self,
+        label: str,
+        renew: Callable[[], Awaitable[str]],
+        owner: str,
+        identity: Identity | None = None,
+    ) -> Session:
         """Lets somebody in, under an id that was never used before.
 
         Of too many sessions of one `owner` the one longest idle goes.
         """
         now = self._clock()
-        session = Session(new_secret(), label, owner, renew, now + self._lifetime, now)
+        session = Session(new_secret(), label, owner, renew, now + self._lifetime, now, identity)
         self._sessions[session.id] = session
         own = [each.id for each in self._sessions.values() if each.owner == owner]
         for id in own[:-_MOST_EACH]:

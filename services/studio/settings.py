@@ -74,10 +74,16 @@ class StudioSettings(BaseSettings):
             return self
         if not self.oidc_client_id:
             raise ValueError("oidc_issuer needs oidc_client_id, by which the provider knows us")
-        issuer = urlsplit(self.oidc_issuer)
-        if issuer.scheme != "https" and issuer.hostname not in ("localhost", "127.0.0.1", "::1"):
+        if not is_private(self.oidc_issuer):
             raise ValueError("oidc_issuer begins with https://; without only on this machine")
         return self
+
+
+def is_private(address: str) -> bool:
+    """Whether what is sent to an address can be read by nobody else: by TLS, or on this machine."""
+    parts = urlsplit(address)
+    here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return here or (parts.scheme == "https" and bool(parts.hostname))
 
 
 def new_secret() -> str:

@@ -71,6 +71,18 @@ def wrapped(document: str, place: Place, names: tuple[str, ...], label: str, non
     return _SCRIPT.sub(f'<script nonce="{nonce}"', document)
 
 
+def plain(t: Texts, title: str, said: str, head: str = "") -> str:
+    """A page without a menu, for whoever is not signed in or lost their way."""
+    return (
+        f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>{head}"
+        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{STATIC}/sign-in.css"></head><body><main>'
+        f'<img src="{STATIC}/logo.svg" alt="" width="56" height="56">{said}</main></body></html>'
+    )
+
+
 def _head(page: str) -> str:
     """Our files, and those that the page brings of its own."""
     links = [f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">']

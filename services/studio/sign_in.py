@@ -1,4 +1,4 @@
-"""Signing in and out: by an API key, or by a provider of identities."""
+"""Signing in: by an API key, or by a provider of identities."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from orfeon.errors import (
     OrfeonError,
 )
 from services.studio.sessions import COOKIE, Session
-from services.studio.shell import STATIC
+from services.studio.shell import plain
 from services.studio.studio import BASE, Studio
 from services.studio.texts import LANGUAGES, Texts, preferred
 
@@ -24,7 +24,7 @@ _ADDRESS_LENGTH = 512
 
 
 def routes(studio: Studio) -> APIRouter:
-    """`/studio/`, and below it `sign-in` and `sign-out`."""
+    """`/studio/`, and below it `sign-in`."""
     router = APIRouter()
 
     @router.get("/")
@@ -60,13 +60,6 @@ def routes(studio: Studio) -> APIRouter:
         session = studio.sessions.open(f"{key[:10]}…", credential(key), owner)
         return signed_in(studio, request, session, next)
 
-    @router.post(f"{BASE}/sign-out")
-    async def leave(request: Request) -> Response:
-        studio.sessions.close(request.cookies.get(COOKIE, ""))
-        response = RedirectResponse(f"{BASE}/sign-in", 303)
-        response.delete_cookie(COOKIE, path=BASE)
-        return response
-
     return router
 
 
@@ -94,6 +87,11 @@ def signed_in(studio: Studio, request: Request, session: Session, next: str) -> 
         secure=is_secure(studio, request),
     )
     return response
+
+
+def public_address(studio: Studio, request: Request) -> str:
+    """Where browsers find us, without a path."""
+    return (studio.settings.public_url or str(request.base_url)).rstrip("/")
 
 
 def is_secure(studio: Studio, request: Request) -> bool:
@@ -125,21 +123,15 @@ def page(
     t = Texts(language_of(request))
     other = next_language(t.language)
     provider = ""
-    if issuer := studio.settings.oidc_issuer:
-        name = studio.settings.oidc_name or urlsplit(issuer).netloc
+    if studio.settings.oidc_issuer:
+        name = provider_name(studio)
         provider = (
             f'<a class="button primary" href="{BASE}/oidc/start?next={quote(next)}">'
             f"{escape(t('sign_in.with_provider', name=name))}</a>"
             f'<p class="or"><span>{t("sign_in.or")}</span></p>'
         )
     alert = f'<p role="alert">{t(f"sign_in.{problem}")}</p>' if problem else ""
-    return HTMLResponse(
-        f'<!doctype html><html lang="{t.language}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{t('sign_in.title')}</title>"
-        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{STATIC}/sign-in.css"></head><body><main>'
-        f'<img src="{STATIC}/logo.svg" alt="" width="56" height="56">'
+    said = (
         f"<h1>{t('shell.brand')}</h1><p>{t('sign_in.what')}</p>{alert}{provider}"
         f'<form method="post" action="{BASE}/sign-in?lang={t.language}">'
         f'<input type="hidden" name="next" value="{escape(next)}">'
@@ -150,9 +142,14 @@ def page(
         f'<button class="{"secondary" if provider else "primary"}">{t("sign_in.enter")}</button>'
         f'</form><p><a lang="{other}" hreflang="{other}" '
         f'href="{BASE}/sign-in?lang={other}&amp;next={quote(next)}">'
-        f"{t('shell.other_language')}</a></p></main></body></html>",
-        status,
+        f"{t('shell.other_language')}</a></p>"
     )
+    return HTMLResponse(plain(t, t("sign_in.title"), said), status)
+
+
+def provider_name(studio: Studio) -> str:
+    """What the provider is called."""
+    return studio.settings.oidc_name or urlsplit(studio.settings.oidc_issuer).netloc
 
 
 def next_language(language: str) -> str:

@@ -1,7 +1,8 @@
 """An OpenID provider in this process, over a real socket: a test user is signed in by a click.
 
-It serves discovery, JWKS, the authorization code flow with PKCE for public clients, refresh tokens
-and signing out, and issues access tokens as RFC 9068 has them.
+It serves discovery, JWKS, the authorization code flow with PKCE for public clients, refresh tokens,
+their revocation and signing out, and issues access tokens as RFC 9068 has them. A browser that has
+signed in is not asked again until it signs out.
 """
 
 import base64
@@ -33,6 +34,8 @@ from tests.integration.authority import Authority
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org"}
 
 _CODE_SECONDS = 60
+#: The cookie that says who has signed in.
+_COOKIE = "provider_user"
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ class Provider:
                 fields = dict(request.query_params)
                 if request.method == "POST":
                     fields |= {name: str(value) for name, value in (await request.form()).items()}
+                fields[_COOKIE] = request.cookies.get(_COOKIE, "")
                 if bearer := request.headers.get("authorization"):
                     fields["authorization"] = bearer
                 try:
@@ -187,6 +191,7 @@ class Provider:
             route("/authorize", self._authorize),
             route("/token", self._token),
             route("/userinfo", self._userinfo),
+            route("/revoke", self._revoke),
             route("/logout", self._logout),
         ]
         cors = Middleware(
@@ -201,6 +206,7 @@ class Provider:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "userinfo_endpoint": f"{self.issuer}/userinfo",
+                "revocation_endpoint": f"{self.issuer}/revoke",
                 "end_session_endpoint": f"{self.issuer}/logout",
                 "jwks_uri": f"{self.issuer}/jwks",
                 "response_types_supported": ["code"],
@@ -233,7 +239,9 @@ class Provider:
             wrong = "invalid_scope"
         if wrong:
             return _back(address, {"error": wrong, **state})
-        user = asked.get("user") or (next(iter(self._users)) if self._automatic else "")
+        user = asked.get("user") or asked[_COOKIE]
+        if self._automatic:
+            user = user or next(iter(self._users))
         if user not in self._users:
             return _login(self._users, asked)
         code = secrets.token_urlsafe(24)
@@ -247,7 +255,9 @@ class Provider:
             nonce=asked.get("nonce", ""),
             ends=time.time() + _CODE_SECONDS,
         )
-        return _back(address, {"code": code, "iss": self.issuer, **state})
+        answer = _back(address, {"code": code, "iss": self.issuer, **state})
+        answer.set_cookie(_COOKIE, user, httponly=True, samesite="lax")
+        return answer
 
     def _token(self, asked: Mapping[str, str]) -> Response:
         kind = asked.get("grant_type")
@@ -305,10 +315,27 @@ class Provider:
             raise _Refused("invalid_token", "The token is wrong.", 401) from None
         return JSONResponse({"sub": claims["sub"], **self._users.get(claims["sub"], {})})
 
+    def _revoke(self, asked: Mapping[str, str]) -> Response:
+        """Takes a refresh token back; one that there is not is none any more either."""
+        grant = self._refreshes.get(asked.get("token", ""))
+        if grant is not None and grant.client_id != asked.get("client_id"):
+            raise _Refused("invalid_client", "It was for another client.", 401)
+        self._refreshes.pop(asked.get("token", ""), None)
+        return Response()
+
     def _logout(self, asked: Mapping[str, str]) -> Response:
-        if address := asked.get("post_logout_redirect_uri"):
-            return _back(address, {"state": asked["state"]} if "state" in asked else {})
-        return HTMLResponse("<p>Signed out.</p>")
+        """Signs out whom an identity of ours names, and leads on to where its client wants."""
+        try:
+            claims = jwt.decode(asked.get("id_token_hint", ""), key_set(*self.signers)).claims
+        except (JoseError, ValueError):
+            return HTMLResponse("<p>Who is this?</p>", 400)
+        client, address = claims["aud"], asked.get("post_logout_redirect_uri", "")
+        known = self._clients is None or address in self._clients.get(client, ())
+        if asked.get("client_id", client) != client or not known:
+            return HTMLResponse("<p>Unknown client or address.</p>", 400)
+        answer = _back(address, {"state": asked["state"]} if "state" in asked else {})
+        answer.delete_cookie(_COOKIE)
+        return answer
 
 
 def _back(address: str, fields: Mapping[str, str]) -> Response:

@@ -111,5 +111,39 @@ def test_it_can_sign_in_by_itself_go_away_and_change_its_keys() -> None:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{provider.issuer}/jwks")
         provider.start()
-        out = {"post_logout_redirect_uri": BACK, "state": "bye"}
-        assert sent_back(httpx.get(f"{provider.issuer}/logout", params=out)) == {"state": "bye"}
+
+
+def test_a_browser_stays_signed_in_until_it_signs_out(provider: Provider) -> None:
+    with httpx.Client(base_url=provider.issuer) as browser:
+        sent_back(browser.post("/authorize", data={**ASKED, "user": "ada"}))
+        told = sent_back(browser.get("/authorize", params=ASKED))
+        given = browser.post("/token", data={**EXCHANGE, "code": told["code"]}).json()
+        out = {
+            "id_token_hint": given["id_token"],
+            "client_id": CLIENT,
+            "post_logout_redirect_uri": BACK,
+            "state": "bye",
+        }
+        for wrong in (
+            {**out, "id_token_hint": given["id_token"][:-9] + "AAAAAAAAA"},
+            {**out, "id_token_hint": ""},
+            {**out, "client_id": "another"},
+            {**out, "post_logout_redirect_uri": "http://elsewhere"},
+        ):
+            assert browser.get("/logout", params=wrong).status_code == 400
+        assert sent_back(browser.get("/authorize", params=ASKED))["code"]
+        assert sent_back(browser.get("/logout", params=out)) == {"state": "bye"}
+        assert browser.get("/authorize", params=ASKED).status_code == 200
+
+
+def test_a_refresh_token_is_taken_back(provider: Provider) -> None:
+    with httpx.Client(base_url=provider.issuer) as browser:
+        told = sent_back(browser.post("/authorize", data={**ASKED, "user": "ada"}))
+        given = browser.post("/token", data={**EXCHANGE, "code": told["code"]}).json()
+        token = {"token": given["refresh_token"]}
+        assert browser.post("/revoke", data={**token, "client_id": "another"}).status_code == 401
+        for _ in range(2):
+            assert browser.post("/revoke", data={**token, "client_id": CLIENT}).status_code == 200
+        refreshing = {"grant_type": "refresh_token", "client_id": CLIENT}
+        given = {**refreshing, "refresh_token": given["refresh_token"]}
+        assert browser.post("/token", data=given).json()["error"] == "invalid_grant"

@@ -1,5 +1,6 @@
 """The web app signs people in at a real OpenID provider, and believes it no more than it must."""
 
+import json
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from services.studio.provider import Attempt, Provider
 from services.studio.sessions import ProviderFailed, SignedOut
@@ -28,6 +30,11 @@ class Lying(oidc_provider.Provider):
         self.lies: dict[str, Any] = {}
         self.signer: Signer | None = None
         self.unsigned = False
+        self.places: dict[str, Any] = {}
+
+    def _discovery(self, _: Mapping[str, str]) -> Response:
+        facts = json.loads(bytes(super()._discovery(_).body))
+        return JSONResponse(facts | self.places)
 
     def _id_token(self, grant: Any) -> str:
         now = int(time.time())
@@ -201,3 +208,74 @@ async def test_a_provider_that_is_away_holds_nobody_up_while_the_token_is_good()
     now[0] += 60
     with pytest.raises(ProviderFailed):
         await identity.credential()
+
+
+# Signing out.
+
+SIGN_IN = "http://studio.example/studio/sign-in"
+
+
+async def test_who_signs_out_is_led_to_the_provider_and_back(issuing: Lying) -> None:
+    provider = client_of(issuing)
+    identity = await provider.enter(*await walked(provider))
+    async with httpx.AsyncClient() as browser:
+        answer = await browser.get(identity.way_out(SIGN_IN))
+    assert (answer.status_code, answer.headers["location"]) == (302, SIGN_IN)
+
+
+async def test_what_an_address_to_sign_out_asks_already_is_kept(issuing: Lying) -> None:
+    issuing.places = {"end_session_endpoint": "https://login.example.org/out?realm=a%20b"}
+    provider = client_of(issuing)
+    identity = await provider.enter(*await walked(provider))
+    address = urlsplit(identity.way_out(SIGN_IN))
+    assert (address.scheme, address.netloc, address.path) == ("https", "login.example.org", "/out")
+    asked = parse_qs(address.query)
+    assert asked.pop("id_token_hint")[0].count(".") == 2
+    assert asked == {
+        "realm": ["a b"], "client_id": ["studio"], "post_logout_redirect_uri": [SIGN_IN]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        None,
+        "",
+        7,
+        ["https://a"],
+        "http://login.example.org/out",
+        "javascript:alert(1)",
+        "https://[",
+    ],
+)
+async def test_nobody_is_led_to_an_address_that_cannot_be_trusted(
+    issuing: Lying, place: Any
+) -> None:
+    issuing.places = {"end_session_endpoint": place, "revocation_endpoint": place}
+    provider = client_of(issuing)
+    identity = await provider.enter(*await walked(provider))
+    assert identity.way_out(SIGN_IN) == ""
+    # Nor is a token sent there, and nothing fails by it.
+    await identity.forget()
+
+
+async def test_a_refresh_token_is_worth_nothing_once_somebody_signed_out() -> None:
+    with Lying(expires_in=10) as issuing:
+        now = [time.time()]
+        provider = Provider(
+            StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio"),
+            wall=lambda: now[0],
+        )
+        identity = await provider.enter(*await walked(provider))
+        await identity.forget()
+        now[0] += 60
+        with pytest.raises(SignedOut):
+            await identity.credential()
+
+
+async def test_a_provider_that_is_away_does_not_keep_anybody_signed_in(issuing: Lying) -> None:
+    provider = client_of(issuing)
+    identity = await provider.enter(*await walked(provider))
+    issuing.stop()
+    assert identity.way_out(SIGN_IN).startswith(f"{issuing.issuer}/logout?")
+    await identity.forget()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from services.studio.sessions import COOKIE
 from tests.e2e.conftest import Product, running
 from tests.e2e.studio.browsers import accessible, keep, ready
 from tests.integration.oidc_provider import Provider
@@ -62,7 +63,7 @@ def test_somebody_signs_in_at_the_provider_and_gets_where_they_wanted(
     keep(page, "sign in with a provider")
     sign_in(page, open_to_people)
     expect(page.get_by_title("Signed in as Ada Lovelace")).to_be_visible()
-    [cookie] = [each for each in page.context.cookies() if each["name"] == "orfeon_session"]
+    [cookie] = [each for each in page.context.cookies() if each["name"] == COOKIE]
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
     assert "." not in cookie["value"]
@@ -79,7 +80,45 @@ def test_keys_that_the_provider_changes_are_taken_without_a_restart(
     expect(page.get_by_role("row").filter(has_text="whisper-1").first).to_be_visible()
     expect(page.get_by_role("alert")).to_have_text("")
     page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/studio/sign-in")
     sign_in(page, open_to_people, "models")
+
+
+def test_who_signs_out_is_signed_out_at_the_provider_too(
+    page: Page, open_to_people: Product
+) -> None:
+    violations = []
+    page.on("console", lambda said: violations.append(said.text))
+    sign_in(page, open_to_people)
+    # The provider knows a browser again, whoever sits there by now.
+    page.context.clear_cookies(name=COOKIE)
+    page.goto(f"{open_to_people.studio}/studio/en/queue")
+    page.get_by_role("link", name="Sign in with Example").click()
+    page.wait_for_url("**/studio/en/queue")
+    ready(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/studio/sign-in")
+    assert [each for each in page.context.cookies() if each["name"] == COOKIE] == []
+    page.get_by_role("link", name="Sign in with Example").click()
+    expect(page.get_by_role("button", name="Sign in as ada")).to_be_visible()
+    assert [each for each in violations if "Content Security Policy" in each] == []
+
+
+def test_a_provider_that_is_away_keeps_nobody_signed_in(
+    page: Page, open_to_people: Product, provider: Provider
+) -> None:
+    sign_in(page, open_to_people)
+    [kept] = [each["value"] for each in page.context.cookies() if each["name"] == COOKIE]
+    provider.stop()
+    try:
+        with page.expect_event("requestfailed"):
+            page.get_by_role("button", name="Sign out").click()
+    finally:
+        provider.start()
+    # Not even with the cookie that there was.
+    page.context.add_cookies([{"name": COOKIE, "value": kept, "url": open_to_people.studio}])
+    page.goto(f"{open_to_people.studio}/studio/en/queue")
+    page.wait_for_url("**/studio/sign-in?next=/studio/en/queue")
 
 
 def test_whom_the_gateway_does_not_take_is_told_so(

@@ -66,9 +66,13 @@ async def test_nobody_else_gets_anything(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/studio/sign-in", "/studio/oidc/start", "/studio/static/a.js", "/healthz", "/readyz"]
-)
-async def test_what_one_needs_to_get_in_is_open(path: str) -> None:
+    "path",
+    [
+        "/studio/sign-in", "/studio/sign-out", "/studio/oidc/start", "/studio/static/a.js",
+        "/healthz", "/readyz",
+    ],
+)  # fmt: skip
+async def test_what_one_needs_to_get_in_or_out_is_open(path: str) -> None:
     async with browser(signed_in=False) as http:
         assert (await http.get(path)).status_code == 200
 
