@@ -19,8 +19,8 @@ from tests.e2e.conftest import Product, running
 from tests.e2e.studio.browsers import OpenPage, accessible, chromium, opener
 
 HTML = {"accept": "text/html"}
-#: What may be uploaded here.
-MOST = 200_000
+#: What may be uploaded here: some seven seconds of a microphone.
+MOST = 600_000
 API = "/studio/en/gradio_api"
 
 
@@ -237,10 +237,12 @@ def test_what_is_too_large_to_upload_is_told(
 
 
 def record(page: Page, t: Texts, seconds: int) -> None:
-    """Records what the microphone hears."""
+    """Records what the microphone hears, for so many seconds at least, of nine."""
     name = {"en": ("Record", "Stop"), "es": ("Grabar", "Detener")}[t.language]
     page.get_by_role("button", name=name[0], exact=True).click()
-    expect(page.get_by_text(f"0:0{seconds}", exact=True)).to_be_visible()
+    # A busy machine may not look at each of them.
+    shown = re.compile(rf"^0:(0[{seconds}-9]|[1-5]\d)$")
+    expect(page.locator("time").filter(has_text=shown).first).to_be_visible()
     page.get_by_role("button", name=name[1], exact=True).click()
 
 
@@ -254,7 +256,7 @@ def test_a_recording_that_is_too_long_is_told(
     page = open_page(path, language, permissions=["microphone"])
     if path == "song":
         page.get_by_role("button", name=t("song.from_voice")).click()
-    record(page, t, 4)
+    record(page, t, 8)
     note = page.locator(".studio-microphone[role=alert]")
     expect(note).to_have_text(t("microphone.long"))
     accessible(page)
