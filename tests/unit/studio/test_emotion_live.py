@@ -18,6 +18,8 @@ from orfeon.voices import (
 )
 from services.studio.listening import SILENT, Listener, Listeners, Stream
 from services.studio.pages.emotion_live import shown, status
+from services.studio.sessions import Sessions
+from services.studio.sign_in import credential
 from services.studio.texts import Texts
 
 EN, ES = Texts("en"), Texts("es")
@@ -172,3 +174,20 @@ async def test_a_session_has_one_stream_at_a_time() -> None:
     for each in (first, second, other):
         await each.over.wait()
     assert first.ended == "elsewhere"
+
+
+async def test_it_ends_with_the_session_that_it_is_of() -> None:
+    session = Sessions(3600, 3600, 10).open("me", credential("sk-orf-1"), "me")
+    stream = Scripted([SpeechStarted(0.0)])
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Stream]:
+        async with session.working(), stream.opened() as live:
+            yield live
+
+    listener = Listener(RATE)
+    running = asyncio.create_task(listener.run(opened))
+    await stream.told.wait()
+    session.end()
+    await asyncio.wait_for(running, 60)
+    assert status(listener, EN) == EN("errors.signed_out")
