@@ -7,7 +7,6 @@ import socket
 import sys
 
 import uvicorn
-from pydantic import ValidationError
 
 from gateway.app import create_app
 from gateway.counts import StorageUnusable
@@ -15,9 +14,10 @@ from gateway.database import DatabaseUnusable
 from gateway.keystore import KeyStore
 from gateway.protocol import IDLE, SOCKETS, EnvelopeProtocol
 from gateway.rpc.server import PublicServer
-from gateway.settings import GatewaySettings, told
+from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstreams
 from services.runtime import tracing
+from services.runtime.environment import settings_of
 from services.runtime.telemetry import configure_logging
 
 
@@ -50,10 +50,7 @@ def _keys(settings: GatewaySettings) -> KeyStore:
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
-    try:
-        settings = GatewaySettings()
-    except ValidationError as error:
-        sys.exit(told(error))
+    settings = settings_of(GatewaySettings)
     configure_logging(settings.log_level)
     tracing.start("gateway", settings.traces_endpoint)
     try:

@@ -21,6 +21,7 @@ from orfeon import calls, voicecalls
 from orfeon.calls import Call
 from orfeon.errors import OrfeonError
 from orfeon.transport import Transport
+from services.runtime.environment import settings_of
 
 #: Seconds that an answer may take, and that the key lives where it could not be revoked.
 _ANSWER_SECONDS, _KEY_SECONDS = 120, 900
@@ -55,7 +56,7 @@ class NotAccepted(Exception):
 
 def main() -> None:
     """Asks, and says how it went."""
-    settings = AcceptanceSettings()
+    settings = settings_of(AcceptanceSettings)
     try:
         accept(settings)
     except (NotAccepted, OrfeonError, DatabaseUnusable) as error:
@@ -67,7 +68,7 @@ def main() -> None:
 def accept(settings: AcceptanceSettings) -> None:
     """Raises `NotAccepted`, `OrfeonError` or what the database raises where something fails."""
     _say(f"Ready: {', '.join(_ready(settings))}.")
-    gateway = GatewaySettings()
+    gateway = settings_of(GatewaySettings)
     given = settings.key.get_secret_value()
     if gateway.require_keys and not given and not settings.makes_key:
         _say(

@@ -8,7 +8,6 @@ from pydantic import (
     AliasChoices,
     Field,
     FilePath,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -152,18 +151,3 @@ class GatewaySettings(OidcSettings, BaseSettings):
             return values
         home = values.get("ORFEON_HOME") or values.get("home") or Path.home() / ".orfeon"
         return {**values, "database_url": f"sqlite:///{home}/orfeon.db"}
-
-
-def told(error: ValidationError) -> str:
-    """Which variables are wrong and why, a line each, without what they hold."""
-    lines = []
-    for each in error.errors(include_input=False, include_url=False):
-        sentence = f"{each['msg'].removeprefix('Value error, ')}."
-        name = "__".join(str(part) for part in each["loc"])
-        if not name:
-            # It is about several, and names them.
-            lines.append(sentence)
-        else:
-            name = name if name.isupper() else f"ORFEON_GATEWAY_{name.upper()}"
-            lines.append(f"{name}: {sentence}")
-    return "\n".join(lines)

@@ -6,6 +6,7 @@ import sys
 from gateway.database import DatabaseUnusable, open_database
 from gateway.migrations import HEAD, current, prepare
 from gateway.settings import GatewaySettings
+from services.runtime.environment import settings_of
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("upgrade", "current"), default="upgrade")
     what = parser.parse_args().what
     try:
-        engine = open_database(GatewaySettings().database_url)
+        engine = open_database(settings_of(GatewaySettings).database_url)
         if what == "upgrade":
             prepare(engine)
         sys.stdout.write(f"{current(engine) or 'nothing'}, of {HEAD}\n")

@@ -7,6 +7,7 @@ import grpc
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
 from services.chat.servicer import ChatServicer
 from services.chat.settings import ChatSettings
+from services.runtime.environment import settings_of
 from services.runtime.host import ModelHost
 from services.runtime.llama.engine import llama
 from services.runtime.llama.fake_engine import FakeLanguageEngine
@@ -30,4 +31,4 @@ CHAT: Capability[LanguageModel, ChatSettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(CHAT, ChatSettings())
+    run(CHAT, settings_of(ChatSettings))

@@ -11,6 +11,7 @@ from services.emotion.fake_engine import FakeEmotionEngine
 from services.emotion.servicer import Ears, EmotionServicer
 from services.emotion.settings import EmotionSettings
 from services.emotion.voice_activity import LoudnessEar
+from services.runtime.environment import settings_of
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
 
@@ -95,4 +96,4 @@ EMOTION: Capability[AudioModel, EmotionSettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(EMOTION, EmotionSettings())
+    run(EMOTION, settings_of(EmotionSettings))

@@ -10,6 +10,7 @@ from services.images.fake_engine import FakeImagesEngine
 from services.images.servicer import ImagesServicer
 from services.images.settings import ImagesSettings
 from services.images.store import ImageStore
+from services.runtime.environment import settings_of
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
 
@@ -53,4 +54,4 @@ IMAGES: Capability[Painter, ImagesSettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(IMAGES, ImagesSettings())
+    run(IMAGES, settings_of(ImagesSettings))

@@ -8,6 +8,7 @@ from orfeon.api.lyrics.v1 import lyrics_pb2, lyrics_pb2_grpc
 from services.lyrics.fake_engine import sung
 from services.lyrics.servicer import LyricsServicer
 from services.lyrics.settings import LyricsSettings
+from services.runtime.environment import settings_of
 from services.runtime.host import ModelHost
 from services.runtime.llama.engine import llama
 from services.runtime.llama.fake_engine import FakeLanguageEngine
@@ -31,4 +32,4 @@ LYRICS: Capability[LanguageModel, LyricsSettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(LYRICS, LyricsSettings())
+    run(LYRICS, settings_of(LyricsSettings))

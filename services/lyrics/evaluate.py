@@ -19,6 +19,7 @@ from services.lyrics.settings import LyricsSettings
 from services.lyrics.song import MOODS, Line, Wish
 from services.lyrics.writer import Writer
 from services.runtime.context import BACKGROUND
+from services.runtime.environment import settings_of
 from services.runtime.llama.engine import llama
 from services.runtime.llama.generation import LanguageModel
 from services.runtime.registry import Registry
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/lyrics.md")
     options = parser.parse_args()
     wait_patiently()
-    settings = LyricsSettings()
+    settings = settings_of(LyricsSettings)
     registry = Registry(settings.home, [LYRICS.models], LYRICS.name)
     found = asyncio.run(evaluate(registry, settings, options.seeds))
     rows = [

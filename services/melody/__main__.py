@@ -10,6 +10,7 @@ from services.melody.fake_engine import FakeMelodyEngine
 from services.melody.servicer import MelodyServicer
 from services.melody.settings import MelodySettings
 from services.runtime.audio import AudioLimits
+from services.runtime.environment import settings_of
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
 from services.runtime.upload import Uploads
@@ -66,4 +67,4 @@ MELODY: Capability[Musician, MelodySettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(MELODY, MelodySettings())
+    run(MELODY, settings_of(MelodySettings))

@@ -6,6 +6,7 @@ import grpc
 
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from services.runtime.audio import AudioLimits
+from services.runtime.environment import settings_of
 from services.runtime.host import Engine, ModelHost
 from services.runtime.server import Capability, run
 from services.runtime.upload import Uploads
@@ -73,4 +74,4 @@ SPEECH: Capability[SpeechModel, SpeechSettings] = Capability(
 )
 
 if __name__ == "__main__":
-    run(SPEECH, SpeechSettings())
+    run(SPEECH, settings_of(SpeechSettings))

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 
 import uvicorn
-from pydantic import ValidationError
 
+from services.runtime.environment import settings_of
 from services.runtime.telemetry import configure_logging
 from services.studio.scratch import scratch
 from services.studio.settings import StudioSettings
@@ -31,10 +31,7 @@ class _Server(uvicorn.Server):
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT."""
-    try:
-        settings = StudioSettings()
-    except ValidationError as error:
-        sys.exit(str(error))
+    settings = settings_of(StudioSettings)
     configure_logging(settings.log_level)
     # Which tells of every request.
     logging.getLogger("httpx").setLevel("WARNING")

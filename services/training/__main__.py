@@ -3,6 +3,7 @@
 import os
 import sys
 
+from services.runtime.environment import settings_of
 from services.training.process_runner import ProcessRunner
 from services.training.runner import NoRunner, Runner
 from services.training.server import run
@@ -30,7 +31,7 @@ def runner_of(settings: TrainingSettings) -> Runner:
 
 
 if __name__ == "__main__":
-    chosen = TrainingSettings()
+    chosen = settings_of(TrainingSettings)
     try:
         runner = runner_of(chosen)
     except NoRunner as missing:

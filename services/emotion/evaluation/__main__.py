@@ -11,6 +11,7 @@ from rich.console import Console
 from services.emotion.corpora import CorpusError, Labelling, Recording, read
 from services.emotion.evaluation.errors import EvaluationError
 from services.emotion.settings import EmotionSettings
+from services.runtime.environment import settings_of
 from services.runtime.errors import OrfeonError
 from services.runtime.manifest import ManifestError
 
@@ -65,7 +66,7 @@ def classifier(
     if output.exists() and not output.is_dir():
         raise EvaluationError(f"{output} is a file; name a folder with --output.")
     console = Console(stderr=True)
-    settings = EmotionSettings()
+    settings = settings_of(EmotionSettings)
     # Imported only now: they take seconds, and help and mistakes need none of them.
     if shipped is not None:
         from services.emotion.evaluation.shipped import shipped as of_shipped

@@ -19,6 +19,7 @@ from services.emotion.engine import SAMPLE_RATE, Clip
 from services.emotion.evaluation.errors import EvaluationError
 from services.emotion.evaluation.subject import manifest_of, registry_of, served
 from services.emotion.settings import EmotionSettings
+from services.runtime.environment import settings_of
 from services.runtime.worker import Cancellation
 
 #: Answers before the clock starts: the first ones allocate.
@@ -65,7 +66,7 @@ def _peak_bytes() -> int:
 
 def main() -> None:
     """See the module."""
-    settings = EmotionSettings()
+    settings = settings_of(EmotionSettings)
     registry = registry_of(settings)
     manifest = manifest_of(sys.argv[1], registry)
     clips = [Clip(samples_of(Path(line))) for line in sys.stdin.read().splitlines()]

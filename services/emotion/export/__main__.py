@@ -14,6 +14,7 @@ from typing import Any
 
 from services.emotion.__main__ import EMOTION
 from services.emotion.settings import EmotionSettings
+from services.runtime.environment import settings_of
 from services.runtime.errors import InvalidRequest, ModelLoadFailed, OrfeonError
 from services.runtime.registry import Registry
 
@@ -69,7 +70,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     try:
-        told = export(arguments.model, arguments.folder, EmotionSettings())
+        told = export(arguments.model, arguments.folder, settings_of(EmotionSettings))
     except OrfeonError as error:
         sys.exit(f"orfeon: {error.message}")
     except ValueError as error:

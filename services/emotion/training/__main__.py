@@ -19,6 +19,7 @@ from services.emotion.settings import EmotionSettings
 from services.emotion.training.errors import Interrupted, Misuse, TrainingError
 from services.emotion.training.events import Events
 from services.emotion.training.recipe import BASES, Freeze, Method, Metric, Recipe, Split
+from services.runtime.environment import settings_of
 from services.runtime.registry import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -141,7 +142,7 @@ def _started(
     *,
     resume: bool,
 ) -> None:
-    home = EmotionSettings().home
+    home = settings_of(EmotionSettings).home
     folder = (output or home / "models" / _default_name(given)).absolute()
     work = (work or home / "training" / "runs" / folder.name).absolute()
     if resume:

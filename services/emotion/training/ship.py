@@ -22,6 +22,7 @@ from services.emotion.evaluation.subject import registry_of
 from services.emotion.head_model import HEAD, HeadModel
 from services.emotion.settings import EmotionSettings
 from services.emotion.whisper_head_engine import GRAPH, WEIGHTS
+from services.runtime.environment import settings_of
 from services.runtime.registry import Registry
 
 #: The layers of Whisper tiny that heads read: docs/emotion-head.md tells why.
@@ -52,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="emotion/ and noise/ lie here")
     data: Path = parser.parse_args().data
-    settings = EmotionSettings()
+    settings = settings_of(EmotionSettings)
     registry = registry_of(settings)
     for name in ("emotion-whisper-tiny", "emotion-8-whisper-tiny"):
         write_graph(registry, EMOTION.models / name / GRAPH)

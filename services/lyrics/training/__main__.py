@@ -15,6 +15,7 @@ from services.lyrics.__main__ import LYRICS
 from services.lyrics.settings import LyricsSettings
 from services.lyrics.training.errors import TrainingError
 from services.lyrics.training.recipe import Method, Recipe, full, lora
+from services.runtime.environment import settings_of
 from services.runtime.registry import Registry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -67,7 +68,7 @@ def lyrics(
         "bf16": bf16,
     }  # fmt: skip
     changes = {name: value for name, value in given.items() if value is not None}
-    home = LyricsSettings().home
+    home = settings_of(LyricsSettings).home
     if resume:
         if output is None:
             raise TrainingError("Say with --output which training to resume.")

@@ -29,6 +29,7 @@ from services.lyrics.training.passages import Passage, Passages, passages, sprea
 from services.lyrics.training.recipe import Recipe
 from services.lyrics.training.served import Served, perplexity
 from services.lyrics.training.songs import songs
+from services.runtime.environment import settings_of
 from services.runtime.llama.engine import llama
 from services.runtime.manifest import ADAPTER, Manifest, read_manifest
 from services.runtime.registry import Registry
@@ -87,7 +88,7 @@ async def sung(base: Manifest, folder: Path, every: list[Trained], seeds: int) -
     adapters = {one.name: str(one.adapter) for one in every}
     manifest = base.model_copy(update={"options": base.options | {"adapters": adapters}})
     place = Placement(((CPU, base.memory_bytes),))
-    model = llama(LyricsSettings()).load(manifest, folder, place)
+    model = llama(settings_of(LyricsSettings)).load(manifest, folder, place)
     found: list[Figures] = []
     try:
         with Progress(console=Console(stderr=True)) as progress:
@@ -114,7 +115,7 @@ def compare(
     """Measure what adapters change: perplexity, variety and repetition."""
     console = Console(stderr=True)
     weights.quiet()
-    settings = LyricsSettings()
+    settings = settings_of(LyricsSettings)
     registry = Registry(settings.home, [LYRICS.models], LYRICS.name)
     every = [trained(folder, unseen, passages, registry) for folder in folders]
     base = registry.get(every[0].recipe.base)
