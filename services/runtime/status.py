@@ -24,6 +24,9 @@ from services.runtime.errors import (
 DOMAIN = "orfeon"
 DETAILS_KEY = "grpc-status-details-bin"
 
+#: So begins what gRPC's asyncio says where the service is gone while a message is sent to it, by an
+#: INTERNAL of its own.
+_UNSENT = "Internal error from Core"
 #: What gRPC itself reports, with no detail of ours: the connection, the clock, the caller.
 _TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {
     grpc.StatusCode.CANCELLED: (Cancelled, "The request was cancelled."),
@@ -92,6 +95,8 @@ def error_of(failure: AioRpcError) -> OrfeonError:
                 retry_after=retry_after,
                 facts=_facts(info.metadata),
             )
+    if (failure.details() or "").startswith(_UNSENT):
+        return error_of_code(grpc.StatusCode.UNAVAILABLE)
     return error_of_code(failure.code())
 
 
