@@ -4,13 +4,12 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +18,13 @@ import openai
 import psutil
 import pytest
 
+from tests.fakes.ports import free_port
+
 # Its assertions say what was wrong with a page.
 pytest.register_assert_rewrite("tests.e2e.studio.browsers")
 
-READY_SECONDS = 90
+#: A machine that does other things takes many times what another one does.
+READY_SECONDS = 240
 
 
 @dataclass
@@ -70,10 +72,14 @@ class Product:
         return self.part(f"services.{name}")
 
     def part(self, module: str) -> psutil.Process:
-        """The process of `python -m <module>`."""
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            if module in child.cmdline():
-                return child
+        """The process of `python -m <module>`, once there is one: it may just be starting again."""
+        end = time.monotonic() + READY_SECONDS
+        while time.monotonic() < end:
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.Error):  # It has just died.
+                    if module in child.cmdline():
+                        return child
+            time.sleep(0.05)
         raise LookupError(module)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
@@ -81,7 +87,7 @@ class Product:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
@@ -92,14 +98,6 @@ class Product:
 def executable() -> str:
     """The installed command."""
     return str(Path(sys.executable).parent / "orfeon")
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -16,7 +16,8 @@ import pytest
 from tests import recordings
 from tests.e2e.conftest import Product
 
-SECONDS = 2.0
+#: What would be worked on takes minutes.
+SECONDS = 10.0
 CHAT = {"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "Hi"}]}
 ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/classifications")
 
@@ -289,7 +290,7 @@ def test_a_body_without_end_is_cut_off(http: httpx.Client) -> None:
         pass  # A client that never listens cannot hear the refusal.
     else:
         assert answer.status_code == 413
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_errors_are_the_clients_own_classes(product: Product) -> None:

@@ -24,7 +24,7 @@ async def test_chat_comes_over_https_while_it_is_written(product: Product, tmp_p
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(verify=edge.trust()),
         ) as client,
-        httpx.AsyncClient(base_url=product.url) as directly,
+        httpx.AsyncClient(base_url=product.url, timeout=60) as directly,
     ):
         key = {"authorization": f"Bearer {product.key}"}
         stream = await client.chat.completions.create(

@@ -176,6 +176,8 @@ def test_a_revoked_key_is_refused_within_seconds(product: Product) -> None:
     client = product.client(key)
     client.models.list()
     assert product.orfeon("keys", "revoke", key_id).returncode == 0
-    time.sleep(2.5)
-    with pytest.raises(openai.AuthenticationError):
-        client.models.list()
+    end = time.monotonic() + 10
+    with pytest.raises(openai.AuthenticationError):  # noqa: PT012 (it takes a second)
+        while time.monotonic() < end:
+            client.models.list()
+            time.sleep(0.1)

@@ -112,7 +112,7 @@ def test_an_urgent_request_for_the_cold_model_waits_for_one_item_and_one_change(
         assert speak(http, 0).status_code == 200
         answered = time.monotonic()
         for thread in queue:
-            thread.join(60)
+            thread.join(120)
     between = [at for at in ended if sent < at < answered]
     # The one in hand; a second may have been taken while the urgent one was on its way.
     assert len(between) <= 2, (len(between), answered - sent)
@@ -133,14 +133,14 @@ def test_a_kill_under_load_loses_nothing_and_the_budget_holds(
         # Both are served again: memory changes hands as before.
         while crowd.answered_after(killed + 0.5) != {"chat", "speak"}:
             watched.append(resident(http))
-            assert time.monotonic() - killed < 30, "it did not recover"
+            assert time.monotonic() - killed < 120, "it did not recover"
             time.sleep(0.1)
-        cramped.wait_ready(30)
+        cramped.wait_ready()
         # And once more, so that nothing was left over from before the kill.
         recovered = time.monotonic()
         while crowd.answered_after(recovered) != {"chat", "speak"}:
             watched.append(resident(http))
-            assert time.monotonic() - recovered < 30, "it stopped again"
+            assert time.monotonic() - recovered < 120, "it stopped again"
             time.sleep(0.1)
     assert {status for _, _, status in crowd.ended} == {200}
     assert max(watched) <= BUDGET

@@ -89,4 +89,4 @@ def test_songs_outlive_the_death_of_whatever_makes_them(product: Product) -> Non
         for job in jobs:
             file = http.get(f"/v1/jobs/{job}/artifacts/song.mp3")
             assert len(sound(file.content)) > 44_100
-    product.wait_ready(60)
+    product.wait_ready()

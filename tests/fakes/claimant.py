@@ -37,7 +37,7 @@ class NotingClaimant:
         """What it was told of what, without particulars."""
         return [(word, number) for word, number, _ in self.heard]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Waits until what it was told, or anything else, makes the condition true."""
         async with asyncio.timeout(seconds):
             while not condition():
@@ -47,7 +47,7 @@ class NotingClaimant:
                 except TimeoutError:
                     continue
 
-    async def hears(self, word: str, number: int, seconds: float = 5.0) -> None:
+    async def hears(self, word: str, number: int, seconds: float = 20.0) -> None:
         """Waits until it has been told so."""
         await self.until(lambda: (word, number) in self.words(), seconds)
 

@@ -73,10 +73,11 @@ def cluster(shape: Shape, folder: Path) -> Iterator[Path]:
     """A kubeconfig for a cluster of that shape, which runs meanwhile."""
     ready: threading.Event = threading.Event()
     address: list[str] = []
-    loop = asyncio.new_event_loop()
+    loops: list[asyncio.AbstractEventLoop] = []
     stop = asyncio.Event()
 
     async def run() -> None:
+        loops.append(asyncio.get_running_loop())
         emulator = _Cluster()
         async with emulator as server, Server(server):
             emulator.forwards_to = shape.port
@@ -85,15 +86,15 @@ def cluster(shape: Shape, folder: Path) -> Iterator[Path]:
             ready.set()
             await stop.wait()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    # Which sees to it that whatever is left of connections ends before its loop does.
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
-        assert ready.wait(10), "kmock does not start"
+        assert ready.wait(60), "kmock does not start"
         yield kubeconfig(folder, address[0])
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        loops[0].call_soon_threadsafe(stop.set)
         thread.join()
-        loop.close()
 
 
 def kubeconfig(folder: Path, server: str) -> Path:

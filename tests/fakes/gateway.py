@@ -44,7 +44,7 @@ def settings_for(home: Path, address: str | None = None, **more: Any) -> Gateway
     return GatewaySettings(home=home, host="127.0.0.1", upstreams=upstreams, **chosen)
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
     """Waits until it holds. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         while True:

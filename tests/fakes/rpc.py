@@ -1,6 +1,5 @@
 """Calls a gateway of `tests.fakes.gateway` by gRPC."""
 
-import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,17 +21,10 @@ from orfeon.api.models.v1 import models_pb2_grpc
 from orfeon.api.queue.v1 import queue_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2, speech_pb2_grpc
 from tests.fakes.gateway import Stage, staged
+from tests.fakes.ports import free_port
 
 ASKED = chat_pb2.ChatCompletionRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_USER)])
 Metadata = tuple[tuple[str, str], ...]
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def bearer(secret: str, **more: str) -> Metadata:

@@ -121,7 +121,7 @@ class Caller:
         found: training_pb2.Job = (await self.GetJob(job_id=job)).job
         return found
 
-    async def until(self, job: str, *states: int, seconds: float = 30) -> training_pb2.Job:
+    async def until(self, job: str, *states: int, seconds: float = 60) -> training_pb2.Job:
         """Waits for a job to be in one of these states."""
         async with asyncio.timeout(seconds):
             while True:

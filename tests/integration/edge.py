@@ -20,7 +20,7 @@ import yaml
 
 from tests.contract.chart import CHART, Object, objects
 from tests.fakes.gateway import eventually
-from tests.fakes.rpc import free_port
+from tests.fakes.ports import free_port
 
 TRAEFIK = Path(sys.executable).parent / "traefik"
 #: What clients ask for.

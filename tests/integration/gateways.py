@@ -15,7 +15,7 @@ import httpx
 
 from gateway.settings import Capability
 from tests.fakes.gateway import eventually
-from tests.integration.state_servers import free_port
+from tests.fakes.ports import free_port
 
 
 @dataclass

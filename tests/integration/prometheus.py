@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from orfeon.serve.run import free_port
+from tests.fakes.ports import free_port
 
 #: Seconds between scrapes and between evaluations.
 PACE = 1
@@ -78,7 +78,7 @@ def prometheus(
         ],
     }
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), "utf-8")
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     command = [
         program,
         f"--config.file={folder}/prometheus.yaml",

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,16 +15,10 @@ import psycopg
 import pytest
 import redis
 
+from tests.fakes.ports import free_port
+
 #: Who they run as where the tests are root, which PostgreSQL refuses to be.
 _USER = "nobody"
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-    return port
 
 
 def program(name: str, package: str) -> str:
@@ -61,7 +54,7 @@ class Server:
             self._process = subprocess.Popen(
                 self._command, cwd=self._folder, stdout=log, stderr=log, user=_user()
             )
-        until(self._answers)
+        until(self._answers, 120)
 
     def kill(self) -> None:
         """At once, without a word to anybody."""
@@ -157,7 +150,7 @@ class Redis(Server):
         with redis.Redis.from_url(self.url, socket_timeout=5) as client:
             try:
                 return bool(client.ping())
-            except redis.ConnectionError:
+            except (redis.ConnectionError, redis.TimeoutError):
                 return False
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.fakes.rpc import free_port
+from tests.fakes.ports import free_port
 
 #: Seconds until one has to be well, on a machine that does other things.
 _PATIENCE = 240

@@ -56,7 +56,7 @@ async def show(address: str) -> arbiter_pb2.ShowResponse:
     async with grpc.aio.insecure_channel(address) as channel:
         stub: arbiter_pb2_grpc.ArbiterServiceAsyncStub
         stub = arbiter_pb2_grpc.ArbiterServiceStub(channel)
-        return await stub.Show(arbiter_pb2.ShowRequest(), wait_for_ready=True, timeout=5)
+        return await stub.Show(arbiter_pb2.ShowRequest(), wait_for_ready=True, timeout=20)
 
 
 async def test_a_claim_is_granted_and_what_does_not_fit_waits_for_a_release(
@@ -177,7 +177,7 @@ async def test_a_client_outlives_the_arbiter_and_asks_again(tmp_path: Path) -> N
 
         async with arbiter(tmp_path):
             await told.hears("granted", 3)
-            await told.until(lambda: told.words().count(("wanted", 1)) == 3)
+            await told.until(lambda: told.words().count(("wanted", 1)) >= 3)
             held = {(each.holder, each.lease.id) for each in (await show(address)).leases}
             assert held == {("chat", 1), ("chat", 3)}
             chat.release(1)
@@ -196,7 +196,7 @@ async def test_without_a_state_nothing_is_granted_until_others_can_have_come_bac
         (tmp_path / "state/state.json").unlink()
         speech.claim(a_claim(1, 50))
 
-        async with arbiter(tmp_path, settle_seconds=0.7):
+        async with arbiter(tmp_path, settle_seconds=3):
             await told.until(lambda: chat.connected and speech.connected)
             assert [each.lease.id for each in (await show(address)).leases] == [1]
             await told.hears("wanted", 1)
@@ -208,7 +208,7 @@ async def test_a_client_need_not_wait_for_an_arbiter_to_start(tmp_path: Path) ->
         chat.claim(a_claim(1, 80))
         await asyncio.sleep(0.3)
         async with arbiter(tmp_path):
-            await told.hears("granted", 1, seconds=1.5)
+            await told.hears("granted", 1)
 
 
 async def test_silent_clients_are_kept_by_signs_of_life(tmp_path: Path) -> None:

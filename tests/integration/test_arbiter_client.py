@@ -99,7 +99,9 @@ async def test_many_reports_are_few_messages_and_the_last_is_heard(tmp_path: Pat
         await granted(scripted, client, claimant)
         for number in range(500):
             client.report(1, Use(loaded=True, reload_seconds=number))
-        await claimant.until(lambda: scripted.heard[-1].report.use.reload_seconds == 499, seconds=2)
+        await claimant.until(
+            lambda: any(each.report.use.reload_seconds == 499 for each in scripted.heard)
+        )
         assert scripted.words().count("report") == 2
 
 
@@ -111,6 +113,8 @@ async def test_a_use_that_is_known_is_not_told_again(tmp_path: Path) -> None:
         client.report(1, Use(loaded=True))
         client.claim(a_claim(2, 10))
         await asyncio.sleep(0.15)
+        # What is said is heard in its order.
+        await claimant.until(counted(scripted, "claim", 2))
         assert scripted.words().count("report") == 1
 
 
@@ -126,9 +130,7 @@ async def test_a_grant_that_comes_too_late_goes_straight_back(tmp_path: Path) ->
 
 async def test_who_has_nothing_to_say_says_that_it_lives(tmp_path: Path) -> None:
     async with talking(tmp_path) as (scripted, _, claimant):
-        await claimant.until(
-            lambda: sum(each.HasField("renew") for each in scripted.heard) >= 2, seconds=2
-        )
+        await claimant.until(lambda: sum(each.HasField("renew") for each in scripted.heard) >= 2)
 
 
 async def test_a_claimant_that_fails_does_not_end_the_client(tmp_path: Path) -> None:
@@ -141,7 +143,8 @@ async def test_a_claimant_that_fails_does_not_end_the_client(tmp_path: Path) -> 
         await claimant.until(counted(scripted, "claim", 1))
         scripted.grant(5, 10)
         await claimant.until(counted(scripted, "hello", 2))
-    assert [lease.id for lease in scripted.heard[-1].hello.leases] == [5]
+    hellos = [each.hello for each in scripted.heard if each.HasField("hello")]
+    assert [lease.id for lease in hellos[-1].leases] == [5]
 
 
 async def test_a_proxy_in_the_environment_does_not_come_between(
@@ -175,9 +178,9 @@ async def test_who_finds_no_arbiter_says_so_until_there_is_one(
     client = ArbiterClient(f"unix:{tmp_path}/a.sock", "chat")
     await client.start(claimant)
     client.claim(a_claim(1, 10))
-    await claimant.until(lambda: len(complaints()) == 2)
+    await claimant.until(lambda: len(complaints()) >= 2)
     await client.close()
-    assert complaints() == [["model-1"], ["model-1"]]
+    assert complaints()[:2] == [["model-1"], ["model-1"]]
 
     async with talking(tmp_path):
         before = len(complaints())

@@ -13,13 +13,8 @@ import redis
 from gateway.database import DatabaseUnusable, open_database
 from gateway.migrations import prepare
 from tests.contract.chart import container, environment, of_kind
-from tests.integration.state_servers import (
-    database,
-    free_port,
-    postgres,
-    program,
-    until,
-)
+from tests.fakes.ports import free_port
+from tests.integration.state_servers import database, postgres, program, until
 
 __all__ = ["database", "postgres"]
 

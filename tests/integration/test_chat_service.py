@@ -1,7 +1,6 @@
 import asyncio
 import dataclasses
 import math
-import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,6 +33,7 @@ from services.runtime.residency.placement import CPU, Placement
 from services.runtime.server import Container
 from services.runtime.status import error_of
 from tests.fakes.container import running
+from tests.fakes.ports import free_port
 
 SERVICE = "orfeon.api.chat.v1.ChatService"
 
@@ -312,8 +312,7 @@ async def test_the_engine_hears_how_urgent_a_request_is(tmp_path: Path) -> None:
 
 
 async def test_the_metrics_tell_what_was_answered(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     told = settings(tmp_path).model_copy(update={"metrics_port": port})
     async with running(CHAT, told) as channel:
         await chat_pb2_grpc.ChatServiceStub(channel).ChatCompletion(ask("hi"))

@@ -14,7 +14,7 @@ import httpx
 
 from gateway.keystore import KeyStore
 from tests.fakes.gateway import BODY, CHAT, eventually
-from tests.fakes.rpc import free_port
+from tests.fakes.ports import free_port
 from tests.fakes.script import Script
 from tests.fakes.upstreams import serving
 from tests.integration.edge import Edge, Servers, traefik

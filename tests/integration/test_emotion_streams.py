@@ -29,7 +29,7 @@ SPOKEN = np.concatenate([sound(1, 0), sound(4, 0.2), sound(2, 0), sound(3, 1.0),
 
 @pytest.fixture
 async def stub(tmp_path: Path) -> AsyncIterator[Stub]:
-    async with serving(tmp_path, stall_seconds=0.3, max_streams=1) as stub:
+    async with serving(tmp_path, max_streams=1) as stub:
         yield stub
 
 
@@ -57,7 +57,7 @@ async def test_what_is_heard_is_told_in_its_order(
 
 
 async def next_of(call: Any) -> pb.FollowResponse:
-    event = await asyncio.wait_for(call.read(), 5)
+    event = await asyncio.wait_for(call.read(), 20)
     assert isinstance(event, pb.FollowResponse)
     return event
 
@@ -128,17 +128,17 @@ async def test_what_is_no_stream_is_refused(
     assert kinds(await followed(stub, follow_parts(SPOKEN)))[-1] == "finished"
 
 
-async def test_a_stream_that_stalls_is_ended_and_leaves_its_place(
-    stub: Stub,
-) -> None:
-    call = stub.Follow()
-    await call.write(CONFIG)
-    assert (await next_of(call)).HasField("started")
-    with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await next_of(call)
-    assert isinstance(failure(raised), InvalidRequest)
-    assert "0.3 s" in failure(raised).message
-    assert kinds(await followed(stub, follow_parts(SPOKEN)))[-1] == "finished"
+async def test_a_stream_that_stalls_is_ended_and_leaves_its_place(tmp_path: Path) -> None:
+    async with serving(tmp_path, stall_seconds=0.5, max_streams=1) as stub:
+        call = stub.Follow()
+        await call.write(CONFIG)
+        assert (await next_of(call)).HasField("started")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await next_of(call)
+        assert isinstance(failure(raised), InvalidRequest)
+        assert "0.5 s" in failure(raised).message
+        # Short, so that it does not stall on a busy machine.
+        assert kinds(await followed(stub, follow_parts(sound(0))))[-1] == "finished"
 
 
 async def test_one_stream_too_many_is_refused(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_the_first_bytes_do_not_wait_for_the_last(stage: Stage) -> None:
         client.stream("POST", "/v1/audio/speech", json={"input": "Hi."}) as response,
     ):
         assert await anext(response.aiter_raw()) == b"Hello"
-    await asyncio.wait_for(stage.script.cancelled.wait(), 2)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 async def test_speech_as_events(stage: Stage) -> None:
@@ -213,10 +213,10 @@ async def test_a_client_that_leaves_cancels_a_transcript(stage: Stage) -> None:
     stage.script.hold = True
     async with stage.http as client:
         request = asyncio.create_task(client.post("/v1/audio/transcriptions", files={"file": WAV}))
-        await asyncio.wait_for(stage.script.started.wait(), 5)
+        await asyncio.wait_for(stage.script.started.wait(), 20)
         request.cancel()
         await asyncio.wait([request])
-    await asyncio.wait_for(stage.script.cancelled.wait(), 2)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 async def test_audio_that_cannot_be_read_is_a_bad_request(stage: Stage) -> None:

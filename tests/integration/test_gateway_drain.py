@@ -12,7 +12,7 @@ import pytest
 
 from gateway.keystore import KeyStore
 from orfeon.api.chat.v1 import chat_pb2_grpc
-from tests.fakes.gateway import BODY, CHAT, error_of, running, settings_for
+from tests.fakes.gateway import BODY, CHAT, error_of, eventually, running, settings_for
 from tests.fakes.rpc import ASKED, dialled, with_grpc
 from tests.fakes.script import Script
 from tests.fakes.upstreams import serving
@@ -26,7 +26,12 @@ async def test_what_outlasts_the_drain_is_told_to_come_again_and_counts_as_our_f
     settings = settings_for(tmp_path, address)
     keys = KeyStore(settings.database_url)
     headers = {"x-api-key": keys.create("any")[1]}
-    async with serving(address, Script(hold=True)), httpx.AsyncClient(timeout=30) as client:
+    script = Script(hold=True)
+
+    async def both_there() -> bool:
+        return len(script.requests) == 2
+
+    async with serving(address, script), httpx.AsyncClient(timeout=30) as client:
         async with running(settings, keys) as url:
             asked = asyncio.create_task(client.post(url + CHAT, json=BODY, headers=headers))
             request = client.build_request(
@@ -35,6 +40,7 @@ async def test_what_outlasts_the_drain_is_told_to_come_again_and_counts_as_our_f
             stream = await client.send(request, stream=True)
             lines = stream.aiter_lines()
             await anext(lines)
+            await eventually(both_there)
         answer = await asked
         told = [line async for line in lines if line.startswith("data: ")]
         await stream.aclose()

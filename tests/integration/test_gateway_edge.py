@@ -37,7 +37,7 @@ async def test_a_declared_gigabyte_is_refused_before_it_is_sent(stage: Stage) ->
         b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\n"
         b"content-type: multipart/form-data; boundary=b\r\ncontent-length: 1073741824\r\n\r\n--b"
     )
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         head = await reader.readuntil(b"\r\n\r\n")
     assert b" 413 " in head.splitlines()[0]
     writer.close()
@@ -134,7 +134,7 @@ async def test_of_two_requests_at_once_the_first_is_answered(stage: Stage) -> No
     request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(stage.url).port)
     writer.write(request * 2)
-    answer = await asyncio.wait_for(reader.read(-1), 5)
+    answer = await asyncio.wait_for(reader.read(-1), 20)
     writer.close()
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.count(b"HTTP/1.1 200") == 1

@@ -140,7 +140,7 @@ async def test_a_timeline_comes_as_it_is_known_and_ends_with_its_reader(stage: S
     ):
         lines = response.aiter_lines()
         assert (await anext(lines)).startswith("data: ")
-    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 async def test_a_timeline_that_breaks_says_so(stage: Stage) -> None:
@@ -161,10 +161,10 @@ async def test_a_client_that_leaves_cancels_a_classification(stage: Stage) -> No
     stage.script.hold = True
     async with stage.http as client:
         request = asyncio.create_task(client.post(ROUTE, files=[("file", WAV)] * 3))
-        await asyncio.wait_for(stage.script.started.wait(), 5)
+        await asyncio.wait_for(stage.script.started.wait(), 20)
         request.cancel()
         await asyncio.wait([request])
-    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 async def test_openais_client_reaches_it(stage: Stage) -> None:

@@ -29,7 +29,7 @@ async def test_who_takes_nothing_of_an_answer_any_more_is_gone(
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         await loop.sock_sendall(plug, head.encode() + body)
-        await asyncio.wait_for(stage.script.cancelled.wait(), 10)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ async def test_who_leaves_a_stream_is_charged_what_was_generated(
             async for line in response.aiter_lines():
                 if "five" in line:
                     break
-        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
         async def charged() -> bool:
             return before - await left() >= 5 * tokens
 
-        await eventually(charged, 3)
+        await eventually(charged)
 
 
 async def test_who_sends_two_requests_at_once_and_leaves_is_noticed(stage: Stage) -> None:
@@ -75,6 +75,6 @@ async def test_who_sends_two_requests_at_once_and_leaves_is_noticed(stage: Stage
     )
     _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(stage.url).port)
     writer.write((head.encode() + body) * 2)
-    await asyncio.wait_for(stage.script.started.wait(), 5)
+    await asyncio.wait_for(stage.script.started.wait(), 20)
     writer.close()
-    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)

@@ -194,7 +194,7 @@ async def test_a_client_that_leaves_ends_the_melody(stage: Stage) -> None:
         client.stream("POST", MELODIES, json={}) as response,
     ):
         assert await anext(response.aiter_raw()) == b"Hello"
-    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 async def test_the_genres_are_listed(stage: Stage) -> None:

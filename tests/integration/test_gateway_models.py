@@ -107,10 +107,10 @@ async def test_a_client_that_leaves_ends_its_wait_for_a_load(stage: Stage) -> No
     stage.script.hold = True
     async with promoted(stage).http as client:
         request = asyncio.create_task(client.post(f"{VOICE}/load"))
-        await asyncio.wait_for(stage.script.started.wait(), 5)
+        await asyncio.wait_for(stage.script.started.wait(), 20)
         request.cancel()
         await asyncio.wait([request])
-    await asyncio.wait_for(stage.script.cancelled.wait(), 2)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
 
 
 def entry(key_id: str, request_id: str, running: bool) -> queue_pb2.QueueEntry:

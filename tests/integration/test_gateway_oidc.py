@@ -21,6 +21,7 @@ from gateway.keystore import KeyStore
 from orfeon.api.chat.v1 import chat_pb2_grpc
 from tests.fakes.emotion import SECOND
 from tests.fakes.gateway import BODY, CHAT, error_of, eventually
+from tests.fakes.ports import free_port
 from tests.fakes.rpc import ASKED, Refusal, bearer, dialled, refused
 from tests.fakes.script import Script
 from tests.fakes.tokens import Signer, encoded, part
@@ -28,7 +29,6 @@ from tests.fakes.upstreams import serving
 from tests.integration import gateways
 from tests.integration.authority import authority_in
 from tests.integration.oidc_provider import Provider
-from tests.integration.state_servers import free_port
 
 STREAM = "/v1/audio/classifications/stream"
 ALL = ("orfeon:chat", "orfeon:emotion", "orfeon:models")
@@ -86,7 +86,7 @@ async def trusting(home: Path, issuer: str, **oidc: Any) -> AsyncIterator[Trusti
         serving(address, script),
         gateways.serving(
             home, address, "gateway",
-            grpc_port=str(port), stream_idle_seconds="1", drain_seconds="0", **variables,
+            grpc_port=str(port), stream_idle_seconds="2", drain_seconds="0", **variables,
         ) as [gateway],
     ):  # fmt: skip
         yield Trusting(gateway, f"127.0.0.1:{port}", script, home)
@@ -217,7 +217,7 @@ async def test_tokens_of_unknown_keys_do_not_make_the_gateway_ask_more_often(
 async def test_while_the_provider_is_away_tokens_wait_and_keys_do_not(tmp_path: Path) -> None:
     with Provider(algorithm="ES256") as provider:
         token = provider.token(scopes=ALL)
-        settings = {"refresh_seconds": 1, "stale_seconds": 2}
+        settings = {"refresh_seconds": 1, "stale_seconds": 5}
         async with trusting(tmp_path, provider.issuer, **settings) as gateway:
             keys = KeyStore(f"sqlite:///{tmp_path}/orfeon.db")
             _, secret = keys.create("laptop")
@@ -270,7 +270,7 @@ async def said(stream: ClientConnection) -> list[str]:
 
 async def test_a_stream_ends_when_its_token_does(provider: Provider, tmp_path: Path) -> None:
     async with trusting(tmp_path, provider.issuer) as gateway:
-        token = provider.token(scopes=ALL, expires_in=2)
+        token = provider.token(scopes=ALL, expires_in=5)
         async with gateway.stream(token) as stream:
 
             async def talk() -> None:

@@ -40,7 +40,7 @@ async def test_readiness_follows_the_services(tmp_path: Path) -> None:
         assert away.json()["error"]["code"] == "service_unavailable"
         began = time.monotonic()
         down = await client.post(CHAT, json=BODY)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         assert (down.status_code, error_of(down)["code"]) == (503, "service_unavailable")
         assert down.headers["retry-after"] == "1"
         assert (await client.get("/v1/models")).status_code == 503
@@ -75,7 +75,7 @@ async def test_a_service_killed_in_mid_stream_and_started_again(tmp_path: Path) 
         running(settings_for(tmp_path, address, retry_seconds=0.5), None) as url,
         httpx.AsyncClient(base_url=url, timeout=20) as client,
     ):
-        await eventually(reports(client, 200, "serving"), seconds=20)
+        await eventually(reports(client, 200, "serving"), seconds=60)
         async with client.stream("POST", CHAT, json={**BODY, "stream": True}) as response:
             lines = response.aiter_lines()
             assert "Hello" in [await anext(lines) for _ in range(3)][2]
@@ -87,6 +87,6 @@ async def test_a_service_killed_in_mid_stream_and_started_again(tmp_path: Path) 
         down = await client.post(CHAT, json=BODY)
         assert (down.status_code, error_of(down)["code"]) == (503, "service_unavailable")
         service = await start()
-        await eventually(reports(client, 200, "serving"), seconds=20)
+        await eventually(reports(client, 200, "serving"), seconds=60)
     service.kill()
     await service.wait()

@@ -37,7 +37,7 @@ async def test_a_burst_over_two_gateways_passes_exactly_as_often_as_the_limit(
         one.client(secret) as first,
         other.client(secret) as second,
     ):  # fmt: skip
-        left = iter(range(1_000))
+        left = iter(range(400))
 
         async def ask_on(client: httpx.AsyncClient) -> None:
             for _ in left:
@@ -45,7 +45,7 @@ async def test_a_burst_over_two_gateways_passes_exactly_as_often_as_the_limit(
                 answers[answer.status_code] += 1
 
         await asyncio.gather(*(ask_on(client) for client in (first, second) for _ in range(8)))
-    assert answers == {200: 100, 429: 900}
+    assert answers == {200: 100, 429: 300}
 
 
 @pytest.mark.parametrize("storage", ["memory://", "redis"])
@@ -78,7 +78,11 @@ async def test_without_redis_the_urgent_are_served_and_the_others_wait(tmp_path:
     server.start()
     address = f"unix:{tmp_path}/services.sock"
     settings = settings_for(
-        tmp_path, address, rate_limit_storage=server.url, rate_limit_fail_open_levels=[0]
+        tmp_path,
+        address,
+        rate_limit_storage=server.url,
+        rate_limit_timeout=10,
+        rate_limit_fail_open_levels=[0],
     )
     keys = KeyStore(settings.database_url)
     _, secret = keys.create("any")
@@ -124,12 +128,12 @@ async def test_nobody_waits_for_a_redis_that_is_silent(tmp_path: Path) -> None:
     server.start()
     outcomes: list[tuple[int, str]] = []
     limiter = RateLimiter(
-        server.url, timeout=0.2, failed=lambda level, outcome: outcomes.append((level, outcome))
+        server.url, timeout=2, failed=lambda level, outcome: outcomes.append((level, outcome))
     )
     await limiter.admit("key", Rates(100, 100), {})
     server.freeze()
-    # One after another: had each waited for it, they would take over a minute.
-    async with asyncio.timeout(20):
+    # One after another: had each waited for it, they would take minutes.
+    async with asyncio.timeout(60):
         for _ in range(200):
             await limiter.admit("key", Rates(100, 100), {}, level=0)
         with pytest.raises(ServiceUnavailable):

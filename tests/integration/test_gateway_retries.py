@@ -71,7 +71,7 @@ async def falling(home: Path, **settings: Any) -> AsyncIterator[Fall]:
             async def ready() -> bool:
                 return (await client.get("/readyz")).status_code == 200
 
-            await eventually(ready, seconds=20)
+            await eventually(ready, seconds=60)
             yield Fall(client, address, process)
     finally:
         if process.returncode is None:
@@ -149,10 +149,15 @@ async def test_a_service_that_is_draining_is_asked_again(tmp_path: Path) -> None
         stop = await stack.enter_async_context(serving(address, draining))
         url = await stack.enter_async_context(running(settings_for(tmp_path, address), None))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await eventually(ready)
         # The gateway looks at its connections now and then; it has to have known this one.
         await asyncio.sleep(0.5)
         asked = asyncio.create_task(client.post(route, **options))
-        await asyncio.wait_for(draining.started.wait(), 5)
+        await asyncio.wait_for(draining.started.wait(), 20)
         await stop()
         async with serving(address, Script()):
             assert (await asked).status_code == 200

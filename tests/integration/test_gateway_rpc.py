@@ -202,7 +202,7 @@ async def test_who_leaves_is_charged_what_was_generated(rpc: Rpc) -> None:
     for _ in range(3):
         await call.read()
     call.cancel()
-    await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 20)
 
     async def charged() -> bool:
         rpc.stage.script.hold = False
@@ -216,7 +216,7 @@ async def test_who_leaves_is_charged_what_was_generated(rpc: Rpc) -> None:
 
 
 async def test_a_revoked_key_opens_nothing_and_ends_what_it_has_opened(tmp_path: Path) -> None:
-    async with rpc_staged(tmp_path, stream_idle_seconds=0.4) as rpc:
+    async with rpc_staged(tmp_path, stream_idle_seconds=1) as rpc:
         key, secret = rpc.stage.keys.create("soon gone")
         call = rpc.emotion.Follow(metadata=bearer(secret))
         await call.write(emotion_pb2.FollowRequest(config=emotion_pb2.FollowConfig()))
@@ -235,7 +235,7 @@ async def test_a_revoked_key_opens_nothing_and_ends_what_it_has_opened(tmp_path:
             speaking.cancel()
             await asyncio.wait([speaking])
         assert refusal.code in (Code.UNAUTHENTICATED, Code.INTERNAL)
-        await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 5)
+        await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 20)
         again = await refused(rpc.chat.ChatCompletion(ASKED, metadata=bearer(secret)))
         assert (again.code, again.reason) == (Code.UNAUTHENTICATED, "INVALID_API_KEY")
 
@@ -256,9 +256,9 @@ async def test_who_leaves_stops_the_work(rpc: Rpc, kind: str) -> None:
     if kind == "live":
         await call.write(emotion_pb2.FollowRequest(config=emotion_pb2.FollowConfig()))
         await call.read()
-    await asyncio.wait_for(script.started.wait(), 5)
+    await asyncio.wait_for(script.started.wait(), 20)
     call.cancel()
-    await asyncio.wait_for(script.cancelled.wait(), 5)
+    await asyncio.wait_for(script.cancelled.wait(), 20)
 
     async def counted() -> bool:
         page = await rpc.metrics()
@@ -277,10 +277,12 @@ async def test_a_service_that_ends_a_live_stream_says_why(rpc: Rpc) -> None:
 
 
 async def test_a_deadline_ends_the_work_too(rpc: Rpc) -> None:
+    # Who is connected already needs no time for that.
+    await rpc.chat.ChatCompletion(ASKED, metadata=rpc.key)
     rpc.stage.script.hold = True
-    refusal = await refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=0.3))
+    refusal = await refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=1))
     assert refusal.code == Code.DEADLINE_EXCEEDED
-    await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 20)
     refusal = await refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=0.001))
     assert refusal.code == Code.DEADLINE_EXCEEDED
     rpc.stage.script.hold = False
@@ -330,17 +332,19 @@ async def test_every_call_is_counted_and_logged_once(
         for name in ("One", "Two"):
             await refused(rpc.channel.unary_unary(f"/no.Such/{name}")(b""))
 
+        path = "/orfeon.api.chat.v1.ChatService/ChatCompletion"
+        counts = {
+            f'route="{path}",status="200"}} 1.0',
+            f'route="{path}",status="401"}} 1.0',
+            'route="unmatched",status="405"} 2.0',
+        }
+        start = 'orfeon_http_requests_total{method="GRPC",'
+
         async def counted() -> bool:
-            page = await rpc.metrics()
-            return page.count('orfeon_http_requests_total{method="GRPC"') == 3
+            rows = (await rpc.metrics()).splitlines()
+            return {row.removeprefix(start) for row in rows if row.startswith(start)} == counts
 
         await eventually(counted)
-    page = await rpc.metrics()
-    path = "/orfeon.api.chat.v1.ChatService/ChatCompletion"
-    total = "orfeon_http_requests_total"
-    assert f'{total}{{method="GRPC",route="{path}",status="200"}} 1.0' in page
-    assert f'{total}{{method="GRPC",route="{path}",status="401"}} 1.0' in page
-    assert f'{total}{{method="GRPC",route="unmatched",status="405"}} 2.0' in page
     lines = [record for record in caplog.records if getattr(record, "method", "") == "GRPC"]
     assert len(lines) == 4
     assert lines[0].route == path  # type: ignore[attr-defined]

@@ -50,7 +50,7 @@ async def test_health_follows_the_services_and_needs_no_key(rpc: Rpc) -> None:
     leaving.cancel()
     await rpc.stage.stop()
     for watch in watches:
-        assert (await asyncio.wait_for(watch.read(), 10)).status == NOT_SERVING
+        assert (await asyncio.wait_for(watch.read(), 30)).status == NOT_SERVING
     own = health_pb2.HealthCheckRequest(service="orfeon.api.queue.v1.QueueService")
     assert (await stub.Check(own)).status == SERVING
     unknown = health_pb2.HealthCheckRequest(service="orfeon.api.arbiter.v1.ArbiterService")
@@ -68,7 +68,7 @@ async def test_a_connection_has_a_bound_on_its_calls(rpc: Rpc) -> None:
     done, _ = await asyncio.wait([answer], timeout=0.5)
     assert not done
     watches.pop().cancel()
-    assert (await asyncio.wait_for(answer, 10)).status in (SERVING, NOT_SERVING)
+    assert (await asyncio.wait_for(answer, 30)).status in (SERVING, NOT_SERVING)
     for watch in (further, *watches):
         watch.cancel()
 

@@ -78,7 +78,7 @@ async def uploaded(client: AsyncOpenAI, data: bytes = b"") -> str:
 
 
 async def ended(client: AsyncOpenAI, job: str) -> Any:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             found = await client.fine_tuning.jobs.retrieve(job)
             if found.status in ENDED:

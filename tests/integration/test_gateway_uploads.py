@@ -64,7 +64,7 @@ async def test_no_byte_of_an_upload_is_written_to_a_disk(
         look()
         asking.cancel()
         await asyncio.wait([asking])
-        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 20)
         look()
     assert sum(map(len, stage.script.audio)) == 20 * len(PIECE) + len(b"RIFF")
     assert len(seen) > 8

@@ -233,7 +233,7 @@ async def test_who_leaves_cancels_the_work(stage: Stage) -> None:
             asking = asyncio.create_task(
                 client.post(f"/v1/audio/{route}", files={"file": WAV}, data=form)
             )
-            await asyncio.wait_for(stage.script.started.wait(), 5)
+            await asyncio.wait_for(stage.script.started.wait(), 20)
             asking.cancel()
             await asyncio.wait([asking])
-        await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+        await asyncio.wait_for(stage.script.cancelled.wait(), 20)

@@ -1,6 +1,7 @@
 """Documents of a provider that behaves in whatever way, over real sockets."""
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.fetch import MOST_BYTES, HttpFetch, Unfetched
-from tests.fakes.rpc import free_port
+from tests.fakes.ports import free_port
 from tests.integration.authority import authority_in
 from tests.integration.oidc_provider import Provider
 
@@ -18,25 +19,31 @@ from tests.integration.oidc_provider import Provider
 async def answering(head: str, body: bytes = b"", pause: float = 0) -> AsyncIterator[str]:
     """A server that gives one answer to all, a byte every `pause` seconds where that is not 0."""
 
+    answers: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.1 {head}\r\nconnection: close\r\n\r\n".encode())
         pieces = [body[at : at + 1] for at in range(len(body))] if pause else [body]
-        try:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(f"HTTP/1.1 {head}\r\nconnection: close\r\n\r\n".encode())
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(pause)
-        except ConnectionError:
-            pass
-        finally:
+        with contextlib.suppress(ConnectionError):
             writer.close()
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.add(asyncio.create_task(answer(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
     finally:
         server.close()
+        if answers:
+            await asyncio.wait(answers)
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def _call_by_reflection(case: Case, address: str) -> dict[str, Any]:
                 request_serializer=request.SerializeToString,
                 response_deserializer=response.FromString,
             )
-            return MessageToDict(stream(messages(), timeout=10))
+            return MessageToDict(stream(messages(), timeout=60))
         if method.server_streaming:
             answers = channel.unary_stream(
                 path,
@@ -157,14 +157,14 @@ def _call_by_reflection(case: Case, address: str) -> dict[str, Any]:
                 response_deserializer=response.FromString,
             )
             return {
-                "answers": [MessageToDict(one) for one in answers(next(messages()), timeout=10)]
+                "answers": [MessageToDict(one) for one in answers(next(messages()), timeout=60)]
             }
         call = channel.unary_unary(
             path,
             request_serializer=request.SerializeToString,
             response_deserializer=response.FromString,
         )
-        return MessageToDict(call(next(messages()), timeout=10))
+        return MessageToDict(call(next(messages()), timeout=60))
 
 
 async def test_a_container_without_its_arbiter_says_what_it_waits_for_and_can_be_stopped(
@@ -175,13 +175,13 @@ async def test_a_container_without_its_arbiter_says_what_it_waits_for_and_can_be
     await container.start()
     loading = asyncio.create_task(container.load())
     probe = ServiceProbe(settings.address)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         phase, detail = await probe.ask() or (None, "")
         while not detail:
             phase, detail = await probe.ask() or (None, "")
     assert (phase, detail.endswith(" (waits for memory)")) == (Phase.LOADING, True)
     await probe.close()
     loading.cancel()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         await container.stop()
     assert not container.ready

@@ -18,12 +18,12 @@ from bench.traffic import ASKED, LEVELS, PAGES, traffic
 from orfeon.access import Access, read_access
 from orfeon.capabilities import ARBITER, STUDIO, known_capabilities
 from orfeon.serve.plan import TRITON
-from orfeon.serve.run import free_port
 from orfeon.slo.dashboards import DASHBOARDS
 from orfeon.slo.objectives import OBJECTIVES
 from orfeon.slo.panels import Dashboard, Query
 from services.runtime.triton.server import Call, TritonServer
 from tests.contract.promtool import RULES
+from tests.fakes.ports import free_port
 from tests.integration.edge import Edge, traefik
 from tests.integration.foreign_metrics import ABSENT
 from tests.integration.oidc_provider import Provider
@@ -77,12 +77,12 @@ def product(home: Path, issuer: str) -> Iterator[tuple[Access, dict[str, list[st
     folder = home / "models" / "tiny"
     folder.mkdir(parents=True)
     (folder / "model.yaml").write_text(_PAINTER)
-    first = free_port("127.0.0.1", 0)
+    first = free_port()
     process = launch(
         home,
         "--metrics-base-port",
         str(first),
-        studio=free_port("127.0.0.1", 0),
+        studio=free_port(),
         ORFEON_GATEWAY_OIDC_ISSUER=issuer,
         ORFEON_GATEWAY_OIDC_AUDIENCE="orfeon",
     )
@@ -105,7 +105,7 @@ def product(home: Path, issuer: str) -> Iterator[tuple[Access, dict[str, list[st
 @contextmanager
 def toys(folder: Path) -> Iterator[tuple[str, TritonServer]]:
     """A Triton server with a model: where its metrics are, and what calls it."""
-    port = free_port("127.0.0.1", 0)
+    port = free_port()
     server = Triton(folder, {}, write_toys(folder), metrics_port=port)
     server.start()
     caller = TritonServer(server.url, timeout=30)

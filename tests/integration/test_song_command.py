@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from orfeon import AsyncOrfeon, NotFoundError, Orfeon
+from tests.fakes.gateway import eventually
 from tests.fakes.songs import wav
 from tests.integration.test_gateway_songs import Front, ended, fronted
 
@@ -70,9 +71,17 @@ async def test_ctrl_c_cancels_the_job(front: Front, tmp_path: Path) -> None:
     front.script.holding = {"melody"}
     process = await begun(front, tmp_path, "song", "--instrumental")
     await front.script.begun["melody"].wait()
-    await asyncio.sleep(0.5)  # It has the job, and follows it.
+    async with front.http() as http:
+
+        async def follows() -> bool:
+            page = (await http.get("/metrics")).text
+            accepted = 'method="POST",route="/v1/songs",status="202"} 1.0' in page
+            # The one that asks is the other.
+            return accepted and "orfeon_http_requests_in_progress 2.0" in page
+
+        await eventually(follows)
     process.send_signal(signal.SIGINT)
-    _, err = await asyncio.wait_for(process.communicate(), 20)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 130
     assert b"is cancelled." in err
     assert not (tmp_path / "song.mp3").exists()

@@ -280,7 +280,7 @@ async def test_sigterm_ends_the_service_and_what_it_was_at_goes_on(tmp_path: Pat
         await script.begun["melody"].wait()
         assert service.process is not None
         service.process.terminate()
-        assert await asyncio.wait_for(service.process.wait(), 20) == 0
+        assert await asyncio.wait_for(service.process.wait(), 60) == 0
         script.holding = set()
         await service.start()
         done = await insisting(lambda: caller.ended(job.id))
@@ -307,7 +307,7 @@ async def test_a_broken_database_is_told_in_a_sentence_and_costs_no_song(tmp_pat
     service = Killable(tmp_path)
     await service.start()
     assert service.process is not None
-    assert await asyncio.wait_for(service.process.wait(), 30) == 1
+    assert await asyncio.wait_for(service.process.wait(), 60) == 1
     assert (tmp_path / "log").read_text().splitlines()[-1] == (
         f"The songs' database sqlite:///{tmp_path}/songs.db cannot be used: file is not a database"
     )

@@ -59,8 +59,8 @@ async def test_who_stops_a_transcript_cancels_the_work_on_it(stage: Stage, recor
     transcript = Transcript()
     async with stage.client as client:
         following = asyncio.create_task(follow(client, recording, Wish(), transcript))
-        await asyncio.wait_for(stage.script.started.wait(), 5)
+        await asyncio.wait_for(stage.script.started.wait(), 20)
         following.cancel()
         await asyncio.wait([following])
-    await asyncio.wait_for(stage.script.cancelled.wait(), 5)
+    await asyncio.wait_for(stage.script.cancelled.wait(), 20)
     assert not transcript.done

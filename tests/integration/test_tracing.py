@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 
 from orfeon.access import read_access
 from orfeon.api.chat.v1 import chat_pb2, chat_pb2_grpc
+from tests.fakes.ports import free_port
 from tests.integration.collector import Collector, Span, collecting
-from tests.integration.state_servers import free_port
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECRET_WORD = "xylophonist"

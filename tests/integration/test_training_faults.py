@@ -45,7 +45,7 @@ def service(home: Path, way: str) -> Iterator[subprocess.Popen[bytes]]:
 @asynccontextmanager
 async def caller(home: Path) -> AsyncIterator[Caller]:
     async with grpc.aio.insecure_channel(f"unix:{home}/training.sock") as channel:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await channel.channel_ready()
         yield Caller(channel)
 
@@ -90,13 +90,13 @@ async def test_jobs_survive_a_service_that_is_killed_and_its_trainer_does_not(
 
 
 async def test_a_service_that_is_told_to_stop_leaves_a_checkpoint(tmp_path: Path) -> None:
-    way = "steps=15,pause=0.1"
+    way = "steps=15,pause=0.4"
     with service(tmp_path, way) as first:
         async with caller(tmp_path) as alice:
             job = await alice.create()
             await alice.told(job.id, "Step 3.")
         first.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(first.wait, 20) == 0
+        assert await asyncio.to_thread(first.wait, 60) == 0
         assert not trainers(tmp_path)
     with service(tmp_path, way):
         async with caller(tmp_path) as alice:
@@ -114,7 +114,7 @@ async def test_a_second_service_in_the_same_home_says_why_it_does_not_start(
     with service(tmp_path, "steps=1"):
         async with caller(tmp_path):
             with service(tmp_path, "steps=1") as second:
-                _, said = await asyncio.to_thread(second.communicate, None, 30)
+                _, said = await asyncio.to_thread(second.communicate, None, 60)
     assert second.returncode == 1
     assert b"training.db cannot be used: database is locked" in said
     assert b"Traceback" not in said

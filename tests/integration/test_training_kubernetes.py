@@ -164,7 +164,7 @@ async def test_to_wait_for_a_node_is_no_silence(
 ) -> None:
     fake, url = kubernetes
     fake.node = False
-    async with clustered(tmp_path, url, "steps=2", silent_seconds=0.5) as stage:
+    async with clustered(tmp_path, url, "steps=2", silent_seconds=1.2) as stage:
         job = await stage.caller.create()
         await stage.caller.until(job.id, RUNNING)
         await asyncio.sleep(1.5)

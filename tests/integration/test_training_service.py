@@ -1,6 +1,7 @@
 """The training service over real gRPC, with a trainer that learns nothing."""
 
 import asyncio
+import contextlib
 import io
 import os
 import re
@@ -48,11 +49,12 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 def trainers() -> list[psutil.Process]:
     """The trainers that this process has started, or what they have."""
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "trainer.py" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # It has just ended.
+            if child.status() != psutil.STATUS_ZOMBIE and "trainer.py" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 async def there_are_trainers() -> bool:
@@ -152,9 +154,12 @@ async def test_an_upload_that_is_broken_off_leaves_nothing(stage: Stage) -> None
         await asyncio.sleep(60)
 
     call = stage.caller.stub.UploadFile(parts(), metadata=stage.caller.metadata)
-    await asyncio.sleep(0.2)
     folder = stage.settings.folder / "files"
-    assert len(list(folder.iterdir())) == 1
+
+    async def has_one() -> bool:
+        return len(list(folder.iterdir())) == 1
+
+    await eventually(has_one)
     call.cancel()
 
     async def is_empty() -> bool:
@@ -267,12 +272,16 @@ async def test_as_many_are_trained_at_once_as_there_are_slots(tmp_path: Path) ->
 
 
 async def test_what_is_urgent_goes_first(tmp_path: Path) -> None:
-    async with staged(tmp_path, "steps=4,pause=0.2") as stage:
-        first, slow = await stage.caller.create(), await stage.caller.create()
+    async with staged(tmp_path, "hang") as stage:
+        first = await stage.caller.create()
+        await stage.caller.until(first.id, RUNNING)
+        slow = await stage.caller.create()
         urgent = await replace(stage.caller, priority=0).create()
-        ended = [await stage.caller.until(job.id, SUCCEEDED) for job in (first, slow, urgent)]
-        one, two, three = (job.finished.ToNanoseconds() for job in ended)
-        assert one < three < two
+        for job in (slow, urgent):
+            await stage.caller.until(job.id, QUEUED)
+        await stage.caller.CancelJob(job_id=first.id)
+        await stage.caller.until(urgent.id, RUNNING)
+        assert (await stage.caller.job(slow.id)).status == QUEUED
 
 
 async def test_a_restart_goes_on_where_the_job_was(tmp_path: Path) -> None:

@@ -225,11 +225,11 @@ def test_requests_outlive_the_death_of_the_server(tmp_path: Path) -> None:
             process.kill()
             waiting = pool.submit(server.infer, "slow", x(0.01), Call())
             process.start()
-            assert waiting.result(30)["Y"] == pytest.approx([0.01])
+            assert waiting.result(60)["Y"] == pytest.approx([0.01])
         before = len(answers)
         _until(lambda: len(answers) > before + 50)
         ended.set()
-        asked = sum(each.result(30) for each in asking)
+        asked = sum(each.result(60) for each in asking)
     # All were answered, and none twice.
     assert asked == len(answers) == len(set(answers))
     server.close()
@@ -268,7 +268,7 @@ def test_a_server_that_stays_away_is_waited_for_only_so_long(tmp_path: Path) -> 
         _until(lambda: (tmp_path / "slow.txt").exists())
         process.kill()
         for each in asking:
-            assert isinstance(each.exception(10), ServiceUnavailable)
+            assert isinstance(each.exception(60), ServiceUnavailable)
     with pytest.raises(ServiceUnavailable):
         server.load("echo", INTERFACES["echo"], timeout=30)
     with pytest.raises(ServiceUnavailable):

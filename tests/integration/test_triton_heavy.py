@@ -53,13 +53,13 @@ def server(folder: Path) -> Iterator[TritonServer]:
     process.stop()
 
 
-def worked(server: TritonServer, folder: Path, *names: str) -> list[str]:
-    """What models noted that were asked at once."""
+def worked(server: TritonServer, folder: Path, *names: str, seconds: float = 0.5) -> list[str]:
+    """What models noted that were asked at once, each for so long."""
     notes = folder / "slow.txt"
     notes.unlink(missing_ok=True)
-    half = {"X": np.array([0.5], np.float32)}
+    work = {"X": np.array([seconds], np.float32)}
     with ThreadPoolExecutor(len(names)) as pool:
-        for each in [pool.submit(server.infer, name, half, Call()) for name in names]:
+        for each in [pool.submit(server.infer, name, work, Call()) for name in names]:
             each.result(30)
     return notes.read_text().split()
 
@@ -72,7 +72,9 @@ def test_two_that_may_not_both_fit_never_work_at_once(server: TritonServer, fold
 def test_two_halves_work_at_once_and_neither_beside_a_whole(
     server: TritonServer, folder: Path
 ) -> None:
-    assert worked(server, folder, "half", "other") == ["begun", "begun", "done", "done"]
+    # So long that the other, though late on a busy machine, begins before the end of the one.
+    notes = worked(server, folder, "half", "other", seconds=2)
+    assert notes == ["begun", "begun", "done", "done"]
     assert worked(server, folder, "half", "whole") == ["begun", "done"] * 2
 
 
@@ -85,7 +87,7 @@ def test_who_leaves_while_another_works_takes_nothing_with_him(
     notes.unlink(missing_ok=True)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(server.infer, "all", long, Call(cancelled=working))
-        until(notes.exists, 10)
+        until(notes.exists, 30)
         with pytest.raises(DeadlineExceeded):
             server.infer("whole", none, Call(timeout=1))
         second = pool.submit(server.infer, "whole", long, Call(cancelled=waiting))
@@ -93,6 +95,6 @@ def test_who_leaves_while_another_works_takes_nothing_with_him(
         working.set()
         for each in (first, second):
             with pytest.raises(Cancelled):
-                each.result(10)
+                each.result(30)
     for name in HEAVY:
         assert server.infer(name, none, Call(timeout=10))["Y"] == [0]

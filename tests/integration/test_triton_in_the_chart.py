@@ -9,7 +9,7 @@ from tritonclient.grpc import InferenceServerClient
 from orfeon.serve.triton import REPOSITORY
 from tests.contract.chart import Object, container, of_kind
 from tests.fakes.gateway import eventually
-from tests.fakes.rpc import free_port
+from tests.fakes.ports import free_port
 from tests.integration.triton_server import Triton
 
 PORTS = ("http", "grpc", "metrics")

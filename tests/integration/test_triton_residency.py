@@ -207,6 +207,6 @@ async def test_a_service_waits_for_a_server_that_is_not_there_yet(world: World) 
         assert not loading.done()
         assert not melody.ready
         await asyncio.to_thread(world.triton.start)
-        await asyncio.wait_for(loading, 30)
+        await asyncio.wait_for(loading, 120)
         assert melody.ready
         assert await asked(melody, "melody-echo") == 0

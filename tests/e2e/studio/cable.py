@@ -13,6 +13,8 @@ class Cable:
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._is_cut = False
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -22,17 +24,25 @@ class Cable:
             # Else the thread that accepts would hold it open.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for end in self._ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        with self._lock:
+            self._is_cut = True
+            for end in self._ends:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(("127.0.0.1", self._target))
-                self._ends += [near, far]
+                with self._lock:
+                    self._ends.append(near)
+                    if self._is_cut:
+                        near.close()
+                        return
+                    # Near enough to be there at once, or not at all.
+                    far = socket.create_connection(("127.0.0.1", self._target))
+                    self._ends.append(far)
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=_pass_on, args=(source, sink), daemon=True).start()
 

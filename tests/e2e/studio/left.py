@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,19 @@ def at_work(product: Product, key: str, seconds: float = 60) -> list[dict[str, A
 
 def uploads(product: Product, suffix: str = ".wav") -> list[Path]:
     """The files of a kind that lie in the web app's folder now."""
-    descriptors = Path(f"/proc/{product.part('services.studio').pid}/fd")
-    # It keeps its folder locked.
-    folders = {Path(os.readlink(one)) for one in descriptors.iterdir() if one.is_symlink()}
-    [folder] = [one for one in folders if one.name.startswith("orfeon-studio-")]
-    return list(folder.rglob(f"*{suffix}"))
+    return [path for path in files(scratch(product)) if path.name.endswith(suffix)]
+
+
+def scratch(product: Product) -> Path:
+    """The folder where the web app keeps what is uploaded, which it holds open."""
+    opened = set()
+    for descriptor in Path(f"/proc/{product.part('services.studio').pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # Others come and go.
+            opened.add(Path(os.readlink(descriptor)))
+    [folder] = [one for one in opened if one.name.startswith("orfeon-studio-")]
+    return folder
+
+
+def files(folder: Path) -> list[Path]:
+    """All below a folder, from which some may just be removed."""
+    return [Path(below) / name for below, _, names in os.walk(folder) for name in names]

@@ -104,10 +104,16 @@ def test_a_page_at_rest_rests(open_page: OpenPage, path: str) -> None:
     page.goto(f"{page.url}{path}")
     ready(page)
     page.wait_for_timeout(6000)
-    before = page.evaluate("window.frames_asked")
-    page.wait_for_timeout(1000)
+    # On a busy machine a page needs longer than that until all is there; one that draws on never
+    # rests.
+    for _ in range(30):
+        before = page.evaluate("window.frames_asked")
+        page.wait_for_timeout(1000)
+        drawn = page.evaluate("window.frames_asked") - before
+        if drawn < MOST_FRAMES:
+            break
     assert before > 0
-    assert page.evaluate("window.frames_asked") - before < MOST_FRAMES
+    assert drawn < MOST_FRAMES
     # Of the page's own, not of all the others.
     assert len(joined) <= 2
 

@@ -117,11 +117,11 @@ def test_nothing_is_asked_while_nobody_looks(open_page: OpenPage) -> None:
     page.reload()
     ready(page)
     expect(page.get_by_role("table")).to_be_visible()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})"
     )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.clock.fast_forward(20_000)
     page.clock.run_for(10_000)
     assert [url for url in asked if "/boards/" in url] == []

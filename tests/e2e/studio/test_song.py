@@ -150,7 +150,7 @@ def test_lyrics_come_line_by_line_and_writing_can_be_stopped(
     press(page, t, "stop")
     expect(page.get_by_role("button", name=t("song.write"), exact=True)).to_be_visible()
     kept = lyrics(page, t).input_value()
-    assert at_work(studio.product, studio.product.key, seconds=3) == []
+    assert at_work(studio.product, studio.product.key, seconds=10) == []
     assert lyrics(page, t).input_value() == kept
     assert kept.count("[Verse]") < 2
     # Another of the same wish, and then none.
