@@ -40,6 +40,27 @@ class Pages(gr.Blocks):
             for each in value.values():
                 self._verify(each)
 
+    def handle_streaming_diffs(
+        self,
+        block_fn: Any,
+        data: list[Any],
+        session_hash: str | None,
+        run: str | None,
+        final: bool,
+        simple_format: bool = False,
+    ) -> list[Any]:
+        """What is told of a step of an event with many, or that it has ended.
+
+        With that Gradio would tell its last step again, and undo what other events of the page have
+        changed meanwhile.
+        """
+        told = super().handle_streaming_diffs(
+            block_fn, data, session_hash, run, final, simple_format
+        )
+        if not final:
+            return told
+        return [None if each.stateful else gr.skip() for each in block_fn.outputs]
+
     async def process_api(self, *inputs: Any, **options: Any) -> dict[str, Any]:
         """Runs a step of an event. What fails in it is a `gr.Error` of ours.
 

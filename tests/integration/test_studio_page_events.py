@@ -264,6 +264,15 @@ async def test_an_answer_can_be_asked_for_again_before_it_has_ended(asked: list[
     assert len(conversation.exchanges) == 1
 
 
+async def test_the_end_of_an_answer_is_told_with_what_can_be_done_then(asked: list[str]) -> None:
+    _, conversation, answer = await writing("Hello")
+    conversation.exchanges[-1].answer = "You"
+    conversation.work.stop()
+    conversation.exchanges[-1].done = True
+    [end] = [changes(each) async for each in answer]
+    assert not end[EN("chat.stop")]["interactive"]
+
+
 # Pages that are opened while the gateway is away.
 
 

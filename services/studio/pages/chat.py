@@ -113,8 +113,9 @@ class _Page:
         request: gr.Request,
     ) -> AsyncIterator[Updates]:
         """Answers the last question once more."""
-        await conversation.work.end()
+        # Before anything is waited for, so that the answer before knows that it is none any more.
         exchange = conversation.again()
+        await conversation.work.end()
         wish = Wish(model or "", instructions or "", temperature, int(longest))
         async for update in self._answer(conversation, exchange, wish, request):
             yield update
@@ -184,6 +185,9 @@ class _Page:
         async for _ in answered(self._studio, self._t, request, conversation, exchange, wish):
             if not _is_last(conversation, exchange):
                 break
+            if exchange.done:
+                # Its end is told together with what can be done then.
+                continue
             now = time.monotonic()
             if len(exchange.answer) > seen:
                 seen, shown = len(exchange.answer), now

@@ -1,11 +1,12 @@
 """What people are told where an event of a page fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from services.studio.blocks import Pages
 from services.studio.texts import LANGUAGES, Texts
@@ -106,3 +107,28 @@ async def test_a_file_is_found_wherever_it_is_hidden(
     for hidden in ([{"a": [{"path": "/etc/passwd"}]}], [[[{"path": 1}]]], [{"path": None}]):
         with pytest.raises(gr.Error):
             await pages.process_api(pages.fns[0], hidden)
+
+
+async def test_the_end_of_an_event_tells_nothing_again() -> None:
+    def grows() -> Iterator[dict[Any, Any]]:
+        yield {answer: "Once", count: 1}
+        yield {answer: "Once upon"}
+
+    with Pages(Texts("en"), analytics_enabled=False) as pages:
+        answer, other, count = gr.Textbox(), gr.Textbox(), gr.State(0)
+        gr.Button().click(grows, None, [answer, other, count])
+    told, iterator, going = [], None, True
+    while going:
+        step = await pages.process_api(
+            pages.fns[0], [], iterator=iterator, session_hash="tab", event_id="event",
+            state=SessionState(pages),
+        )  # fmt: skip
+        iterator, going = step["iterator"], step["is_generating"]
+        told.append(step["data"])
+    nothing = {"__type__": "update"}
+    assert told == [
+        ["Once", nothing, None],
+        [[["append", [], " upon"]], [], []],
+        [nothing, nothing, None],
+    ]
+    assert pages.pending_diff_streams["tab"] == {}
