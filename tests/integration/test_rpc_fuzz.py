@@ -146,6 +146,17 @@ def uploads(method: Method) -> Iterator[tuple[str, list[Any]]]:
 
 async def outcome(channel: grpc.aio.Channel, method: Method, messages: list[Any]) -> Any:
     """The code of a call, and what was said."""
+    while True:
+        code, said = await _tried(channel, method, messages)
+        # A client's own words: the service ended the call while more was sent, and what it said is
+        # lost, as the next message failed first.
+        if not said.startswith("Internal error from Core"):
+            return code, said
+
+
+async def _tried(
+    channel: grpc.aio.Channel, method: Method, messages: list[Any]
+) -> tuple[grpc.StatusCode, str]:
 
     async def sent() -> AsyncIterator[Any]:
         for message in messages:
