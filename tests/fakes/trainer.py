@@ -1,8 +1,9 @@
 """A trainer that learns nothing: it tells what the real one tells, and leaves the files it leaves.
 
 `python trainer.py WAY ... --data=D --output=O --work=W --events=E [--resume]`. `WAY` is how it
-behaves: `steps=N`, `pause=S` (seconds a step), `hang`, `die` (as the kernel kills), `fail`,
-`misuse`, `deaf` (to SIGTERM), `quiet` (says nothing), joined by commas.
+behaves: `steps=N`, `pause=S` (seconds a step), `hold=N` (goes no further than that step until it is
+begun again), `hang`, `die` (as the kernel kills), `fail`, `misuse`, `deaf` (to SIGTERM), `quiet`
+(says nothing), joined by commas.
 """
 
 import argparse
@@ -73,6 +74,8 @@ def main() -> int:
             step_file.write_text(str(step))
             tell("metrics", f"Step {step}.", step=step, total_steps=steps, train_loss=1 / step)
             tell("checkpoint", "", step=step, path="x", metrics={"valid_loss": 1 / step})
+            if str(step) == ways.get("hold") and not asked.resume:
+                time.sleep(3600)
     except Told:
         tell("message", "Stopped.")
         return 130

@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.fakes.ports import free_port
 from tests.fakes.tokens import Signer, jwks, key_set
 from tests.integration.authority import Authority
 
@@ -68,7 +69,8 @@ class Provider:
     `users` are claims by subject; with `automatic` the first one is signed in without a click.
     `clients` are the addresses that each may have a code sent to; without, any may to anywhere.
     What is asked for is granted; who names no `audience` gets a token for `audience`. A token lasts
-    `expires_in` seconds. `port` 0 is a free one. With an `authority` it is asked by TLS.
+    `expires_in` seconds. `port` 0 is a free one, which nobody else takes while it is away. With an
+    `authority` it is asked by TLS.
     """
 
     def __init__(
@@ -91,7 +93,7 @@ class Provider:
         self._automatic = automatic
         self._expires_in = expires_in
         self._host = host
-        self._port = port
+        self._port = port or free_port()
         self._authority = authority
         self._codes: dict[str, _Grant] = {}
         self._refreshes: dict[str, _Grant] = {}
@@ -115,7 +117,6 @@ class Provider:
     def start(self) -> None:
         """Listens; again at the same port after `stop`."""
         listening = socket.create_server((self._host, self._port))
-        self._port = listening.getsockname()[1]
         authority = self._authority
         config = uvicorn.Config(
             self._app(),

@@ -207,7 +207,8 @@ async def test_a_long_recording_lets_others_in_between(stub: Stub) -> None:
     timeline = asyncio.ensure_future(anext(aiter(call)))
     short = await stub.Classify(iter(classify_parts(wav(sound(2)))))
     assert short.labels
-    assert short.timings.queue_seconds < 2
+    # The hour takes minutes where an answer takes so long.
+    assert short.timings.queue_seconds < 10
     assert not timeline.done()
     call.cancel()
     await asyncio.wait([timeline])

@@ -19,13 +19,18 @@ def break_database(home: Path) -> None:
 
 
 async def used(client: httpx.AsyncClient, **query: Any) -> dict[str, tuple[int, int, float]]:
-    """Requests, tokens and seconds by capability."""
+    """Requests, tokens and seconds by capability, of all days: one may end meanwhile."""
     answer = await client.get("/v1/usage", params=query)
     assert answer.status_code == 200
-    return {
-        row["capability"]: (row["requests"], row["tokens"], row["audio_seconds"])
-        for row in answer.json()["data"]
-    }
+    found: dict[str, tuple[int, int, float]] = {}
+    for row in answer.json()["data"]:
+        requests, tokens, seconds = found.get(row["capability"], (0, 0, 0.0))
+        found[row["capability"]] = (
+            requests + row["requests"],
+            tokens + row["tokens"],
+            seconds + row["audio_seconds"],
+        )
+    return found
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -112,7 +112,7 @@ async def test_a_paused_job_gives_its_node_back_and_goes_on_in_another_pod(
     kubernetes: tuple[FakeKubernetes, str], tmp_path: Path
 ) -> None:
     fake, url = kubernetes
-    async with clustered(tmp_path, url, "steps=10,pause=0.1") as stage:
+    async with clustered(tmp_path, url, "steps=10,pause=0.1,hold=3") as stage:
         job = await stage.caller.create()
         await stage.caller.told(job.id, "Step 3.")
         await stage.caller.PauseJob(job_id=job.id)
@@ -127,7 +127,7 @@ async def test_a_job_that_somebody_deletes_is_begun_again(
     kubernetes: tuple[FakeKubernetes, str], tmp_path: Path
 ) -> None:
     fake, url = kubernetes
-    async with clustered(tmp_path, url, "steps=10,pause=0.1") as stage:
+    async with clustered(tmp_path, url, "steps=10,pause=0.1,hold=3") as stage:
         job = await stage.caller.create()
         await stage.caller.told(job.id, "Step 3.")
         fake.delete(job.id)
@@ -212,7 +212,7 @@ async def test_a_trainer_that_a_node_interrupts_goes_on(
     kubernetes: tuple[FakeKubernetes, str], tmp_path: Path
 ) -> None:
     fake, url = kubernetes
-    async with clustered(tmp_path, url, "steps=10,pause=0.1") as stage:
+    async with clustered(tmp_path, url, "steps=10,pause=0.1,hold=3") as stage:
         job = await stage.caller.create()
         await stage.caller.told(job.id, "Step 3.")
         os.kill(fake.pid(job.id), signal.SIGTERM)

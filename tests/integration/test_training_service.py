@@ -6,6 +6,7 @@ import io
 import os
 import re
 import signal
+import sys
 import tarfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -32,6 +33,7 @@ from tests.fakes.trainings import (
     FAILED,
     RUNNING,
     SUCCEEDED,
+    TRAINER,
     Stage,
     examples,
     staged,
@@ -237,7 +239,7 @@ async def test_what_has_ended_cannot_be_cancelled_paused_or_resumed(stage: Stage
 
 
 async def test_a_job_is_paused_and_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    async with staged(tmp_path, "steps=12,pause=0.1") as stage:
+    async with staged(tmp_path, "steps=12,pause=0.1,hold=3") as stage:
         job = await stage.caller.create()
         await stage.caller.told(job.id, "Step 3.")
         paused = (await stage.caller.PauseJob(job_id=job.id)).job
@@ -285,10 +287,10 @@ async def test_what_is_urgent_goes_first(tmp_path: Path) -> None:
 
 
 async def test_a_restart_goes_on_where_the_job_was(tmp_path: Path) -> None:
-    async with staged(tmp_path, "steps=12,pause=0.1") as stage:
+    async with staged(tmp_path, "steps=12,pause=0.1,hold=3") as stage:
         running, waiting = await stage.caller.create(), await stage.caller.create()
         await stage.caller.told(running.id, "Step 3.")
-        await stage.restart()
+        await stage.restart(trainer=[sys.executable, str(TRAINER), "steps=12"])
         for job in (running, waiting):
             assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED
             steps = [m for m in await stage.caller.messages(job.id) if m.startswith("Step")]
@@ -381,7 +383,7 @@ async def test_a_trainer_that_hangs_is_stopped(tmp_path: Path) -> None:
 
 
 async def test_a_trainer_that_somebody_interrupts_is_begun_again(tmp_path: Path) -> None:
-    async with staged(tmp_path, "steps=6,pause=0.2") as stage:
+    async with staged(tmp_path, "steps=6,pause=0.2,hold=2") as stage:
         job = await stage.caller.create()
         await stage.caller.told(job.id, "Step 2.")
         for process in trainers():

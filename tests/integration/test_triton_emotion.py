@@ -139,7 +139,8 @@ def test_who_leaves_is_let_go_at_once(both: Both) -> None:
     began = time.monotonic()
     with pytest.raises(Cancelled):
         both.there.classify(clip, cancelled)
-    assert time.monotonic() - began < 1
+    # Well before its time is over.
+    assert time.monotonic() - began < 10
 
 
 def test_a_model_unloaded_by_another_is_loaded_again(both: Both) -> None:

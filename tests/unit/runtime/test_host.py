@@ -55,7 +55,7 @@ async def test_a_load_by_hand_comes_before_an_endless_stream_of_requests(tmp_pat
     streams = [asyncio.create_task(requests()) for _ in range(3)]
     try:
         await served.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await host.load(TINY, pinned=True)
         assert host.facts(host.registry.get(TINY)).pinned
     finally:
@@ -111,7 +111,7 @@ async def test_what_waits_and_what_is_worked_on_is_counted_together(tmp_path: Pa
     assert pending() == 0
     async with host.lease(RequestContext("r"), BASE, task="transcription"):
         waiting = asyncio.create_task(ask())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(host.entries()) < 2:  # noqa: ASYNC110 - nothing tells of who waits
                 await asyncio.sleep(0)
         assert pending() == 2

@@ -132,7 +132,7 @@ async def test_a_gateway_that_was_never_there_ends_it_with_a_sentence() -> None:
 async def test_a_browser_that_is_gone_ends_it() -> None:
     stream = Scripted([])
     listener = Listener(RATE, gone=0.01)
-    await asyncio.wait_for(listener.run(stream.opened), 5)
+    await asyncio.wait_for(listener.run(stream.opened), 60)
     assert listener.ended == "done"
 
 

@@ -2,6 +2,7 @@ import asyncio
 import io
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,12 @@ async def test_pictures_are_looked_at_one_at_a_time(
 ) -> None:
     running: list[Path] = []
     most: list[int] = []
+    begun, go = threading.Event(), threading.Event()
 
     def slow(path: Path) -> Picture:
         running.append(path)
+        begun.set()
+        assert go.wait(60)
         time.sleep(0.02)
         most.append(len(running))
         running.remove(path)
@@ -125,9 +129,11 @@ async def test_pictures_are_looked_at_one_at_a_time(
 
     monkeypatch.setattr(pictures, "picture_of", slow)
     looking = [asyncio.create_task(pictures.looked_at(tmp_path / str(at))) for at in range(6)]
-    await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(begun.wait, 60)
     # Its thread goes on.
     looking[0].cancel()
+    await asyncio.wait(looking[:1])
+    go.set()
     done = await asyncio.gather(*looking, return_exceptions=True)
     assert [each.name for each in done if isinstance(each, Picture)] == ["1", "2", "3", "4", "5"]
     assert set(most) == {1}
