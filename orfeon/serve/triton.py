@@ -33,8 +33,6 @@ REPOSITORY = _ROOT / "triton-repo"
 MEMORY_UNITS = 4
 #: Of how many requests without a trace of theirs one is traced: of next to none.
 TRACE_RATE = 1_000_000_000
-#: Answers kept for the models whose configuration asks for it.
-CACHE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,6 @@ def launch(
         f"--model-repository={repository}",
         f"--backend-directory={folder / 'backends'}",
         f"--backend-config=python,shm-region-prefix-name={shared_memory}",
-        f"--cache-directory={triton / 'caches'}",
-        f"--cache-config=local,size={CACHE_BYTES}",
         "--model-control-mode=explicit",
         "--disable-auto-complete-config",
         "--exit-on-error=true",

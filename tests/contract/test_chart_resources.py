@@ -33,7 +33,6 @@ def limits(**each: object) -> dict[str, Any]:
             "GPUs are given by gpu.profile",
         ),
         ({"triton": {"enabled": True, "sharedMemory": "8Gi"}}, "triton.sharedMemory"),
-        ({"triton": {"enabled": True, "responseCacheBytes": 10**10}}, "responseCacheBytes"),
     ],
 )
 def test_what_no_pod_can_have_is_refused(values: dict[str, Any], told: str) -> None:

@@ -25,8 +25,6 @@ WARMED_BY_THE_ENGINE = {"images_sdxl_turbo", "speech_bark"}
 SEQUENCES = {"emotion_speech"}
 #: Whose model is whatever classifier somebody has trained: 'orfeon models export' fills it in.
 FILLED_IN = {"emotion_wav2vec2"}
-#: Whose answer is the same each time and small.
-CACHED = {"emotion_wav2vec2", "emotion_whisper"}
 
 every = pytest.mark.parametrize("name", CONFIGS)
 
@@ -46,7 +44,7 @@ def test_there_are_models_to_check() -> None:
         "emotion_wav2vec2", "emotion_whisper", "images_sdxl_turbo", "melody_musicgen",
         "speech_bark", "speech_whisper",
     } <= CONFIGS.keys()  # fmt: skip
-    assert HEAVY.keys() | WARMED_BY_THE_ENGINE | SEQUENCES | FILLED_IN | CACHED <= CONFIGS.keys()
+    assert HEAVY.keys() | WARMED_BY_THE_ENGINE | SEQUENCES | FILLED_IN <= CONFIGS.keys()
 
 
 @every
@@ -102,12 +100,16 @@ def test_a_configuration_leaves_nothing_to_auto_completion(name: str) -> None:
 
 
 @every
-def test_what_answers_many_times_takes_a_request_at_a_time_and_is_not_cached(name: str) -> None:
+def test_what_answers_many_times_takes_a_request_at_a_time(name: str) -> None:
     config = config_of(name)
     if config.model_transaction_policy.decoupled:
         assert config.max_batch_size == 1
-        assert not config.response_cache.enable
-    assert config.response_cache.enable == (name in CACHED)
+
+
+@every
+def test_no_answer_is_kept(name: str) -> None:
+    # Triton keeps failures too, as answers with nothing in them.
+    assert not config_of(name).response_cache.enable
 
 
 @every

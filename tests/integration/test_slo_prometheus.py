@@ -49,8 +49,6 @@ options: {size: 128, steps: 2}
 #: no series of it.
 RARE = {
     "orfeon_fallbacks_total": "no fake engine is late",
-    "nv_cache_num_hits_per_model": "no toy model allows a cache",
-    "nv_cache_num_misses_per_model": "no toy model allows a cache",
 }
 #: Names of metrics of ours and of others; functions and labels have none of the prefixes.
 _METRIC = re.compile(

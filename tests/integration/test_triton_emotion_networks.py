@@ -169,27 +169,6 @@ def test_unequal_clips_share_a_batch_where_the_network_has_a_mask(world: World) 
     there.close()
 
 
-def test_what_was_asked_before_is_not_computed_again(world: World) -> None:
-    manifest = world.manifest("hubert", True)
-    there = world.there(manifest)
-    clip = noise(1.5, 77)
-    first = scores(there, clip)
-    with InferenceServerClient(world.url) as client:
-
-        def executions() -> int:
-            [statistics] = client.get_inference_statistics(name_of(manifest)).model_stats
-            return int(statistics.execution_count)
-
-        before = executions()
-        assert scores(there, clip) == first
-        assert executions() == before
-        # One that differs in a single sample is another.
-        clip[0] += 0.5
-        assert scores(there, clip) != first
-        assert executions() == before + 1
-    there.close()
-
-
 def test_silence_and_short_clips_never_reach_the_network_as_nothing(world: World) -> None:
     manifest = world.manifest("wavlm", True)
     there = world.there(manifest)
@@ -209,12 +188,14 @@ def test_nonsense_sent_past_the_service_fails_alone(
     sounds = InferInput("LENGTH", [1, 1], "INT64")
     sounds.set_data_from_numpy(np.array([[length]], np.int64))
     with InferenceServerClient(world.url) as client:
-        try:
-            answer = client.infer(name_of(manifest), [audio, sounds])
-        except InferenceServerException:
-            assert samples < 16000
-        else:
-            assert np.isfinite(answer.as_numpy("LOGITS")).all()
+        # A cache of the server's would answer the second with nothing, as a success.
+        for _ in range(2):
+            try:
+                answer = client.infer(name_of(manifest), [audio, sounds])
+            except InferenceServerException:
+                assert samples < 16000
+            else:
+                assert np.isfinite(answer.as_numpy("LOGITS")).all()
     assert sum(scores(there, noise(1)).values()) == pytest.approx(1, abs=1e-5)
     there.close()
 

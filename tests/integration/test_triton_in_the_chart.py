@@ -30,7 +30,7 @@ def ports(chart: Object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     server = Triton(folder, {"ORFEON_HOME": str(folder / "home")}, url=url)
     # What the wheel is told besides is where it lies, and where it listens.
     program, *told = server.command
-    places = ("--backend-directory", "--backend-config", "--cache-directory")
+    places = ("--backend-directory", "--backend-config")
     arguments = [each for each in told if each.startswith(places)]
     arguments += [each for each in chart["args"] if "--model-repository" not in each]
     arguments += [f"--model-repository={REPOSITORY}"]

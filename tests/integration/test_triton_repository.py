@@ -120,7 +120,7 @@ def statistics(client: InferenceServerClient, name: str) -> Any:
 
 def answered(client: InferenceServerClient, name: str) -> int:
     found = statistics(client, name)
-    return int(found.inference_count + found.inference_stats.cache_hit.count)
+    return int(found.inference_count)
 
 
 def state(client: InferenceServerClient, name: str) -> str:

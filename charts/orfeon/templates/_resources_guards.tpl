@@ -16,11 +16,10 @@
 {{- end -}}
 {{- end -}}
 {{- with .Values.triton -}}
-{{- $held := addf (include "orfeon.amount" .sharedMemory | float64) (float64 .responseCacheBytes) -}}
 {{- $limit := (.resources.limits | default dict).memory -}}
 {{- if and .enabled $limit -}}
-{{- if ge $held (include "orfeon.amount" $limit | float64) -}}
-{{- fail (printf "triton.sharedMemory and triton.responseCacheBytes are parts of triton.resources.limits.memory, and fill it (%v): lower them, or raise that." $limit) -}}
+{{- if ge (include "orfeon.amount" .sharedMemory | float64) (include "orfeon.amount" $limit | float64) -}}
+{{- fail (printf "triton.sharedMemory is a part of triton.resources.limits.memory, and fills it (%v): lower the one, or raise the other." $limit) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

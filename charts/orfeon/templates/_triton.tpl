@@ -9,9 +9,6 @@
 - --exit-timeout-secs={{ .drainSeconds }}
 - --rate-limit=execution_count
 - --rate-limit-resource=memory:{{ .memoryUnits }}
-{{- with .responseCacheBytes }}
-- --cache-config=local,size={{ int64 . }}
-{{- end }}
 {{- range .models }}
 - --load-model={{ . }}
 {{- end }}

@@ -1,7 +1,7 @@
 """GPUs, and the Triton server that computes on them."""
 
 from orfeon.slo.panels import Dashboard, Panel, Query, Row
-from orfeon.slo.queries import NAMESPACE, mean, of, or_none, rate, total
+from orfeon.slo.queries import NAMESPACE, mean, of, rate, total
 
 _MICRO, _MEBI = "/ 1e6", "* 1048576"
 _DONE = "nv_inference_request_success"
@@ -70,20 +70,6 @@ ACCELERATORS = Dashboard(
                     "Requests that wait in the server.",
                     "short",
                     (Query(total("nv_inference_pending_request_count", "model"), "{{model}}"),),
-                ),
-                Panel(
-                    "Answer cache",
-                    "Requests that were answered from it, and those that were not.",
-                    "reqps",
-                    (
-                        Query(
-                            or_none(rate("nv_cache_num_hits_per_model", "model")), "hit: {{model}}"
-                        ),
-                        Query(
-                            or_none(rate("nv_cache_num_misses_per_model", "model")),
-                            "miss: {{model}}",
-                        ),
-                    ),
                 ),
                 Panel(
                     "Processor of the server",
