@@ -5,6 +5,8 @@ from typing import Protocol
 
 import httpx
 
+from services.runtime.authorities import trusting
+
 #: A provider has a handful of keys, of some 2 KiB each where certificates come along.
 MOST_BYTES = 2**19
 _SECONDS = 5.0
@@ -31,12 +33,9 @@ class HttpFetch:
     """
 
     def __init__(self, ca_file: str = "") -> None:
-        tls = httpx.create_ssl_context()
-        if ca_file:
-            tls.load_verify_locations(ca_file)
         # One for all times: reading the certificates that it trusts holds everything up.
         self._client = httpx.AsyncClient(
-            verify=tls,
+            verify=trusting(ca_file),
             timeout=_SECONDS,
             headers={"accept": "application/json", "accept-encoding": "identity"},
         )

@@ -23,3 +23,17 @@ def _usable(path: str) -> str:
 
 #: A setting that names a file with such certificates, in PEM; empty names none.
 AuthoritiesFile = Annotated[str, AfterValidator(_usable)]
+
+
+def trusting(file: str) -> ssl.SSLContext:
+    """TLS with whoever the public authorities vouch for, or those of the setting above.
+
+    It reads all of their certificates: once is enough for a process.
+    """
+    # Who names no provider needs none of it.
+    import httpx
+
+    tls = httpx.create_ssl_context()
+    if file:
+        tls.load_verify_locations(file)
+    return tls

@@ -24,8 +24,8 @@ from services.runtime.errors import (
 DOMAIN = "orfeon"
 DETAILS_KEY = "grpc-status-details-bin"
 
-#: So begins what gRPC's asyncio says where the service is gone while a message is sent to it, by an
-#: INTERNAL of its own.
+#: So begins what gRPC's asyncio says, by an INTERNAL of its own, where the other end of a call went
+#: away, or ended the call, while a message was sent to it. What that said of it is lost.
 _UNSENT = "Internal error from Core"
 #: What gRPC itself reports, with no detail of ours: the connection, the clock, the caller.
 _TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {

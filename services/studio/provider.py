@@ -18,6 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
+from services.runtime.authorities import trusting
 from services.studio.sessions import ProviderFailed, SignedOut
 from services.studio.settings import StudioSettings, is_private
 
@@ -65,9 +66,7 @@ class Provider:
         self._wall = wall
         self._clock = clock
         # Reading the certificates takes longer than all else that a client does.
-        self._tls = httpx.create_ssl_context()
-        if settings.oidc_ca_file:
-            self._tls.load_verify_locations(settings.oidc_ca_file)
+        self._tls = trusting(settings.oidc_ca_file)
         self._facts: Mapping[str, Any] = {}
         self._believed = -_BELIEVED
 

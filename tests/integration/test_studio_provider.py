@@ -3,7 +3,7 @@
 import json
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -60,8 +60,11 @@ def issuing() -> Iterator[Lying]:
         yield provider
 
 
-def client_of(issuing: oidc_provider.Provider, **changes: Any) -> Provider:
-    return Provider(StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio", **changes))
+def client_of(
+    issuing: oidc_provider.Provider, wall: Callable[[], float] = time.time, **changes: Any
+) -> Provider:
+    settings = StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio", **changes)
+    return Provider(settings, wall)
 
 
 async def walked(
@@ -185,10 +188,7 @@ async def test_tokens_are_renewed_before_they_end() -> None:
 async def test_who_may_not_renew_is_signed_out_once_the_token_ends() -> None:
     with Lying(expires_in=10) as issuing:
         now = [time.time()]
-        provider = Provider(
-            StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio"),
-            wall=lambda: now[0],
-        )
+        provider = client_of(issuing, lambda: now[0])
         identity = await provider.enter(*await walked(provider))
         issuing.revoke()
         with pytest.raises(SignedOut):
@@ -198,10 +198,7 @@ async def test_who_may_not_renew_is_signed_out_once_the_token_ends() -> None:
 async def test_a_provider_that_is_away_holds_nobody_up_while_the_token_is_good() -> None:
     now = [time.time()]
     with Lying(expires_in=10) as issuing:
-        provider = Provider(
-            StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio"),
-            wall=lambda: now[0],
-        )
+        provider = client_of(issuing, lambda: now[0])
         identity = await provider.enter(*await walked(provider))
         before = await identity.credential()
     assert await identity.credential() == before
@@ -262,10 +259,7 @@ async def test_nobody_is_led_to_an_address_that_cannot_be_trusted(
 async def test_a_refresh_token_is_worth_nothing_once_somebody_signed_out() -> None:
     with Lying(expires_in=10) as issuing:
         now = [time.time()]
-        provider = Provider(
-            StudioSettings(oidc_issuer=issuing.issuer, oidc_client_id="studio"),
-            wall=lambda: now[0],
-        )
+        provider = client_of(issuing, lambda: now[0])
         identity = await provider.enter(*await walked(provider))
         await identity.forget()
         now[0] += 60
