@@ -31,11 +31,13 @@ _PAGES = ("Emotion", "Song", "Chat", "Speak", "Transcribe", "Images", "Models", 
 #: What a page still fetches when it can be used has come after so many milliseconds.
 SETTLES = 3_000
 _TIMEOUT = 30_000
-#: When the browser set out for a page, in ms, and after how many it painted what is first seen: the
-#: menu, and where one is.
-_TIMES = """[
-    performance.timeOrigin, performance.getEntriesByName("first-contentful-paint")[0].startTime
-]"""
+#: Promises in each page after how many ms its parts were laid out, by the browser's own clock: who
+#: asks from outside hears of it late, being one of eleven on the same cores.
+_WATCH = """window.laidOut = new Promise(tell => new MutationObserver((_, watch) => {
+    if (!document.querySelector("gradio-app h1")) return;
+    watch.disconnect();
+    requestAnimationFrame(() => setTimeout(() => tell(performance.now())));
+}).observe(document, {childList: true, subtree: true}))"""
 
 
 async def _enter(page: Page, url: str, key: str) -> float:
@@ -69,20 +71,16 @@ async def first_visits(browser: Browser, url: str, key: str) -> tuple[list[float
     return seconds, sizes
 
 
-async def _walk(page: Page, chance: random.Random) -> tuple[float, float]:
-    """Opens another page by the menu; returns the seconds until it is seen, and until its parts
-    are laid out.
+async def _walk(page: Page, chance: random.Random) -> float:
+    """Opens another page by the menu; returns the seconds until it can be used.
 
-    They count from where the browser sets out: before that it is asked whether the link can be
-    clicked, which no person does.
+    They count from where the browser sets out for it.
     """
     name = chance.choice(_PAGES)
     await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
     await page.locator("nav [aria-current=page]", has_text=name).wait_for()
-    await page.locator("gradio-app h1").first.wait_for()
-    there = time.time()
-    set_out, seen = await page.evaluate(_TIMES)
-    return seen / 1000, there - set_out / 1000
+    milliseconds: float = await page.evaluate("window.laidOut")
+    return milliseconds / 1000
 
 
 async def _talk(page: Page, chance: random.Random) -> float:
@@ -103,11 +101,12 @@ async def _talk(page: Page, chance: random.Random) -> float:
 
 async def person(
     browser: Browser, url: str, key: str, seed: int, began: float
-) -> tuple[list[tuple[float, float]], list[float]]:
+) -> tuple[list[float], list[float]]:
     """What one person waited for pages and for answers, in seconds."""
     chance = random.Random(seed)
     context: BrowserContext = await browser.new_context(locale="en-GB")
     context.set_default_timeout(_TIMEOUT)
+    await context.add_init_script(_WATCH)
     page = await context.new_page()
     await asyncio.sleep(seed * ARRIVES)
     await _enter(page, url, key)
@@ -144,19 +143,17 @@ async def measure(url: str, key: str) -> list[Figure]:
             *(person(browser, url, key, seed, began) for seed in range(PEOPLE))
         )
         await browser.close()
-    seen = [each for walks, _ in people for each, _ in walks]
-    laid_out = [each for walks, _ in people for _, each in walks]
+    walked = [each for walks, _ in people for each in walks]
     talked = [each for _, talks in people for each in talks]
     return [
         Figure("first page, empty cache", max(seconds), "s", 3, False, spread(seconds)),
         Figure("first page on the wire", max(sizes) / 1e6, "MB", 2, False),
         Figure(
-            f"interactions, {PEOPLE} people, p95", _p95(seen + talked), "ms", 500, False,
-            f"{len(seen)} pages, {len(talked)} answers",
+            f"interactions, {PEOPLE} people, p95", _p95(walked + talked), "ms", 500, False,
+            f"{len(walked)} pages, {len(talked)} answers",
         ),
-        Figure("another page is seen, p95", _p95(seen), "ms", note=_median(seen)),
-        Figure("its parts are laid out, p95", _p95(laid_out), "ms", note=_median(laid_out)),
-        Figure("an answer begins, p95", _p95(talked), "ms", note=_median(talked)),
+        Figure("from page to page, p95", _p95(walked), "ms", note=_median(walked)),
+        Figure("to an answer's first word, p95", _p95(talked), "ms", note=_median(talked)),
     ]  # fmt: skip
 
 
