@@ -1,10 +1,15 @@
 """The gateway's database: SQLite in a file, or PostgreSQL."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
+
+#: Seconds for which what another process writes to a file is waited for.
+_BUSY_SECONDS = 5.0
 
 
 class DatabaseUnusable(Exception):
@@ -45,11 +50,25 @@ def _sqlite(url: sa.URL) -> sa.Engine:
             raise DatabaseUnusable(
                 f"The folder {folder} of the database cannot be made: {error.strerror}."
             ) from error
-    engine = sa.create_engine(url, connect_args={"timeout": 5})
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
     def _readers_beside_a_writer(connection: Any, _record: object) -> None:
         # The gateway reads while the command line writes.
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
 
     return engine
+
+
+def _write_ahead(connection: Any) -> None:
+    # For this SQLite does not wait by itself while another writes, such as one who starts too.
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > until:
+                raise
+            time.sleep(0.01)

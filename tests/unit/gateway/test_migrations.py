@@ -1,5 +1,6 @@
 import hashlib
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -120,6 +121,30 @@ def test_what_breaks_a_step_leaves_the_schema_as_it_was(
     assert migrations.current(engine) is None
     assert not sa.inspect(engine).has_table("api_keys")
     engine.dispose()
+
+
+def test_who_starts_waits_for_who_writes_first(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("CREATE TABLE of_the_first (id INTEGER)")
+    # So SQLite gives up on the write-ahead log at once, whatever its time limit.
+    first.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(time, "sleep", lambda seconds: first.rollback())
+    store = KeyStore(f"sqlite:///{path}")
+    assert migrations.current(store.database) == migrations.HEAD
+    store.close()
+    first.close()
+
+
+def test_who_writes_for_too_long_is_told_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("CREATE TABLE of_the_first (id INTEGER)")
+    first.execute("BEGIN IMMEDIATE")
+    seconds = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(time, "sleep", lambda _: seconds.append(seconds.pop() + 1))
+    with pytest.raises(DatabaseUnusable, match="database is locked"):
+        KeyStore(f"sqlite:///{path}")
+    first.close()
 
 
 def test_several_that_start_at_once_make_one_schema(path: Path) -> None:
