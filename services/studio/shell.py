@@ -35,6 +35,8 @@ _FOREIGN = re.compile(
 _FRAMED = re.compile(
     r"<script>(?:(?!</script>).)*iframeResizer\.contentWindow.*?</script>", re.DOTALL
 )
+# It gives all pages one title, and none before they are laid out.
+_TITLES = 'control_page_title="true"'
 _BODY = re.compile(r"<body[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script(?=[\s>])")
 _CURRENT = ' aria-current="page"'
@@ -64,8 +66,9 @@ def wrapped(document: str, place: Place, names: tuple[str, ...], label: str, non
     document = _FRAMED.sub("", _FOREIGN.sub("", document))
     document = _LANGUAGE.sub(f'<html lang="{place.language}"', document, count=1)
     t = Texts(place.language)
+    document = document.replace(_TITLES, _TITLES.replace("true", "false"), 1)
     document = document.replace("<head>", f'<head><script src="{STATIC}/frames.js"></script>', 1)
-    document = document.replace("</head>", f"{_head(place.page)}</head>", 1)
+    document = document.replace("</head>", f"{_head(t, place.page)}</head>", 1)
     menu = _menu(t, place, names, label)
     document = _BODY.sub(lambda found: found[0] + menu, document, count=1)
     return _SCRIPT.sub(f'<script nonce="{nonce}"', document)
@@ -83,9 +86,13 @@ def plain(t: Texts, title: str, said: str, head: str = "") -> str:
     )
 
 
-def _head(page: str) -> str:
-    """Our files, and those that the page brings of its own."""
-    links = [f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">']
+def _head(t: Texts, page: str) -> str:
+    """The page's title, our files, and those that the page brings of its own."""
+    title = t("shell.brand") if page == "home" else f"{t(f'shell.{page}')} · {t('shell.brand')}"
+    links = [
+        f"<title>{html.escape(title)}</title>",
+        f'<link rel="icon" href="{STATIC}/logo.svg" type="image/svg+xml">',
+    ]
     for name in ("studio", page):
         if (FOLDER / f"{name}.css").exists():
             links.append(f'<link rel="stylesheet" href="{STATIC}/{name}.css">')

@@ -1,9 +1,9 @@
 // Gradio counts the seconds of its loading screen in every frame, and goes on when that is gone:
 // some 4 % of a core for as long as a page is open. So what was begun before the page was laid out,
-// and still asks for every frame a while later, gets one a second. Runs before Gradio's own script.
+// and still asks for every frame a moment later, gets one a second. Runs before Gradio's own script.
 
 {
-  const WHILE = 4000;
+  const MOMENT = 300;
   const PAUSE = 1000;
   const ask = window.requestAnimationFrame.bind(window);
   let early = true;
@@ -29,7 +29,7 @@
     watch.disconnect();
     early = false;
     // In a tab that nobody sees no frame is drawn: what waits is not slow.
-    ask(() => setTimeout(() => (slow = true), WHILE));
+    ask(() => setTimeout(() => (slow = true), MOMENT));
   });
   watch.observe(document, { childList: true, subtree: true });
 }

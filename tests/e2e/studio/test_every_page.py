@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from services.studio.texts import Texts
 from tests.e2e.studio.browsers import OpenPage, accessible, enter, fits, keep, ready
@@ -12,6 +12,8 @@ from tests.e2e.studio.conftest import Studio
 PAGES = ("", "emotion", "song", "chat", "speak", "transcribe", "images", "models", "queue")
 #: What the first page may weigh on the wire.
 MOST_BYTES = 2_000_000
+#: What a style sheet makes an element say.
+_SAYS = "each => getComputedStyle(document.querySelector(each), '::after').content"
 #: What a page may draw in a second in which nothing happens; boards ask for news now and then.
 MOST_FRAMES = 10
 
@@ -33,6 +35,8 @@ def test_every_page_can_be_used_by_everybody(
         page.wait_for_url(f"**/studio/{language}/{path}")
         ready(page)
         expect(page.locator("nav [aria-current=page]")).to_have_text(t(f"shell.{name}"))
+        brand = t("shell.brand")
+        expect(page).to_have_title(f"{t(f'shell.{path}')} · {brand}" if path else brand)
         accessible(page)
         fits(page)
         keep(
@@ -116,6 +120,22 @@ def test_a_page_at_rest_rests(open_page: OpenPage, path: str) -> None:
     assert drawn < MOST_FRAMES
     # Of the page's own, not of all the others.
     assert len(joined) <= 2
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Loading…"), ("es", "Cargando…")])
+def test_who_waits_for_a_page_is_told_so(open_page: OpenPage, language: str, said: str) -> None:
+    page = open_page(language=language)
+    held: list[Route] = []
+    page.route("**/assets/Blocks-*.js", lambda route: held.append(route))
+    page.goto(f"{page.url}chat", wait_until="commit")
+    loading = page.locator("p.loading")
+    expect(loading).to_be_visible()
+    assert page.evaluate(_SAYS, "p.loading") == f'"{said}"'
+    expect(page.locator("[data-testid=status-tracker] svg").first).to_be_hidden()
+    accessible(page)
+    held[0].continue_()
+    ready(page)
+    expect(loading).to_be_hidden()
 
 
 def test_who_signs_out_is_out_in_every_tab(open_page: OpenPage) -> None:

@@ -15,7 +15,8 @@ GRADIO = """<!doctype html>
 <script>const script = 1;
 script.src = "static/js/iframeResizer.contentWindow.min.js";</script>
 <script type="module" src="./assets/index.js"></script>
-</head><body style="width: 100%"><gradio-app></gradio-app></body></html>"""
+</head><body style="width: 100%"><gradio-app control_page_title="true"></gradio-app>
+</body></html>"""
 
 
 def page(language: str = "es", name: str = "emotion", label: str = "sk-orf-abc…") -> str:
@@ -62,6 +63,20 @@ def test_gradio_does_not_speak_of_itself() -> None:
     assert "manifest" not in page()
     assert "iframeResizer" not in page()
     assert "gradio_config" in page()
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "title"),
+    [
+        ("en", "home", "Orfeón Studio"),
+        ("en", "song", "Song · Orfeón Studio"),
+        ("es", "song", "Canción · Orfeón Studio"),
+    ],
+)
+def test_a_page_has_a_title_that_gradio_leaves_alone(language: str, name: str, title: str) -> None:
+    document = page(language, name)
+    assert document.count(f"<title>{title}</title>") == 1
+    assert 'control_page_title="false"' in document
 
 
 def test_a_page_brings_the_files_that_it_has() -> None:
