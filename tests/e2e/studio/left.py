@@ -24,8 +24,12 @@ def at_work(product: Product, key: str, seconds: float = 60) -> list[dict[str, A
 
 
 def uploads(product: Product, suffix: str = ".wav") -> list[Path]:
-    """The files of a kind that lie in the web app's folder now."""
-    return [path for path in files(scratch(product)) if path.name.endswith(suffix)]
+    """The files of a kind that lie in the web app's folder now, but for what Speak has made.
+
+    That is kept for some time, for whoever wants to download it.
+    """
+    kept = (path for path in files(scratch(product)) if not path.name.startswith("speech."))
+    return [path for path in kept if path.name.endswith(suffix)]
 
 
 def scratch(product: Product) -> Path:
