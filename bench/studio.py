@@ -31,13 +31,23 @@ _PAGES = ("Emotion", "Song", "Chat", "Speak", "Transcribe", "Images", "Models", 
 #: What a page still fetches when it can be used has come after so many milliseconds.
 SETTLES = 3_000
 _TIMEOUT = 30_000
-#: Promises in each page after how many ms its parts were laid out, by the browser's own clock: who
-#: asks from outside hears of it late, being one of eleven on the same cores.
-_WATCH = """window.laidOut = new Promise(tell => new MutationObserver((_, watch) => {
-    if (!document.querySelector("gradio-app h1")) return;
-    watch.disconnect();
-    requestAnimationFrame(() => setTimeout(() => tell(performance.now())));
-}).observe(document, {childList: true, subtree: true}))"""
+#: Promises in each page after how many ms its parts were laid out and painted, by the browser's own
+#: clock: who asks from outside hears of it late, being one of eleven on the same cores. They count
+#: from the click, or from where the browser set out for the page where it opens it itself.
+_WATCH = """{
+    const heading = () => document.querySelector("gradio-app h1");
+    const watch = (since, before) => window.laidOut = new Promise(tell =>
+        new MutationObserver((_, observer) => {
+            if (!heading() || heading() === before) return;
+            observer.disconnect();
+            requestAnimationFrame(() => setTimeout(() => tell(performance.now() - since)));
+        }).observe(document, {childList: true, subtree: true})
+    );
+    watch(0, null);
+    addEventListener("click", event => {
+        if (event.target.closest("nav a")) watch(event.timeStamp, heading());
+    }, true);
+}"""
 
 
 async def _enter(page: Page, url: str, key: str) -> float:
@@ -72,11 +82,12 @@ async def first_visits(browser: Browser, url: str, key: str) -> tuple[list[float
 
 
 async def _walk(page: Page, chance: random.Random) -> float:
-    """Opens another page by the menu; returns the seconds until it can be used.
+    """Opens another page by the menu; returns the seconds until it can be used."""
+    here = await page.locator("nav [aria-current=page]").inner_text()
+    return await _open(page, chance.choice([each for each in _PAGES if each != here]))
 
-    They count from where the browser sets out for it.
-    """
-    name = chance.choice(_PAGES)
+
+async def _open(page: Page, name: str) -> float:
     await page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
     await page.locator("nav [aria-current=page]", has_text=name).wait_for()
     milliseconds: float = await page.evaluate("window.laidOut")
@@ -85,7 +96,8 @@ async def _walk(page: Page, chance: random.Random) -> float:
 
 async def _talk(page: Page, chance: random.Random) -> float:
     """Says something on the page `chat`; returns the seconds until an answer begins."""
-    await page.get_by_role("navigation").get_by_role("link", name="Chat", exact=True).click()
+    if await page.locator("nav [aria-current=page]").inner_text() != "Chat":
+        await _open(page, "Chat")
     send = page.get_by_role("button", name="Send", exact=True)
     # Nothing can be sent before the models have come.
     await expect(page.locator("#chat-model input")).not_to_have_value("")

@@ -98,10 +98,13 @@ export function board(name, act) {
 
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, PAUSE);
-  new MutationObserver((_, observer) => {
-    if (!place()) return;
-    observer.disconnect();
+  // Also when somebody comes back to its page.
+  let shownAt = null;
+  const look = () => {
+    if (place() === shownAt) return;
+    shownAt = place();
     refresh();
-  }).observe(document.body, { childList: true, subtree: true });
-  refresh();
+  };
+  new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+  look();
 }

@@ -102,6 +102,11 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 window.addEventListener("offline", doubt);
+document.addEventListener("studio:leave", () => {
+  spoken.replaceChildren();
+  unfinished = false;
+  follows = true;
+});
 new MutationObserver(() => {
   const log = document.getElementById("chat-log");
   if (log && !("begun" in log.dataset) && words().log) {

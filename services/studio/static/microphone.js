@@ -2,6 +2,7 @@
 // recorder says nothing.
 
 import { sentenceOf } from "./messages.js";
+import { leaveWhole } from "./pages.js";
 
 const place = () => document.querySelector(".studio-microphone");
 const there = Boolean(navigator.mediaDevices?.getUserMedia);
@@ -19,6 +20,7 @@ function say(problem) {
 // The microphone's stream. Rejects with an error whose message is the word of a sentence.
 export async function microphone(wish = { audio: true }) {
   if (!there) throw new Error("insecure");
+  leaveWhole();
   try {
     return await original(wish);
   } catch (error) {

@@ -50,21 +50,26 @@ function tell(says, notice) {
 
 // Asks for something; what is refused becomes a notice.
 async function ask(path, method) {
+  const page = stage();
+  let problem = page.dataset.reload;
   try {
     const answer = await fetch(asked(path), { method });
+    // Nobody is there any more who wants to know.
+    if (stage() !== page) return null;
     if (answer.ok) return answer;
-    tell(undefined, (await answer.json()).error.message);
-  } catch {
-    tell(undefined, stage().dataset.reload);
-  }
+    problem = (await answer.json()).error.message;
+  } catch { /* It is told. */ }
+  if (stage() === page) tell(undefined, problem);
   return null;
 }
 
 async function list() {
   const answer = await ask("", "GET");
   if (!answer) return;
+  const html = await answer.text();
   const place = document.querySelector(".history");
-  place.innerHTML = await answer.text();
+  if (!place) return;
+  place.innerHTML = html;
   const spoken = navigator.languages.find((each) => each.startsWith(language)) ?? language;
   const clock = new Intl.DateTimeFormat(spoken, { dateStyle: "short", timeStyle: "short" });
   for (const time of place.querySelectorAll("time")) {
@@ -140,11 +145,15 @@ for (const name of ["timeupdate", "seeked"]) {
 }
 
 // Gradio lays the page out late, and says here which song it has had made.
-let begun = false;
+let begun = null;
 let made = "";
 new MutationObserver(() => {
-  if (!begun && stage()) {
-    begun = true;
+  if (stage() !== begun) {
+    // Also when somebody leaves the page, or comes back to it.
+    begun = stage();
+    source?.close();
+    job = made = "";
+    if (!begun) return;
     list();
     const wanted = new URL(location.href).searchParams.get("job");
     if (wanted) show(wanted);

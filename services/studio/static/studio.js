@@ -2,6 +2,7 @@
 
 import { inOurWords } from "./messages.js";
 import "./microphone.js";
+import "./pages.js";
 
 function mend() {
   inOurWords();

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from services.studio.texts import LANGUAGES, Texts
 from tests.e2e.conftest import Product
 
 
@@ -28,7 +29,8 @@ def uploads(product: Product, suffix: str = ".wav") -> list[Path]:
 
     That is kept for some time, for whoever wants to download it.
     """
-    kept = (path for path in files(scratch(product)) if not path.name.startswith("speech."))
+    made = {f"{Texts(language)('speak.file_name')}{suffix}" for language in LANGUAGES}
+    kept = (path for path in files(scratch(product)) if path.name not in made)
     return [path for path in kept if path.name.endswith(suffix)]
 
 
