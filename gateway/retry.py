@@ -37,6 +37,9 @@ class Services(Protocol):
     async def is_serving(self, capability: str) -> bool:
         """Whether the service takes requests now."""
 
+    def answered(self, capability: str) -> None:
+        """The service has answered a call."""
+
 
 class Observer(Protocol):
     """Hears of further tries; metrics implement it."""
@@ -131,6 +134,10 @@ class Retries:
         end = self._clock() + self._seconds
         return end if context.deadline is None else min(end, context.deadline)
 
+    def answered(self, capability: str) -> None:
+        """A try was answered."""
+        self._services.answered(capability)
+
     def ended(self, capability: str, outcome: Outcome) -> None:
         """A further try has ended."""
         self._observer.retried(capability, outcome)
@@ -147,6 +154,7 @@ class _Tries:
         self._until: float | None = None
 
     def answered(self) -> None:
+        self._retries.answered(self._capability)
         if self._number > 1:
             self._retries.ended(self._capability, "answered")
 

@@ -127,6 +127,10 @@ class Upstreams:
         """Seconds since a service could last be reached: 0 while it can, inf if never."""
         return self._connections[capability].lost_for()
 
+    def answered(self, capability: str) -> None:
+        """A service has answered a call."""
+        self._connections[capability].answered()
+
     async def _health(self, capability: str) -> str:
         check = self.channel(capability).unary_unary(
             "/grpc.health.v1.Health/Check",

@@ -46,6 +46,10 @@ class Connection:
         self._look()
         return 0.0 if self._lost is None else self._clock() - self._lost
 
+    def answered(self) -> None:
+        """The service has answered: it could be reached, be it between two looks alone."""
+        self._lost = None
+
     async def close(self) -> None:
         """Closes the channel, and with it the calls that still run."""
         self._watcher.cancel()
@@ -73,7 +77,7 @@ async def answer(call: Awaitable[T]) -> T:
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from failure
     except asyncio.CancelledError:
-        raise _ended() from None
+        raise _ended(call) from None
     finally:
         cancel(call)
 
@@ -86,20 +90,28 @@ async def answers(call: AsyncIterable[T]) -> AsyncGenerator[T, None]:
     except grpc.aio.AioRpcError as failure:
         raise error_of(failure) from failure
     except asyncio.CancelledError:
-        raise _ended() from None
+        raise _ended(call) from None
     finally:
         cancel(call)
 
 
-def _ended() -> BaseException:
+def _ended(call: Any) -> BaseException:
     """What it means that a call looks cancelled.
 
-    gRPC's asyncio cancels a call by itself where the service is gone as the last message is sent.
+    gRPC's asyncio cancels a call by itself where the service is gone, or the time over, as the last
+    message is sent.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if is_cancelled():
         return asyncio.CancelledError()
-    return error_of_code(grpc.StatusCode.UNAVAILABLE)
+    late = call.time_remaining() == 0
+    code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.UNAVAILABLE
+    return error_of_code(code)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the task that asks."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def cancel(call: Any) -> None:

@@ -16,6 +16,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from gateway.keystore import KeyStore
+from services.runtime import connection
 from tests.fakes import trainings
 from tests.fakes.gateway import error_of, eventually, running, settings_for
 from tests.fakes.trainings import examples
@@ -319,6 +320,20 @@ async def test_a_service_that_restarts_while_a_job_is_watched(front: Front) -> N
         patient = client.with_options(max_retries=openai.DEFAULT_MAX_RETRIES)
         assert (await ended(patient, job.id)).status == "succeeded"
         await restarting
+
+
+async def test_a_service_that_was_there_between_two_looks_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_LOOK_EVERY", 3600)
+    async with fronted(tmp_path) as front, front.http() as client:
+        assert (await client.get(JOBS)).status_code == 200
+        await front.trainings.server.stop()
+        asking = asyncio.create_task(client.get(JOBS))
+        await asyncio.wait([asking], timeout=0.5)
+        assert not asking.done()
+        await front.trainings.restart()
+        assert (await asking).status_code == 200
 
 
 async def test_a_gateway_that_restarts_loses_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Calls to a real Triton server: streams, cancellation, deadlines, what does not fit, many."""
 
+import asyncio
 import itertools
 import os
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -223,6 +225,38 @@ def test_a_deadline_ends_the_wait_and_the_work(toys: Toys, seconds: float) -> No
         list(toys.server.stream("count", x(1e6, 0.01, 1), Call(timeout=seconds)))
     toys.server.infer("slow", x(0), Call(timeout=10))
     assert list(toys.server.stream("count", x(1, 0, 1), Call(timeout=10)))
+
+
+class GivenUp:
+    """A call that gRPC's asyncio has cancelled by itself, its request unsent."""
+
+    def __aiter__(self) -> "GivenUp":
+        return self
+
+    async def __anext__(self) -> None:
+        raise asyncio.CancelledError
+
+    def cancel(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+def test_a_stream_that_grpc_gives_up_by_itself_is_late_or_begun_again(
+    toys: Toys, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    begin, begun = toys.server._client.stream_infer, []
+
+    def begin_second(*args: Any, **options: Any) -> Any:
+        begun.append(options)
+        return begin(*args, **options) if len(begun) > 1 else GivenUp()
+
+    monkeypatch.setattr(toys.server._client, "stream_infer", begin_second)
+    stream = toys.server.stream("count", x(2, 0, 1), Call(timeout=seconds))
+    if seconds:
+        assert [answer["Y"][0] for answer in stream] == [0, 1]
+    else:
+        with pytest.raises(DeadlineExceeded, match="allow more time"):
+            list(stream)
 
 
 def test_a_stream_without_a_deadline_may_be_long_but_not_silent(toys: Toys) -> None:

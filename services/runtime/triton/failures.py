@@ -76,6 +76,14 @@ def exception_of(failure: grpc.aio.AioRpcError) -> InferenceServerException:
     return InferenceServerException(failure.details() or "", str(failure.code()))
 
 
+def unsent(*, late: bool) -> InferenceServerException:
+    """A call that gRPC's asyncio has cancelled by itself, as its request was sent: the time was
+    over, or the server gone.
+    """
+    code = grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.UNAVAILABLE
+    return InferenceServerException("", str(code))
+
+
 def error_of(failure: InferenceServerException) -> OrfeonError:
     """The error of ours that the model raised, or what Triton's own means."""
     message, status = str(failure.message()), str(failure.status())

@@ -32,6 +32,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from services.runtime import tracing
+from services.runtime.connection import is_cancelled
 from services.runtime.context import NORMAL
 from services.runtime.errors import (
     Cancelled,
@@ -49,6 +50,7 @@ from services.runtime.triton.failures import (
     has_died,
     is_late,
     load_error_of,
+    unsent,
 )
 from services.runtime.triton.interface import Interface, Tensors
 from services.runtime.triton.shared_memory import LEAST_BYTES, Lender
@@ -416,6 +418,10 @@ class TritonServer:
                 raise DeadlineExceeded(SLOW) from None
             except grpc.aio.AioRpcError as lost:
                 raise exception_of(lost) from lost
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
+                raise unsent(late=time.monotonic() >= end) from None
             finally:
                 answers.cancel()
             if failed is not None:

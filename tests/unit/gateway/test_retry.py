@@ -31,6 +31,9 @@ class Scene:
     async def is_serving(self, capability: str) -> bool:
         return self.clock.now >= self.back_after
 
+    def answered(self, capability: str) -> None:
+        self.lost = 0
+
     def retried(self, capability: str, outcome: Outcome) -> None:
         self.outcomes.append((capability, outcome))
 
@@ -93,6 +96,15 @@ async def test_a_service_long_gone_or_never_there_fails_at_once(lost_for: float)
     assert (scene.clock.now, scene.attempts, scene.outcomes) == (0, 1, [])
 
 
+async def test_what_has_answered_was_there() -> None:
+    scene = Scene(lost_for=math.inf)
+    assert await scene.whole() == "answer"
+    assert [piece async for piece in scene.retries.pieces("chat", CONTEXT, scene.late_pieces)]
+    scene.failures = [DOWN]
+    assert await scene.whole() == "answer"
+    assert scene.outcomes == [("chat", "answered")]
+
+
 async def test_a_request_that_kills_every_service_is_not_asked_for_ever() -> None:
     scene = Scene(DOWN, DOWN, DOWN, DOWN)
     with pytest.raises(ServiceUnavailable):
@@ -136,6 +148,9 @@ async def test_those_who_wait_go_on_together_in_their_order_after_one_question()
     class Service:
         def lost_for(self, capability: str) -> float:
             return 0
+
+        def answered(self, capability: str) -> None:
+            pass
 
         async def is_serving(self, capability: str) -> bool:
             nonlocal asked
