@@ -97,7 +97,8 @@ def _buttons(model: Model, t: Texts) -> str:
         return ""
     loaded = model.state == "loaded"
     actions = ("unload" if loaded else "load", "unpin" if model.pinned else "pin")
-    off = " disabled" if model.state in _BUSY else ""
+    # Not `disabled`: that would take the focus away from whoever has just pressed it.
+    off = ' aria-disabled="true" data-busy' if model.state in _BUSY else ""
     return "".join(
         f'<button data-act="{action}" data-id="{text(model.id)}"{off} '
         f'aria-label="{t(f"models.{action}_named", model=text(model.id))}">'

@@ -25,8 +25,11 @@ class Work:
         await self.end()
         task = self._task = asyncio.create_task(job)
         try:
-            while not task.done():
+            ended = False
+            while not ended:
                 await asyncio.wait({task}, timeout=pause())
+                # Looked at before: what ends while the caller has its turn is told by another.
+                ended = task.done()
                 yield
             if not task.cancelled():
                 task.result()

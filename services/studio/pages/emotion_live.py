@@ -27,8 +27,8 @@ from services.studio.texts import LANGUAGES, Texts
 _WINDOW = 30.0
 #: How much a browser may send at once: some seconds, after its network was slow.
 _MOST_BYTES = 2**20
-#: How long the end of a stream is waited for, seconds.
-_PATIENCE = 5.0
+#: How long the end of a stream is waited for, seconds. The page itself waits for 15.
+_PATIENCE = 12.0
 
 
 def routes(studio: Studio) -> APIRouter:

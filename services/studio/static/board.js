@@ -42,9 +42,11 @@ export function board(name, act) {
     (mine.find((each) => each.dataset.act === focused.dataset.act) ?? mine[0])?.focus();
   }
 
+  const isBusy = (button) => doing.has(button.dataset.id) || "busy" in button.dataset;
+
   function mark() {
     for (const button of place()?.querySelectorAll("button[data-act]") ?? []) {
-      if (doing.has(button.dataset.id)) button.setAttribute("aria-disabled", "true");
+      if (isBusy(button)) button.setAttribute("aria-disabled", "true");
       else button.removeAttribute("aria-disabled");
     }
   }
@@ -81,7 +83,7 @@ export function board(name, act) {
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest?.(`[data-board="${name}"] button[data-act]`);
-    if (!button || doing.has(button.dataset.id)) return;
+    if (!button || isBusy(button)) return;
     doing.add(button.dataset.id);
     mark();
     told = false;

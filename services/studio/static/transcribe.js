@@ -7,7 +7,7 @@ document.addEventListener("click", async (event) => {
   const name = button.textContent;
   button.textContent = button.dataset.copied;
   button.setAttribute("aria-live", "polite");
-  setTimeout(() => { button.textContent = name; }, 2000);
+  setTimeout(() => { button.textContent = name; }, 5000);
 });
 
 // Without TLS browsers have no clipboard for pages, but for what is selected they do.

@@ -55,7 +55,7 @@ def test_only_who_may_manage_has_buttons() -> None:
 def test_a_load_shows_how_far_it_is_and_has_no_button_that_would_do_nothing() -> None:
     html = board([model(state="loading", progress=0.42, resident_bytes=0)], True, EN)
     assert '<progress max="100" value="42" aria-label="Loading whisper-base">' in html
-    assert html.count(" disabled") == 2
+    assert html.count(' aria-disabled="true" data-busy') == 2
 
 
 def test_a_profile_is_in_memory_with_its_base_alone() -> None:
