@@ -220,12 +220,12 @@ async def what_is_left(product: Product, http: httpx.AsyncClient) -> dict[str, f
     return {name: value for name, value in left.items() if value}
 
 
-async def emptied(product: Product, http: httpx.AsyncClient) -> float:
+async def emptied(product: Product, http: httpx.AsyncClient, within: float = GONE_WITHIN) -> float:
     """Seconds until nothing is left. Raises `RuntimeError` saying what is."""
     began = time.monotonic()
     while left := await what_is_left(product, http):
-        if time.monotonic() - began > GONE_WITHIN:
-            raise RuntimeError(f"left after {GONE_WITHIN} s: {left}")
+        if time.monotonic() - began > within:
+            raise RuntimeError(f"left after {within} s: {left}")
         await asyncio.sleep(0.1)
     return time.monotonic() - began
 

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: A body up to this size is on its way anyhow; the server reads it off and the connection lives on.
 SMALL = 1 << 20
 #: How long a client that still sends has to notice the answer, seconds.
-PATIENCE = 1.0
+PATIENCE = 5.0
 
 
 class Lingering:

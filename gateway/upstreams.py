@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orfeon.api.training.v1.training_pb2_grpc import TrainingServiceAsyncStub
 
 #: Seconds that a question about a service itself may take.
-QUICK = 1.0
+QUICK = 3.0
 
 
 class Upstreams:

@@ -27,7 +27,7 @@ class Health(health_pb2_grpc.HealthServicer):
 
     def __init__(self, upstreams: Upstreams) -> None:
         self._upstreams = upstreams
-        self._serving = dict.fromkeys((*OWN, _ALL), False)
+        self._serving = dict.fromkeys(OWN, True) | {_ALL: False}
         self._changed = asyncio.Event()
         self._stopping = False
 

@@ -15,7 +15,7 @@ from services.runtime.status import DETAILS_KEY, code_of, details_of
 
 #: How long a client that is refused while it sends is read from, seconds. One of gRPC's asyncio
 #: would hear of an internal error instead of the refusal.
-_LINGER = 1.0
+_LINGER = 5.0
 
 
 def headers_in(context: Any) -> Headers:

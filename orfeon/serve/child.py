@@ -22,8 +22,8 @@ _ASK_EVERY = {Phase.STARTING: 0.1, Phase.LOADING: 0.25, Phase.READY: 2.0}
 class ChildPlan:
     """What to run. `environment` is all of it: nothing is inherited.
 
-    `prepare` is called before each start, in a thread. Children are stopped in the order of `stop`,
-    so that what those before still work on can finish.
+    `prepare` is called before each start, in a thread, and `clear` after the last life. Children
+    are stopped in the order of `stop`, so that what those before still work on can finish.
     """
 
     name: str
@@ -32,6 +32,7 @@ class ChildPlan:
     probe: Callable[[], Probe]
     stop: int = 1
     prepare: Callable[[], None] = lambda: None
+    clear: Callable[[], None] = lambda: None
 
 
 class Child:
@@ -70,6 +71,7 @@ class Child:
         finally:
             await probe.close()
             self.log.close()
+            self.plan.clear()
         self._become(Phase.STOPPED, "")
 
     async def stop(self, grace: float) -> None:

@@ -190,6 +190,7 @@ def _triton(choices: Choices, repository: Path, run: Path, shared: Mapping[str, 
         # Services have it unload their models when they end.
         stop=2,
         prepare=planned.prepare,
+        clear=planned.clear,
     )
 
 

@@ -37,11 +37,12 @@ TRACE_RATE = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A command, all of its environment, and what has to be done before each start."""
+    """A command, all of its environment, what has to be done before each start, and at the end."""
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     prepare: Callable[[], None]
+    clear: Callable[[], None]
 
 
 def launch(
@@ -98,6 +99,10 @@ def launch(
         if not (folder / "venv").is_dir():
             _put_backends(triton, stub, folder / "backends")
             _put_environment(folder / "venv")
+        clear()
+
+    def clear() -> None:
+        # Of a server that had no time to end by itself.
         for left in Path("/dev/shm").glob(f"{shared_memory}*"):
             left.unlink(missing_ok=True)
 
@@ -109,6 +114,7 @@ def launch(
             "PATH": os.pathsep.join(map(str, programs)),
         },
         prepare,
+        clear,
     )
 
 

@@ -181,7 +181,7 @@ async def patiently(parts: AsyncIterator[T], seconds: float) -> AsyncIterator[T]
         yield part
 
 
-async def read_off(parts: AsyncIterator[T], seconds: float = 1.0) -> None:
+async def read_off(parts: AsyncIterator[T], seconds: float = 5.0) -> None:
     """Reads what is still on its way, and keeps none of it: see `Uploads.received`."""
     with contextlib.suppress(TimeoutError, InvalidRequest):
         async with asyncio.timeout(seconds):

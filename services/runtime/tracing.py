@@ -20,7 +20,7 @@ from orfeon import __version__
 Attributes = Mapping[str, str | int | float | bool]
 
 #: Seconds that a process which ends gives its last spans. A pod has 10 beyond its drain.
-_LAST_SECONDS = 2.0
+_LAST_SECONDS = 5.0
 #: Characters; of a trace's state W3C wants so much handed on.
 _LONGEST_STATE = 512
 #: Somebody left, or was refused by one who has said already what there is to say.

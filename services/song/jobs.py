@@ -251,7 +251,8 @@ class Jobs:
 
     async def _position(self, job: str) -> int:
         waiting = await self._store.waiting()
-        return waiting.index(job) + 1 if job in waiting else 0
+        # One that waited a moment ago and does no longer was the next.
+        return waiting.index(job) + 1 if job in waiting else 1
 
     def _left(self, order: Order, place: Place, position: int) -> float:
         own = place.times.left(order.made, place.step, place.share)
