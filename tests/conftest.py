@@ -4,6 +4,7 @@
 """
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from services.runtime.threads import wait_patiently
 
 # Before any test module imports a model library: OpenMP reads its variables when it is loaded.
 wait_patiently()
+
+# Who was started in the background ignores interrupts, and so would what the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("default", deadline=None)

@@ -59,7 +59,7 @@ class Product:
             env={**os.environ, "ORFEON_HOME": str(self.home)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     def new_key(self, name: str, *options: str) -> tuple[str, str]:

@@ -7,11 +7,13 @@ begun again), `hang`, `die` (as the kernel kills), `fail`, `misuse`, `deaf` (to 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,11 @@ def main() -> int:
         for step in range(first + 1, steps + 1):
             _misbehave(ways, tell)
             time.sleep(float(ways.get("pause", "0")))
-            step_file.write_text(str(step))
-            tell("metrics", f"Step {step}.", step=step, total_steps=steps, train_loss=1 / step)
-            tell("checkpoint", "", step=step, path="x", metrics={"valid_loss": 1 / step})
+            with _undisturbed():
+                tell("metrics", f"Step {step}.", step=step, total_steps=steps, train_loss=1 / step)
+                step_file.with_suffix(".new").write_text(str(step))
+                step_file.with_suffix(".new").replace(step_file)
+                tell("checkpoint", "", step=step, path="x", metrics={"valid_loss": 1 / step})
             if str(step) == ways.get("hold") and not asked.resume:
                 time.sleep(3600)
     except Told:
@@ -95,6 +99,16 @@ def _misbehave(ways: dict[str, str], tell: Any) -> None:
     if "fail" in ways:
         tell("message", "The loss is no number any more.", "error")
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """SIGTERM comes after: a step is told and kept, or neither."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def _told(_number: int, _frame: Any) -> None:

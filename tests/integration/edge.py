@@ -167,7 +167,7 @@ class Edge:
             return {url.rpartition("/")[2] for url in urls} == wanted
 
         async with httpx.AsyncClient(base_url=self.inside) as client:
-            await eventually(known, 20)
+            await eventually(known, 60)
 
     async def metrics(self) -> str:
         """What Prometheus would read of Traefik."""

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ BUDGET = 100
 class Node:
     """A folder with an arbiter and users of memory, all of them processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lease_ttl: float = 1) -> None:
         self.address = f"unix:{folder}/a.sock"
         self.folder = folder
         self._environment = os.environ | {
@@ -29,7 +28,7 @@ class Node:
             "ORFEON_ARBITER_ADDRESS": self.address,
             "ORFEON_ARBITER_STATE": str(folder),
             "ORFEON_ARBITER_SETTLE_SECONDS": "0",
-            "ORFEON_ARBITER_LEASE_TTL": "1",
+            "ORFEON_ARBITER_LEASE_TTL": str(lease_ttl),
             "ORFEON_ARBITER_BUDGETS": f'{{"cpu": {BUDGET}}}',
         }
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -75,13 +74,19 @@ def node(tmp_path: Path) -> Iterator[Node]:
     node.end()
 
 
-async def until(condition: Callable[[], bool], seconds: float) -> float:
-    """Waits for what other processes bring about; returns the seconds that it took."""
-    began = time.monotonic()
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Node]:
+    """A node whose leases outlive the test."""
+    node = Node(tmp_path, lease_ttl=600)
+    yield node
+    node.end()
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    """Waits for what other processes bring about."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nobody here could set an event
             await asyncio.sleep(0.02)
-    return time.monotonic() - began
 
 
 async def shown(node: Node) -> arbiter_pb2.ShowResponse:
@@ -160,7 +165,8 @@ async def test_claims_that_wait_while_the_arbiter_dies_are_granted_by_the_next(
     assert [each.holder for each in (await shown(node)).leases] == ["speech"]
 
 
-async def test_the_memory_of_a_killed_process_is_given_to_the_next_at_once(node: Node) -> None:
+async def test_the_memory_of_a_killed_process_is_given_to_the_next_at_once(patient: Node) -> None:
+    node = patient
     node.start_arbiter()
     holder = node.start_user("chat", 80, "keep")
     await until(lambda: node.has("chat"), 30)
@@ -168,7 +174,7 @@ async def test_the_memory_of_a_killed_process_is_given_to_the_next_at_once(node:
     await until_shown(node, lambda told: bool(told.claims))
 
     holder.kill()  # and not reaped: a zombie has no memory
-    assert await until(lambda: node.has("speech"), 5) < 1.5
+    await until(lambda: node.has("speech"), 30)
 
 
 async def test_a_stopped_process_keeps_its_memory_even_from_the_next_arbiter(node: Node) -> None:

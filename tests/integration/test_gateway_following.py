@@ -1,10 +1,10 @@
 """Live streams through the gateway, over real WebSockets."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ BOTH = [{"label": "happy", "score": 0.75}, {"label": "sad", "score": 0.25}]
 HAPPY = {"label": "happy", "confidence": 0.75, "labels": BOTH}
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def opened(stage: Stage, query: str = "", **options: Any) -> AsyncIterator[ClientConnection]:
     url = stage.url.replace("http://", "ws://") + PATH + query
     options.setdefault("additional_headers", {"authorization": f"Bearer {stage.secret}"})
@@ -269,10 +269,12 @@ async def test_a_message_that_is_too_large_ends_the_stream(stage: Stage) -> None
 
 async def test_a_stream_that_stalls_is_ended(tmp_path: Path) -> None:
     async with staged(tmp_path, stream_idle_seconds=1.5) as stage, opened(stage) as stream:
-        for _ in range(4):
-            await stream.send(bytes(100))
-            await asyncio.sleep(0.4)
-        await stream.send(b"")
+        # A busy machine may be late with them.
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(4):
+                await stream.send(bytes(100))
+                await asyncio.sleep(0.4)
+            await stream.send(b"")
         last, code = await ending(stream)
         assert last is not None
         assert "1.5 s" in last["error"]["message"]
@@ -281,7 +283,7 @@ async def test_a_stream_that_stalls_is_ended(tmp_path: Path) -> None:
 
 
 async def test_a_key_that_is_revoked_ends_its_streams(tmp_path: Path) -> None:
-    async with staged(tmp_path, stream_idle_seconds=1) as stage:
+    async with staged(tmp_path, stream_idle_seconds=5) as stage:
         key, secret = stage.keys.create("gone")
         headers = {"authorization": f"Bearer {secret}"}
         async with opened(stage, additional_headers=headers) as stream:
@@ -351,7 +353,7 @@ async def test_a_service_that_is_away_says_when_to_come_back(tmp_path: Path) -> 
 
 
 async def test_a_service_that_does_not_listen_is_sent_no_samples(tmp_path: Path) -> None:
-    async with staged(tmp_path, stream_idle_seconds=0.2) as stage:
+    async with staged(tmp_path, stream_idle_seconds=3) as stage:
         stage.script.pieces, stage.script.hold = [], True
         async with opened(stage) as stream:
             await stream.send(bytes(SECOND))
@@ -381,7 +383,7 @@ async def test_a_client_that_leaves_ends_the_work_and_is_counted(stage: Stage) -
 
 
 async def test_a_gateway_that_stops_lets_go_of_its_streams(tmp_path: Path) -> None:
-    async with AsyncExitStack() as later:
+    async with contextlib.AsyncExitStack() as later:
         async with staged(tmp_path) as stage:
             stream = await later.enter_async_context(opened(stage))
             await told(stream)

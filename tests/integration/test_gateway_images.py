@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 
 from gateway.keystore import KeyStore
 from gateway.settings import Capability as GatewayCapability
-from gateway.settings import GatewaySettings
 from orfeon import AsyncOrfeon, NotFoundError, Orfeon
 from orfeon.cli.app import app
 from services.images.__main__ import IMAGES
@@ -25,7 +24,7 @@ from services.images.engine import Painter
 from services.images.settings import ImagesSettings
 from services.runtime.server import Capability
 from tests.fakes import container
-from tests.fakes.gateway import error_of, eventually, running
+from tests.fakes.gateway import error_of, eventually, running, settings_for
 from tests.integration.test_images_service import MODEL, Held, held_by
 from tests.pictures import picture_file
 
@@ -64,7 +63,7 @@ async def fronted(
     address = f"unix:{tmp_path}/s"
     service = ImagesSettings(ORFEON_HOME=tmp_path, address=address, engine="fake")
     upstreams: dict[GatewayCapability, str] = {"images": address}
-    chosen = GatewaySettings(home=tmp_path, host="127.0.0.1", upstreams=upstreams, **more)
+    chosen = settings_for(tmp_path, **more).model_copy(update={"upstreams": upstreams})
     keys = KeyStore(chosen.database_url, cache_seconds=0.2)
     _, secret = keys.create("test")
     async with container.running(capability, service), running(chosen, keys) as url:

@@ -86,7 +86,7 @@ async def trusting(home: Path, issuer: str, **oidc: Any) -> AsyncIterator[Trusti
         serving(address, script),
         gateways.serving(
             home, address, "gateway",
-            grpc_port=str(port), stream_idle_seconds="2", drain_seconds="0", **variables,
+            grpc_port=str(port), stream_idle_seconds="5", drain_seconds="0", **variables,
         ) as [gateway],
     ):  # fmt: skip
         yield Trusting(gateway, f"127.0.0.1:{port}", script, home)
@@ -144,8 +144,8 @@ async def test_each_kind_of_bad_token_is_refused_by_every_protocol(
             "another audience": provider.token(audience="studio"),
             "signature": forger.sign(claims),
             "algorithm": unsigned,
-            "not valid yet": provider.token(nbf=now + 60),
-            "in the future": provider.token(iat=now + 60),
+            "not valid yet": provider.token(nbf=now + 3600),
+            "in the future": provider.token(iat=now + 3600),
             "lacks the claim 'sub'": provider.token(sub=None),
             "lacks the claim 'exp'": provider.token(exp=None),
             "cannot be read": f"{encoded(b'[' * 4_000)}.e30.AA",
@@ -217,7 +217,7 @@ async def test_tokens_of_unknown_keys_do_not_make_the_gateway_ask_more_often(
 async def test_while_the_provider_is_away_tokens_wait_and_keys_do_not(tmp_path: Path) -> None:
     with Provider(algorithm="ES256") as provider:
         token = provider.token(scopes=ALL)
-        settings = {"refresh_seconds": 1, "stale_seconds": 5}
+        settings = {"refresh_seconds": 1, "stale_seconds": 10}
         async with trusting(tmp_path, provider.issuer, **settings) as gateway:
             keys = KeyStore(f"sqlite:///{tmp_path}/orfeon.db")
             _, secret = keys.create("laptop")
@@ -270,7 +270,7 @@ async def said(stream: ClientConnection) -> list[str]:
 
 async def test_a_stream_ends_when_its_token_does(provider: Provider, tmp_path: Path) -> None:
     async with trusting(tmp_path, provider.issuer) as gateway:
-        token = provider.token(scopes=ALL, expires_in=5)
+        token = provider.token(scopes=ALL, expires_in=8)
         async with gateway.stream(token) as stream:
 
             async def talk() -> None:

@@ -216,7 +216,7 @@ async def test_who_leaves_is_charged_what_was_generated(rpc: Rpc) -> None:
 
 
 async def test_a_revoked_key_opens_nothing_and_ends_what_it_has_opened(tmp_path: Path) -> None:
-    async with rpc_staged(tmp_path, stream_idle_seconds=1) as rpc:
+    async with rpc_staged(tmp_path, stream_idle_seconds=5) as rpc:
         key, secret = rpc.stage.keys.create("soon gone")
         call = rpc.emotion.Follow(metadata=bearer(secret))
         await call.write(emotion_pb2.FollowRequest(config=emotion_pb2.FollowConfig()))
@@ -280,7 +280,12 @@ async def test_a_deadline_ends_the_work_too(rpc: Rpc) -> None:
     # Who is connected already needs no time for that.
     await rpc.chat.ChatCompletion(ASKED, metadata=rpc.key)
     rpc.stage.script.hold = True
-    refusal = await refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=1))
+    rpc.stage.script.started.clear()
+    asking = asyncio.create_task(
+        refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=4))
+    )
+    await asyncio.wait_for(rpc.stage.script.started.wait(), 20)
+    refusal = await asking
     assert refusal.code == Code.DEADLINE_EXCEEDED
     await asyncio.wait_for(rpc.stage.script.cancelled.wait(), 20)
     refusal = await refused(rpc.chat.ChatCompletion(ASKED, metadata=rpc.key, timeout=0.001))

@@ -73,8 +73,9 @@ async def test_a_song_from_the_request_to_the_file(front: Front) -> None:
         job = accepted.json()
         assert accepted.headers["location"] == f"/v1/jobs/{job['id']}"
         assert accepted.headers["x-request-priority"] == "2"
-        assert (job["object"], job["status"], job["priority"]) == ("job", "queued", 2)
-        assert job["queue_position"] >= 1
+        assert (job["object"], job["priority"]) == ("job", 2)
+        # It may have been taken up at once.
+        assert (job["status"], job["queue_position"]) in (("queued", 1), ("in_progress", None))
         assert job["estimated_seconds"] > 0
         assert abs(job["created_at"] - time.time()) < 60
         done = await ended(http, job["id"])

@@ -165,18 +165,24 @@ async def test_answers_are_of_openais_shape(front: Front) -> None:
 
 
 async def test_a_job_is_cancelled_paused_and_resumed(tmp_path: Path) -> None:
-    async with fronted(tmp_path, "steps=8,pause=0.2") as front, front.client() as client:
+    async with fronted(tmp_path, "steps=8,hold=2") as front, front.client() as client:
         file = await uploaded(client)
         asked: Any = {"model": "whisper-tiny", "training_file": file}
         first, second = [await client.fine_tuning.jobs.create(**asked) for _ in range(2)]
         cancelled = await client.fine_tuning.jobs.cancel(second.id)
         assert (cancelled.status, cancelled.fine_tuned_model) == ("cancelled", None)
+
+        async def holds() -> bool:
+            events = await client.fine_tuning.jobs.list_events(first.id)
+            return "Step 2." in [event.message for event in events.data]
+
+        await eventually(holds)
+        with pytest.raises(openai.BadRequestError, match="needs this file"):
+            await client.files.delete(file)
         paused: Any = await client.fine_tuning.jobs.pause(first.id)
         assert paused.status == "paused"
         resumed = await client.fine_tuning.jobs.resume(first.id)
-        assert resumed.status in ("queued", "running")
-        with pytest.raises(openai.BadRequestError, match="needs this file"):
-            await client.files.delete(file)
+        assert resumed.status in ("queued", "running", "succeeded")
         assert (await ended(client, first.id)).status == "succeeded"
         with pytest.raises(openai.BadRequestError, match="The job is succeeded already"):
             await client.fine_tuning.jobs.cancel(first.id)

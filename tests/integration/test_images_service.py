@@ -261,7 +261,7 @@ async def test_an_image_is_kept_for_who_knows_its_name(stub: Stub) -> None:
 
 
 async def test_kept_images_go_when_their_time_has_come(tmp_path: Path) -> None:
-    chosen = settings(tmp_path, url_seconds=1)
+    chosen = settings(tmp_path, url_seconds=5)
     async with running(with_model(tmp_path), chosen) as channel:
         stub: Stub = images_pb2_grpc.ImagesServiceStub(channel)
         await generated(stub, delivery=pb.DELIVERY_FILE)

@@ -50,15 +50,15 @@ async def test_a_genre_gives_a_whole_song_line_by_line(
 ) -> None:
     stub = lyrics_pb2_grpc.LyricsServiceStub(channel)
     request = pb.WriteLyricsRequest(genre=genre, title="Last Train", mood="sad", seed=1)
-    began, times, lines = time.monotonic(), [], []
+    times, lines = [], []
     async for piece in stub.WriteLyrics(request):
         if piece.HasField("line"):
-            times.append(time.monotonic() - began)
+            times.append(time.monotonic())
             lines.append(piece.line)
     check(lines, 6, 4)
     kinds = {line.kind for line in lines}
     assert {pb.SECTION_KIND_VERSE, pb.SECTION_KIND_CHORUS} <= kinds
-    assert times[0] < times[-1] / 2, "the song was not streamed"
+    assert times[-1] - times[0] > 0.3, "the song was not streamed"
     choruses = [[line.text for line in lines if line.section == at] for at in (1, 3, 5)]
     assert choruses[0] == choruses[1] == choruses[2]
 

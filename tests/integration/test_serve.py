@@ -175,7 +175,7 @@ def test_a_killed_service_is_back_by_itself(
     os.kill(before["services.chat"].pid, signal.SIGKILL)
 
     said = read_until(process, "chat: ready")
-    assert said[0] == "chat: restarting: was killed by SIGKILL; again at once"
+    assert "chat: restarting: was killed by SIGKILL; again at once" in said
     after = services(process)
     assert after["services.speech"].pid == before["services.speech"].pid
     assert after["services.chat"].pid != before["services.chat"].pid
@@ -191,7 +191,7 @@ def test_a_killed_arbiter_is_back_by_itself_and_nobody_notices(
     assert run(home, "chat", "Hello?").exit_code == 0
 
     said = read_until(process, "arbiter: ready")
-    assert said[0] == "arbiter: restarting: was killed by SIGKILL; again at once"
+    assert "arbiter: restarting: was killed by SIGKILL; again at once" in said
     after = services(process)
     del before["services.arbiter"], after["services.arbiter"]
     assert {name: each.pid for name, each in before.items()} == {
@@ -266,7 +266,7 @@ def test_the_web_app_is_served_beside_some_services_and_is_back_when_it_was_kill
 
         os.kill(services(process)["services.studio"].pid, signal.SIGKILL)
         said = read_until(process, "studio: ready")
-        assert said[0] == "studio: restarting: was killed by SIGKILL; again at once"
+        assert "studio: restarting: was killed by SIGKILL; again at once" in said
         assert httpx.get(f"{address}/healthz", timeout=60).status_code == 200
     finally:
         process.terminate()

@@ -155,8 +155,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             told += asyncio.run(traffic(url, key, songs=songs, studio_url=note.studio_url))
             runner.run(through(front, key))
             caller.infer("echo", {"X": np.ones(1, np.float32)}, Call())
-            time.sleep(3)
-        found.until("slo:error_budget:ratio")
+            seen = time.time()
+            found.until(f"count(timestamp(up == 1) > {seen}) == {sum(map(len, targets.values()))}")
+        # Rules are made of rules, and each group is evaluated for itself.
+        found.until(f"timestamp(slo:error_budget:ratio) > {time.time() + 3}")
         yield Watched(found, told, targets["orfeon-emotion"][0])
 
 

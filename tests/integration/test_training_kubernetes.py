@@ -164,10 +164,10 @@ async def test_to_wait_for_a_node_is_no_silence(
 ) -> None:
     fake, url = kubernetes
     fake.node = False
-    async with clustered(tmp_path, url, "steps=2", silent_seconds=1.2) as stage:
+    async with clustered(tmp_path, url, "steps=2", silent_seconds=5) as stage:
         job = await stage.caller.create()
         await stage.caller.until(job.id, RUNNING)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(6)
         assert (await stage.caller.job(job.id)).status == RUNNING
         fake.node = True
         assert (await stage.caller.until(job.id, *ENDED)).status == SUCCEEDED

@@ -268,7 +268,7 @@ async def test_as_many_are_trained_at_once_as_there_are_slots(tmp_path: Path) ->
         jobs = [await stage.caller.create() for _ in range(3)]
         for job in jobs[:2]:
             await stage.caller.told(job.id, "Step 2.")
-        assert (await stage.caller.job(jobs[2].id)).status == QUEUED
+        await stage.caller.until(jobs[2].id, QUEUED, seconds=5)
         await stage.caller.CancelJob(job_id=jobs[0].id)
         await stage.caller.told(jobs[2].id, "Step 1.")
 

@@ -75,12 +75,13 @@ def test_32_at_once_keep_their_answers(both: Both) -> None:
 def test_urgent_requests_overtake_the_waiting(both: Both) -> None:
     order: list[int] = []
 
-    def ask(priority: int, seconds: float) -> None:
-        both.there.classify(Clip(synthetic(seconds), priority, 60), Cancellation())
-        order.append(priority)
+    def ask(clip: Clip) -> None:
+        both.there.classify(clip, Cancellation())
+        order.append(clip.priority)
 
-    background = [threading.Thread(target=ask, args=(2, 7 + at / 16)) for at in range(16)]
-    urgent = threading.Thread(target=ask, args=(0, 6.5))
+    clips = [Clip(synthetic(7 + at / 48), 2, 60) for at in range(48)]
+    background = [threading.Thread(target=ask, args=(clip,)) for clip in clips]
+    urgent = threading.Thread(target=ask, args=(Clip(synthetic(6.5), 0, 60),))
     for thread in background:
         thread.start()
     wait_for_queue(both.url, len(background))

@@ -72,9 +72,20 @@ def test_two_that_may_not_both_fit_never_work_at_once(server: TritonServer, fold
 def test_two_halves_work_at_once_and_neither_beside_a_whole(
     server: TritonServer, folder: Path
 ) -> None:
-    # So long that the other, though late on a busy machine, begins before the end of the one.
-    notes = worked(server, folder, "half", "other", seconds=2)
-    assert notes == ["begun", "begun", "done", "done"]
+    notes, ended = folder / "slow.txt", Cancellation()
+    notes.unlink(missing_ok=True)
+    long = {"X": np.array([60], np.float32)}
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(server.infer, name, long, Call(cancelled=ended))
+            for name in ("half", "other")
+        ]
+        until(lambda: notes.exists() and notes.read_text().split() == ["begun"] * 2, 30)
+        ended.set()
+        for each in asked:
+            with pytest.raises(Cancelled):
+                each.result(30)
+    until(lambda: notes.read_text().split() == ["begun"] * 2 + ["cancelled"] * 2, 30)
     assert worked(server, folder, "half", "whole") == ["begun", "done"] * 2
 
 

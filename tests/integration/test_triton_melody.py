@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import io
 import queue
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,25 +93,40 @@ def sound(found: list[Piece]) -> Samples:
 
 def seconds_at_work(url: str) -> float:
     """How long the server has worked on requests that have ended."""
+    return float(statistics(url).compute_infer.ns) / 1e9
+
+
+def statistics(url: str) -> Any:
     with InferenceServerClient(url) as client:
         [model] = client.get_inference_statistics(NAME).model_stats
-    return float(model.inference_stats.compute_infer.ns) / 1e9
+    return model.inference_stats
+
+
+def worked(both: Both, seconds: float) -> float:
+    """Has so much music made; returns how long the server has worked until then in all.
+
+    It counts after it has answered.
+    """
+    before = statistics(both.url).success.count
+    pieces(both.there, seconds=seconds)
+    end = time.monotonic() + 30
+    while statistics(both.url).success.count == before:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return seconds_at_work(both.url)
 
 
 class Work:
     """What the server has worked until now, to be compared with what it has worked later."""
 
     def __init__(self, both: Both) -> None:
-        pieces(both.there, seconds=1.0)  # Where nobody has it loaded, it is now.
-        begun = seconds_at_work(both.url)
-        pieces(both.there, seconds=3.0)
-        self._both, self._until_now = both, seconds_at_work(both.url)
+        begun = worked(both, 1.0)  # Where nobody has it loaded, it is now.
+        self._both, self._until_now = both, worked(both, 3.0)
         self._three_seconds = self._until_now - begun
 
     def was_cut_short(self) -> bool:
         """Whether three minutes of music, asked for since, were left; returns once they were."""
-        pieces(self._both.there, seconds=1.0)
-        return seconds_at_work(self._both.url) - self._until_now < 20 * self._three_seconds
+        return worked(self._both, 1.0) - self._until_now < 20 * self._three_seconds
 
 
 def test_the_first_second_is_made_before_somebody_asks(both: Both) -> None:

@@ -79,7 +79,7 @@ class World:
             engine="triton",
             slots=4,
             triton_url=self.triton.url,
-            triton_patience=1,
+            triton_patience=5,
             drain_seconds=1,
             preload=load,
         )
@@ -203,7 +203,7 @@ async def test_a_service_waits_for_a_server_that_is_not_there_yet(world: World) 
         with pytest.raises(ServiceUnavailable):
             async with leased(melody, "melody-echo"):
                 pass
-        await asyncio.sleep(2.5)  # More than its patience with one load.
+        await asyncio.sleep(6)  # More than its patience with one load.
         assert not loading.done()
         assert not melody.ready
         await asyncio.to_thread(world.triton.start)

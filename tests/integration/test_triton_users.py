@@ -117,9 +117,9 @@ def test_a_model_of_which_nothing_can_be_made_is_not_left_there(
 def test_a_load_that_was_given_up_leaves_no_model_behind(tmp_path: Path) -> None:
     models = write_toys(tmp_path)
     path = models / "sleeping" / "1" / "model.py"
-    path.write_text(
-        path.read_text().replace("time.sleep(3600)", 'self.note("begun"), time.sleep(3)')
-    )
+    # It loads until it may go on.
+    wait = 'while not self.notes.with_name("go").exists(): time.sleep(0.01)'
+    path.write_text(path.read_text().replace("time.sleep(3600)", wait))
     process = Triton(tmp_path, {}, models)
     process.start()
     server = TritonServer(process.url, timeout=20)
@@ -128,6 +128,7 @@ def test_a_load_that_was_given_up_leaves_no_model_behind(tmp_path: Path) -> None
     # It is loaded all the same; what counts is that it goes.
     states = _states(process, "sleeping")
     assert next(states) == "LOADING"
+    (tmp_path / "go").touch()
     assert "UNAVAILABLE" in itertools.islice(states, 600)
     server.close()
     process.kill()

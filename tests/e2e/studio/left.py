@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ def uploads(product: Product, suffix: str = ".wav") -> list[Path]:
     made = {f"{Texts(language)('speak.file_name')}{suffix}" for language in LANGUAGES}
     kept = (path for path in files(scratch(product)) if path.name not in made)
     return [path for path in kept if path.name.endswith(suffix)]
+
+
+def soon(left: Callable[[], list[Path]]) -> list[Path]:
+    """What is left once there was time to delete it: a page shows its answer before that."""
+    end = time.monotonic() + 60
+    while (found := left()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
 
 
 def scratch(product: Product) -> Path:

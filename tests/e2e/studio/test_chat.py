@@ -14,7 +14,7 @@ from tests.e2e.conftest import Product, running
 from tests.e2e.studio.browsers import OpenPage, accessible, enter, fits, opener
 from tests.e2e.studio.cable import laid
 from tests.e2e.studio.conftest import Studio
-from tests.e2e.studio.left import at_work, uploads
+from tests.e2e.studio.left import at_work, soon, uploads
 from tests.integration.test_seeing import install
 
 EN = Texts("en")
@@ -51,7 +51,8 @@ def settle(page: Page, temperature: str, longest: str, t: Texts = EN) -> None:
 
 def tell(page: Page, t: Texts = EN) -> Locator:
     """Has a story told that lasts longer than any test: without chance the model repeats itself."""
-    settle(page, "0", "8000", t)
+    # So much that what was written of a first one goes into the context too.
+    settle(page, "0", "6000", t)
     return ask(page, STORY, t)
 
 
@@ -277,7 +278,7 @@ def test_a_model_that_sees_is_shown_pictures(
     expect(page.get_by_text(EN("chat.unreadable"))).to_be_visible()
     chooser.set_input_files(red)
     expect(page.get_by_alt_text(EN("chat.picture", name="red.png"))).to_be_visible()
-    assert uploads(seeing, ".png") == []
+    assert soon(lambda: uploads(seeing, ".png")) == []
     accessible(page)
     answer = ask(page, "What is this?")
     expect(page.locator(".chat-question img")).to_be_visible()

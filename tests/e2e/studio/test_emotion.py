@@ -21,7 +21,7 @@ from tests.e2e.studio.browsers import (
     fits,
 )
 from tests.e2e.studio.conftest import Studio
-from tests.e2e.studio.left import files, scratch
+from tests.e2e.studio.left import files, scratch, soon
 
 #: Lists the files that are kept.
 Kept = Callable[[], list[Path]]
@@ -93,7 +93,9 @@ def test_a_voice_is_recorded_and_its_emotion_shown_and_nothing_is_kept(
     accessible(page)
     expect(page.get_by_text(t("emotion.deleted"))).to_be_visible()
     page.get_by_role("button", name=RECORD[language], exact=True).click()
-    expect(page.locator("#emotion-recording")).to_contain_text("0:03")
+    # A busy machine may not look at each second.
+    long = re.compile("0:(0[3-9]|[1-5][0-9])")
+    expect(page.locator("#emotion-recording time").filter(has_text=long)).to_be_visible()
     page.get_by_role("button", name=STOP[language], exact=True).click()
     page.locator("#emotion-recording a[download]").wait_for()
     assert len(kept()) == 1
@@ -106,7 +108,7 @@ def test_a_voice_is_recorded_and_its_emotion_shown_and_nothing_is_kept(
     # What was sent can be heard, from the browser's own copy.
     player = page.get_by_label(t("emotion.player")).locator("visible=true").last
     expect(player).to_have_attribute("src", re.compile("^blob:"))
-    assert kept() == []
+    assert soon(kept) == []
     accessible(page)
     fits(page)
 
@@ -130,7 +132,7 @@ def test_a_long_recording_gets_a_timeline_with_speakers_and_a_waveform(
     assert len(set(heights)) > 10
     table.get_by_role("button").nth(1).click()
     page.wait_for_function("document.querySelector('.emotion-player audio').currentTime > 1")
-    assert kept() == []
+    assert soon(kept) == []
     accessible(page)
     fits(page)
 
@@ -150,7 +152,7 @@ def test_listening_can_be_stopped_and_then_nothing_is_kept(
     # The page is at rest at once, and the work a moment later.
     while kept() and time.monotonic() < end:
         page.wait_for_timeout(100)
-    assert kept() == []
+    assert soon(kept) == []
     end = time.monotonic() + 60
     with studio.product.http() as http:
         while any(each["capability"] == "emotion" for each in http.get("/v1/queue").json()["data"]):
@@ -174,7 +176,7 @@ def test_live_a_timeline_rolls_while_somebody_speaks(
     expect(page.locator("#emotion-live [role=status]")).to_contain_text(stopped)
     expect(page.locator("#emotion-live li").first).not_to_have_text("")
     expect(page.get_by_role("button", name=t("emotion.live_start"))).to_be_focused()
-    assert kept() == []
+    assert soon(kept) == []
 
 
 def test_a_network_that_is_cut_ends_live_listening_with_a_sentence(open_page: OpenPage) -> None:
@@ -276,7 +278,7 @@ def test_what_is_no_recording_is_refused_with_a_sentence(
     )
     ask(page, t)
     expect(page.locator(".toast-body")).to_contain_text(t("uploads.nothing"))
-    assert kept() == []
+    assert soon(kept) == []
     accessible(page)
 
 
@@ -290,6 +292,7 @@ def test_a_microphone_that_is_refused_is_explained(
         executable_path=CHROMIUM, args=["--no-sandbox", "--use-fake-device-for-media-stream"]
     )
     context = wary.new_context(locale=LOCALES[language])
+    context.set_default_timeout(60_000)
     watched = Watched(urlsplit(studio.url).netloc)
     watched.watch(context)
     page = context.new_page()
@@ -321,4 +324,4 @@ def test_a_recording_that_is_replaced_or_removed_is_not_kept(
     page.locator("#emotion-recording input[type=file]").wait_for(state="attached")
     ask(page, t)
     expect(page.locator(".toast-body")).to_contain_text(t("uploads.nothing"))
-    assert kept() == []
+    assert soon(kept) == []

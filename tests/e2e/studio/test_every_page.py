@@ -47,6 +47,7 @@ def test_every_page_can_be_used_by_everybody(
 def test_the_sign_in_page_can_be_used_by_everybody(browser: Browser, studio: Studio) -> None:
     for locale, title in (("en-GB", "Sign in"), ("es-MX", "Entrar"), ("fr-FR", "Sign in")):
         context = browser.new_context(viewport={"width": 390, "height": 844}, locale=locale)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.goto(studio.url)
         expect(page).to_have_title(f"{title} · Orfeón Studio")
@@ -76,6 +77,7 @@ def test_the_language_can_be_changed_on_every_page(open_page: OpenPage) -> None:
 
 def test_the_first_page_is_light(browser: Browser, studio: Studio) -> None:
     context = browser.new_context()
+    context.set_default_timeout(60_000)
     page = context.new_page()
     wire = context.new_cdp_session(page)
     wire.send("Network.enable")
@@ -133,6 +135,8 @@ def test_who_waits_for_a_page_is_told_so(open_page: OpenPage, language: str, sai
     assert page.evaluate(_SAYS, "p.loading") == f'"{said}"'
     expect(page.locator("[data-testid=status-tracker] svg").first).to_be_hidden()
     accessible(page)
+    while not held:
+        page.wait_for_timeout(50)
     held[0].continue_()
     ready(page)
     expect(loading).to_be_hidden()

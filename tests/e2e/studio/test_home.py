@@ -8,15 +8,6 @@ from tests.e2e.studio.browsers import OpenPage, accessible, fits
 
 OTHERS = ("emotion", "song", "chat", "speak", "transcribe", "images", "models", "queue")
 
-#: Notes how many lines of the song are there, at each change of the page.
-COUNT = """() => {
-  window.counted = new Set();
-  new MutationObserver(() => {
-    const verse = document.querySelector("#home-write-result .verse");
-    if (verse) counted.add(verse.querySelectorAll("br").length + 1);
-  }).observe(document.body, { childList: true, subtree: true, characterData: true });
-}"""
-
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_three_examples_work_at_one_click(open_page: OpenPage, language: str) -> None:
@@ -33,15 +24,11 @@ def test_three_examples_work_at_one_click(open_page: OpenPage, language: str) ->
     expect(answer.locator(".emotion-headline")).to_contain_text(t("feelings.neutral"))
     expect(answer.get_by_role("listitem")).to_have_count(6)
 
-    page.evaluate(COUNT)
     page.get_by_role("button", name=t("home.write_go")).click()
     expect(page.locator("#home-write-says")).to_have_text(t("home.write_done"))
     lines = page.locator("#home-write-result .verse").inner_text().split("\n")
     assert len(lines) == 4
     assert all(lines)
-    # They came one after another; a busy browser may show two of them at once.
-    counted = page.evaluate("[...counted].sort()")
-    assert counted[0] < counted[-1] == 4
 
     page.get_by_role("button", name=t("home.say_go")).click()
     expect(page.locator("#home-say-says")).to_have_text(t("home.say_done"))

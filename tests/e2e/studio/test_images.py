@@ -1,6 +1,7 @@
 """The page that makes images, in a browser: on SDXL of a few thousand random weights."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from services.studio.texts import LANGUAGES, Texts
 from tests.e2e.conftest import Product, running
 from tests.e2e.studio.browsers import OpenPage, accessible, fits, opener
-from tests.e2e.studio.left import at_work, uploads
+from tests.e2e.studio.left import at_work, soon, uploads
 from tests.tiny_sdxl import installed_sdxl
 
 # diffusers hands torch's tensors to NumPy in a way that NumPy 2 deprecates.
@@ -131,7 +132,8 @@ def test_a_picture_is_changed_and_varied_and_its_file_deleted(
     expect(page.get_by_text(EN("images.unreadable"))).to_be_visible()
     page.locator("input[type=file]").set_input_files(red)
     expect(page.get_by_alt_text(EN("images.picture", name="red.png"))).to_be_visible()
-    assert uploads(painter, "red.png") == uploads(painter, "broken.png") == []
+    for name in ("red.png", "broken.png"):
+        assert soon(partial(uploads, painter, name)) == []
     accessible(page)
     press(page, "make")
     expect(page.get_by_role("img", name="a cat", exact=True)).to_be_visible()

@@ -43,6 +43,7 @@ def open_to_people(
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
 
@@ -142,23 +143,25 @@ def test_whom_the_gateway_does_not_take_is_told_so(
 def test_who_comes_back_without_having_left_is_not_let_in(
     open_to_people: Product, query: str
 ) -> None:
-    answer = httpx.get(f"{open_to_people.studio}/studio/oidc/callback{query}")
+    answer = httpx.get(f"{open_to_people.studio}/studio/oidc/callback{query}", timeout=60)
     assert answer.status_code == 400
     assert "orfeon_session" not in answer.headers.get("set-cookie", "")
     assert "Try again" in answer.text
 
 
 def test_an_attempt_of_one_browser_is_of_no_use_in_another(open_to_people: Product) -> None:
-    started = httpx.get(f"{open_to_people.studio}/studio/oidc/start?next=/studio/en/chat")
+    started = httpx.get(
+        f"{open_to_people.studio}/studio/oidc/start?next=/studio/en/chat", timeout=60
+    )
     asked = started.headers["location"] + "&user=ada"
-    back = httpx.get(asked).headers["location"]
+    back = httpx.get(asked, timeout=60).headers["location"]
     assert urlsplit(back).path == "/studio/oidc/callback"
-    assert httpx.get(back).status_code == 400
+    assert httpx.get(back, timeout=60).status_code == 400
 
 
 @pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "/\\evil.example"])
 def test_nobody_is_led_to_another_site(open_to_people: Product, next: str) -> None:
-    with httpx.Client() as browser:
+    with httpx.Client(timeout=60) as browser:
         started = browser.get(f"{open_to_people.studio}/studio/oidc/start", params={"next": next})
         back = browser.get(started.headers["location"] + "&user=ada").headers["location"]
         entered = browser.get(back)
@@ -167,7 +170,7 @@ def test_nobody_is_led_to_another_site(open_to_people: Product, next: str) -> No
 
 
 def test_tokens_go_to_no_browser(open_to_people: Product) -> None:
-    with httpx.Client(follow_redirects=True) as browser:
+    with httpx.Client(follow_redirects=True, timeout=60) as browser:
         started = browser.get(f"{open_to_people.studio}/studio/oidc/start", follow_redirects=False)
         page = browser.get(started.headers["location"] + "&user=ada")
         assert page.status_code == 200

@@ -96,6 +96,7 @@ def test_a_page_that_one_comes_back_to_works(open_page: OpenPage) -> None:
     turn(page, "queue")
     expect(board).not_to_be_empty()
     turn(page, "speak")
+    expect(page.locator("#speak-voice input")).not_to_have_value("")
     page.get_by_role("textbox").first.fill("Good morning.")
     page.locator("#speak-go").click()
     expect(page.locator("#speak-download")).to_be_visible()

@@ -135,7 +135,9 @@ def test_every_sign_in_has_a_session_of_its_own(own: Product) -> None:
         second = http.post("/studio/sign-in", data={"key": own.key}).cookies[COOKIE]
         assert second != first
     for id, status in ((first, 303), ("chosen-by-somebody-else", 303), (second, 200)):
-        with httpx.Client(base_url=own.studio, cookies={COOKIE: id}, headers=HTML) as stranger:
+        with httpx.Client(
+            base_url=own.studio, cookies={COOKIE: id}, headers=HTML, timeout=60
+        ) as stranger:
             assert stranger.get("/studio/en/").status_code == status
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from services.studio.texts import LANGUAGES, Texts
 from tests.e2e.studio.browsers import OpenPage, accessible, fits
 from tests.e2e.studio.conftest import Studio
-from tests.e2e.studio.left import at_work, uploads
+from tests.e2e.studio.left import at_work, soon, uploads
 from tests.recordings import tone, wav
 
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d),(\d{3}) --> (\d\d):(\d\d):(\d\d),(\d{3})\n(.+)\n\n")
@@ -65,7 +65,7 @@ def test_a_recording_is_written_down_coloured_and_kept_as_subtitles(
     cues = CUE.findall(kept(page, "srt"))
     assert "happy to see you" in " ".join(cue[-1] for cue in cues)
     assert [cue[0] for cue in cues] == [str(number + 1) for number in range(len(cues))]
-    assert uploads(studio.product) == []
+    assert soon(lambda: uploads(studio.product)) == []
     accessible(page)
     fits(page)
 
@@ -109,7 +109,7 @@ def test_a_voice_is_recorded_and_written_down_on_a_phone(
     go(page)
     expect(page.get_by_label("Transcripción")).to_contain_text("happy")
     expect(page.get_by_role("link", name="Descargar SRT")).to_be_visible()
-    assert uploads(studio.product) == []
+    assert soon(lambda: uploads(studio.product)) == []
     accessible(page)
     fits(page)
 
@@ -124,7 +124,7 @@ def test_another_language_is_translated_to_english(open_page: OpenPage, studio: 
     words = kept(page, "txt").lower()
     assert re.search(r"\b(the|of|and|is|to)\b", words)
     assert not re.search(r"\b(que|del|los|una)\b", words)
-    assert uploads(studio.product, ".ogg") == []
+    assert soon(lambda: uploads(studio.product, ".ogg")) == []
 
 
 def test_the_text_can_be_copied(open_page: OpenPage, clip: Path) -> None:
@@ -159,7 +159,7 @@ def test_who_cancels_stops_the_work_and_keeps_what_was_understood(
     expect(page.locator(".transcript .words").first).to_be_visible()
     expect(page.locator("#transcribe-go")).to_be_enabled()
     assert at_work(studio.product, secret) == []
-    assert uploads(studio.product) == []
+    assert soon(lambda: uploads(studio.product)) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -192,7 +192,7 @@ def test_bad_input_is_told_in_a_sentence(
     page.locator("#transcribe-recording input[type=file]").set_input_files(paper)
     kind = {"en": "of this kind cannot be used", "es": "de este tipo no sirve"}[language]
     expect(page.get_by_text(kind)).to_be_visible()
-    assert uploads(studio.product) == []
+    assert soon(lambda: uploads(studio.product)) == []
 
 
 def test_a_recording_in_which_nobody_speaks_says_so(open_page: OpenPage, tmp_path: Path) -> None:

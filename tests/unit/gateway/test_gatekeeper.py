@@ -103,12 +103,12 @@ async def test_nobody_waits_for_a_database_that_is_silent(
     monkeypatch.setattr("gateway.gatekeeper._LOOKUP_SECONDS", 0.01)
     store = SilentStore(f"sqlite:///{tmp_path}/keys.db")
     _, secret = store.create("laptop")
+    keeper = gatekeeper(store)
     with pytest.raises(ServiceUnavailable):
-        await gatekeeper(store).admit(
-            Exchange("r"), Headers({"x-api-key": secret}), "chat", metered=True
-        )
+        await keeper.admit(Exchange("r"), Headers({"x-api-key": secret}), "chat", metered=True)
     assert not store.reachable
     store.answering.set()
+    keeper._lookups.shutdown()
     store.close()
 
 

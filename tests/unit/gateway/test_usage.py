@@ -102,7 +102,10 @@ async def test_what_is_kept_is_bounded(
     assert [(row.key_id, row.amounts.requests) for row in rows] == [("a", 2), ("b", 1)]
 
 
-async def test_what_is_left_is_written_at_the_end(database: sa.Engine, clock: Clock) -> None:
+async def test_what_is_left_is_written_at_the_end(
+    database: sa.Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.usage._LAST", 60)
     book = UsageBook(database, every=3600, now=clock)
     await book.start()
     book.add("one", "chat", Amounts(1, 10))

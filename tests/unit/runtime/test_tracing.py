@@ -27,6 +27,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     """Takes the spans of the process, which are all there once tracing is stopped."""
     exporter = InMemorySpanExporter()
     monkeypatch.setattr(trace_exporter, "OTLPSpanExporter", lambda endpoint: exporter)
+    monkeypatch.setattr(tracing, "_LAST_SECONDS", 60)
     tracing.start("test", "http://collector:4318")
     yield exporter
     tracing.stop()

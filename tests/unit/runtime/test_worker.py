@@ -61,11 +61,13 @@ async def test_leaving_the_block_early_stops_the_iteration() -> None:
     stopped = threading.Event()
 
     def work(cancelled: Cancellation) -> Iterator[int]:
-        number = 0
-        while not cancelled.is_set:
-            yield number
-            number += 1
-        stopped.set()
+        try:
+            number = 0
+            while not cancelled.is_set:
+                yield number
+                number += 1
+        finally:
+            stopped.set()
 
     async with worker.stream(work, ahead=100_000) as items:
         await anext(aiter(items))
