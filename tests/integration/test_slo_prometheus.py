@@ -156,7 +156,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             runner.run(through(front, key))
             caller.infer("echo", {"X": np.ones(1, np.float32)}, Call())
             seen = time.time()
-            found.until(f"count(timestamp(up == 1) > {seen}) == {sum(map(len, targets.values()))}")
+            looked = f"(timestamp(up) > {seen}) and (up == 1)"
+            found.until(f"count({looked}) == {sum(map(len, targets.values()))}")
         # Rules are made of rules, and each group is evaluated for itself.
         found.until(f"timestamp(slo:error_budget:ratio) > {time.time() + 3}")
         yield Watched(found, told, targets["orfeon-emotion"][0])
