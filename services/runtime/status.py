@@ -13,7 +13,6 @@ from grpc.aio import AbortError, AioRpcError
 from services.runtime.errors import (
     BY_REASON,
     FACTS,
-    Cancelled,
     ContentTooLarge,
     DeadlineExceeded,
     Internal,
@@ -27,17 +26,20 @@ DETAILS_KEY = "grpc-status-details-bin"
 #: So begins what gRPC's asyncio says, by an INTERNAL of its own, where the other end of a call went
 #: away, or ended the call, while a message was sent to it. What that said of it is lost.
 _UNSENT = "Internal error from Core"
+_GONE = (
+    ServiceUnavailable,
+    "The service behind this route is down or restarting; try again shortly.",
+)
 #: What gRPC itself reports, with no detail of ours: the connection, the clock, the caller.
 _TRANSPORT: dict[grpc.StatusCode, tuple[type[OrfeonError], str]] = {
-    grpc.StatusCode.CANCELLED: (Cancelled, "The request was cancelled."),
+    # So a server that stops ends the calls that still come. Whoever cancels a call himself hears
+    # of it as `asyncio.CancelledError`.
+    grpc.StatusCode.CANCELLED: _GONE,
     grpc.StatusCode.DEADLINE_EXCEEDED: (
         DeadlineExceeded,
         "The request did not finish in the time allowed; ask for less or allow more time.",
     ),
-    grpc.StatusCode.UNAVAILABLE: (
-        ServiceUnavailable,
-        "The service behind this route is down or restarting; try again shortly.",
-    ),
+    grpc.StatusCode.UNAVAILABLE: _GONE,
     # A message that is longer than the server takes.
     grpc.StatusCode.RESOURCE_EXHAUSTED: (
         ContentTooLarge,

@@ -14,7 +14,7 @@ from orfeon.api.melody.v1 import melody_pb2_grpc
 from orfeon.api.models.v1 import models_pb2_grpc
 from orfeon.api.speech.v1 import speech_pb2_grpc
 from services.runtime.connection import Connection
-from services.runtime.errors import Cancelled, OrfeonError, Overloaded, ServiceUnavailable
+from services.runtime.errors import OrfeonError, Overloaded, ServiceUnavailable
 from services.song.settings import Upstream
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: What passes: a service that is away or loading, one that is full, and one that stops and cancels
-#: its calls as it goes. Whoever cancels a job cancels its task, and never comes by here.
-_PASSING = (ServiceUnavailable, Overloaded, Cancelled)
+#: What passes: a service that is away or loading, and one that is full.
+_PASSING = (ServiceUnavailable, Overloaded)
 
 #: Seconds between two tries: the first and the longest.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0

@@ -161,3 +161,41 @@ async def test_a_service_that_is_draining_is_asked_again(tmp_path: Path) -> None
         await stop()
         async with serving(address, Script()):
             assert (await asked).status_code == 200
+
+
+async def test_requests_that_come_as_a_service_stops_are_asked_again(tmp_path: Path) -> None:
+    # A server that stops cancels what still comes: to whoever asked that must not look like a
+    # request that was given up.
+    address = f"unix:{tmp_path}/services.sock"
+    answered = [0] * 8
+
+    async def ask(client: httpx.AsyncClient, who: int) -> None:
+        route, options = REQUESTS["chat"]
+        while True:
+            answer = await client.post(route, **options)
+            assert answer.status_code == 200, answer.text
+            answered[who] += 1
+
+    async with (
+        running(settings_for(tmp_path, address), None) as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        asking: list[asyncio.Task[None]] = []
+        for _ in range(10):
+            async with serving(address, Script()):
+
+                async def ready() -> bool:
+                    return (await client.get("/readyz")).status_code == 200
+
+                await eventually(ready)
+                asking = asking or [group.create_task(ask(client, n)) for n in range(8)]
+                before = [*answered]
+
+                async def all_were_answered(before: list[int] = before) -> bool:
+                    return all(map(int.__gt__, answered, before))
+
+                await eventually(all_were_answered)
+        async with serving(address, Script()):
+            for task in asking:
+                task.cancel()

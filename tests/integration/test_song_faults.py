@@ -17,7 +17,6 @@ import pytest
 
 from orfeon.api.song.v1 import song_pb2 as pb
 from services.runtime.errors import (
-    Cancelled,
     InvalidRequest,
     ModelLoading,
     OrfeonError,
@@ -38,7 +37,6 @@ async def test_a_step_waits_for_a_service_that_is_busy_or_loading(
             Overloaded("Full.", retry_after=0.01),
             ModelLoading("Loading.", retry_after=0.01),
             ServiceUnavailable("Away."),
-            Cancelled("Stopping."),
         ]
         job = await stage.caller.create(wav(), instrumental=False)
         assert (await stage.caller.ended(job.id)).status == pb.JOB_STATUS_SUCCEEDED

@@ -7,7 +7,6 @@ from tritonclient.utils import InferenceServerException
 
 from services.runtime.errors import (
     BY_REASON,
-    Cancelled,
     DeadlineExceeded,
     Internal,
     InvalidRequest,
@@ -57,7 +56,8 @@ _CODES: list[tuple[str, type[OrfeonError], str]] = [
     ("DEADLINE_EXCEEDED", DeadlineExceeded, SLOW),
     ("RESOURCE_EXHAUSTED", Overloaded, "The request is too large for the Triton server."),
     ("UNAVAILABLE", ServiceUnavailable, _DOWN),
-    ("CANCELLED", Cancelled, "The request was cancelled."),
+    # So a server that stops ends the calls that still come.
+    ("CANCELLED", ServiceUnavailable, _DOWN),
 ]
 _UNKNOWN: tuple[str, type[OrfeonError], str] = (
     "",
@@ -101,8 +101,8 @@ def has_died(failure: InferenceServerException) -> bool:
 
 
 def is_away(failure: InferenceServerException) -> bool:
-    """Whether there is no server."""
-    return "UNAVAILABLE" in str(failure.status())
+    """Whether there is no server, or one that stops."""
+    return any(code in str(failure.status()) for code in ("UNAVAILABLE", "CANCELLED"))
 
 
 def is_late(failure: InferenceServerException) -> bool:

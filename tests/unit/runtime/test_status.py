@@ -25,3 +25,10 @@ def test_who_is_gone_while_something_is_sent_is_unavailable(
 ) -> None:
     failure = AioRpcError(grpc.StatusCode.INTERNAL, Metadata(), Metadata(), details=said)
     assert type(error_of(failure)) is kind
+
+
+def test_a_call_that_the_server_cancels_as_it_stops_is_unavailable() -> None:
+    failure = AioRpcError(grpc.StatusCode.CANCELLED, Metadata(), Metadata(), details="CANCELLED")
+    error = error_of(failure)
+    assert type(error) is ServiceUnavailable
+    assert error.retry_after == 1.0

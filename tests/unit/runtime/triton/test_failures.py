@@ -2,7 +2,6 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from services.runtime.errors import (
-    Cancelled,
     DeadlineExceeded,
     Internal,
     InvalidAudio,
@@ -25,7 +24,7 @@ from services.runtime.triton.failures import error_of, sent
         ("Request for unknown model: 'x' is not found", "NOT_FOUND", ModelLoading),
         ("Request for unknown model: 'x' has no available versions", "UNAVAILABLE", ModelLoading),
         ("failed to connect to all addresses", "UNAVAILABLE", ServiceUnavailable),
-        ("Locally cancelled by application!", "CANCELLED", Cancelled),
+        ("CANCELLED", "CANCELLED", ServiceUnavailable),
         ("Stub process 'x_0_0' is not healthy.", "INTERNAL", ServiceUnavailable),
         ("Unable to find shared memory region: 'x'", "INVALID_ARGUMENT", ServiceUnavailable),
         ("inference input 'X' data-type is 'INT32', but", "INVALID_ARGUMENT", InvalidRequest),
