@@ -44,7 +44,7 @@ async def test_chat_comes_over_https_while_it_is_written(product: Product, tmp_p
             if pieces == 1:
                 queue = (await directly.get("/v1/queue", headers=key)).json()["data"]
                 # Whoever held the answer back would show its beginning when it has ended.
-                assert [each["state"] for each in queue] == ["running"]
+                assert "running" in [each["state"] for each in queue]
         assert pieces > 1
 
 
