@@ -3,7 +3,6 @@
 import pytest
 
 from services.runtime.errors import (
-    Cancelled,
     InvalidRequest,
     ModelLoading,
     OrfeonError,
@@ -44,9 +43,7 @@ async def test_what_passes_is_waited_for_longer_and_longer() -> None:
     assert waiting.waits == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
 
-@pytest.mark.parametrize(
-    "error", [Overloaded("Full."), ModelLoading("Loads."), Cancelled("Stops.")]
-)
+@pytest.mark.parametrize("error", [Overloaded("Full."), ModelLoading("Loads.")])
 async def test_what_passes_is_this(error: OrfeonError) -> None:
     assert await Waiting(10).ask(error) == "answer"
 
