@@ -182,19 +182,19 @@ async def test_requests_that_come_as_a_service_stops_are_asked_again(tmp_path: P
         asyncio.TaskGroup() as group,
     ):
         asking: list[asyncio.Task[None]] = []
+        before = [*answered]
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        async def all_were_answered() -> bool:
+            return all(map(int.__gt__, answered, before))
+
         for _ in range(10):
             async with serving(address, Script()):
-
-                async def ready() -> bool:
-                    return (await client.get("/readyz")).status_code == 200
-
                 await eventually(ready)
-                asking = asking or [group.create_task(ask(client, n)) for n in range(8)]
+                asking = asking or [group.create_task(ask(client, who)) for who in range(8)]
                 before = [*answered]
-
-                async def all_were_answered(before: list[int] = before) -> bool:
-                    return all(map(int.__gt__, answered, before))
-
                 await eventually(all_were_answered)
         async with serving(address, Script()):
             for task in asking:
